@@ -1,0 +1,1 @@
+"""What the algorithms of the MXNet family share: hyperparameters, channels, log lines, model files, requests and answers."""

@@ -1,0 +1,43 @@
+"""Predictions as a response body: JSON, JSON Lines, RecordIO protobuf or CSV."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from sagewright_algorithms.common.requests import CSV, JSON, JSON_LINES
+from sagewright_algorithms.recordio import Record, Tensor, encode
+
+Columns = Mapping[str, npt.NDArray[Any]]
+"""By key of the answer: one value per row, or one vector per row."""
+
+
+def write(columns: Columns, accept: str, top: str) -> bytes:
+    """``accept`` is one of the four content types, ``top`` the member that holds the list in JSON."""
+    if accept == JSON:
+        return orjson.dumps({top: _documents(columns)})
+    if accept == JSON_LINES:
+        return b"".join(orjson.dumps(document) + b"\n" for document in _documents(columns))
+    if accept == CSV:
+        table = np.column_stack([column.astype(float) for column in columns.values()])
+        return "".join(",".join(map(repr, row)) + "\n" for row in table.tolist()).encode()
+    return encode(Record(label={key: _tensor(value) for key, value in row.items()}) for row in _documents(columns))
+
+
+def sliced(columns: Columns, start: int, end: int) -> Columns:
+    """The rows from ``start`` to ``end``."""
+    return {key: column[start:end] for key, column in columns.items()}
+
+
+def _documents(columns: Columns) -> list[dict[str, Any]]:
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*(column.tolist() for column in columns.values()), strict=True)]
+
+
+def _tensor(value: Any) -> Tensor:
+    return Tensor(array("f", value if isinstance(value, list) else [value]))

@@ -1,0 +1,1 @@
+"""k-nearest neighbours as a SageMaker built-in algorithm: manifest, training and serving (see README.md)."""

@@ -1,0 +1,1 @@
+"""Linear Learner as a SageMaker built-in algorithm: manifest, training and serving (see README.md)."""

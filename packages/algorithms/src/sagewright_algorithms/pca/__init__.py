@@ -1,0 +1,1 @@
+"""Principal component analysis as a SageMaker built-in algorithm: manifest, training and serving (see README.md)."""

@@ -1,0 +1,70 @@
+"""Principal components of rows that come in batches: exactly by the covariance, or by a random sketch (DG:how-pca-works)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sagewright_algorithms.common.matrix import Doubles, Floats
+
+Batches = Callable[[], Iterator[Floats]]
+"""Begins a pass over the rows."""
+_POWER_PASSES = 2
+"""Digits, 10 of 64 components: 0.657 of the variance without, 0.734 with one, 0.7380 with two; 0.7382 is all that can be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The columns of ``vectors`` [features, components] belong to ``singular_values``, smallest first, as AWS orders them."""
+
+    mean: Doubles
+    vectors: Doubles
+    singular_values: Doubles
+
+
+def mean_of(batches: Batches, width: int) -> tuple[Doubles, int]:
+    """The mean row and the number of rows."""
+    total, count = np.zeros(width), 0
+    for batch in batches():
+        total += batch.sum(axis=0, dtype=np.float64)
+        count += len(batch)
+    return total / count, count
+
+
+def regular(batches: Batches, mean: Doubles, number: int) -> Components:
+    """From the exact scatter matrix of the rows less ``mean``."""
+    scatter = np.zeros((len(mean), len(mean)))
+    for batch in batches():
+        centred = batch - mean
+        scatter += centred.T @ centred
+    return _of_scatter(scatter, np.eye(len(mean)), mean, number)
+
+
+def randomized(batches: Batches, mean: Doubles, number: int, extra: int, random: np.random.Generator) -> Components:
+    """The rows are mixed at random into ``number + extra`` rows, whose span further passes turn towards the components."""
+    sketch = np.zeros((number + extra, len(mean)))
+    for batch in batches():
+        signs = random.choice((-1.0, 1.0), (number + extra, len(batch)))
+        sketch += signs @ (batch - mean)
+    basis = np.linalg.qr(sketch.T)[0]
+    for _ in range(_POWER_PASSES):
+        turned = np.zeros_like(basis)
+        for batch in batches():
+            centred = batch - mean
+            turned += centred.T @ (centred @ basis)
+        basis = np.linalg.qr(turned)[0]
+    scatter = np.zeros((basis.shape[1], basis.shape[1]))
+    for batch in batches():
+        projected = (batch - mean) @ basis
+        scatter += projected.T @ projected
+    return _of_scatter(scatter, basis, mean, number)
+
+
+def _of_scatter(scatter: Doubles, basis: Doubles, mean: Doubles, number: int) -> Components:
+    values, vectors = np.linalg.eigh(scatter)
+    chosen = basis @ vectors[:, -number:]
+    largest = np.abs(chosen).argmax(axis=0)
+    chosen *= np.sign(chosen[largest, np.arange(number)])  # a component's sign is arbitrary: fix it
+    return Components(mean, chosen, np.sqrt(np.maximum(values[-number:], 0.0)))

@@ -1,0 +1,1 @@
+"""Random Cut Forest as a SageMaker built-in algorithm: manifest, training and serving (see README.md)."""

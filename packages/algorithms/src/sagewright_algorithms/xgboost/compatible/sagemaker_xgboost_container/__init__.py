@@ -1,0 +1,1 @@
+"""Stands for AWS's sagemaker-xgboost-container in script mode: readers of data and payloads, as DMatrix of the xgboost package."""

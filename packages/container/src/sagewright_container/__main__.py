@@ -1,0 +1,22 @@
+"""``python -m sagewright_container train|serve``: the commands that AWS's container contract gives to an image."""
+
+from __future__ import annotations
+
+import sys
+
+from sagewright_container import serve, train
+
+COMMANDS = {"train": train.main, "serve": serve.main}
+
+
+def main() -> int:
+    """Runs the command that the first argument names."""
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command not in COMMANDS:
+        print(f"usage: sagewright_container {'|'.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    return COMMANDS[command]()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Imported by published scripts, and not used by them."""

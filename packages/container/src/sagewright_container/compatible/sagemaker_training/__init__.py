@@ -1,0 +1,1 @@
+"""Stands for AWS's sagemaker-training toolkit."""

@@ -1,0 +1,64 @@
+"""The user's requirements.txt: installed beside the job when the image does not satisfy it already.
+
+The image's files are read-only, so they go into a folder of the job, which is put first on the path. Whoever has
+everything already pays no pip start. Loaded by name, only where there is such a file (importlib.metadata is slow to import).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from sagewright_container.code import CodeError, add_to_path
+
+_EXACT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9, ._-]*\])?\s*(?:==\s*([A-Za-z0-9.!+_-]+))?\s*(?:#.*)?$")
+_TAIL = 2000
+
+
+def install(code: Path) -> None:
+    """Installs ``code/requirements.txt`` where it is needed. Raises CodeError with the installer's reason."""
+    file = code / "requirements.txt"
+    if satisfied(file.read_text(encoding="utf-8")):
+        return
+    target = code / ".requirements"
+    print(f"Installing dependencies from {file}", flush=True)
+    command = [*_installer(), "--target", str(target), "-r", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=code)
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        raise CodeError(
+            f"InstallRequirementsError: requirements.txt could not be installed (is the container's network off? "
+            f"see EnableNetworkIsolation)\n{done.stderr[-_TAIL:]}"
+        )
+    add_to_path(target)
+
+
+def satisfied(text: str) -> bool:
+    """Whether every line is ``name`` or ``name==version`` of something installed. Anything else is pip's to decide."""
+    lines = [line.strip() for line in text.splitlines()]
+    return all(_is_installed(line) for line in lines if line and not line.startswith("#"))
+
+
+def _installer() -> list[str]:
+    """pip, or uv where an environment was made without pip."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    uv = Path(sys.executable).with_name("uv")
+    if uv.is_file():
+        return [str(uv), "pip", "install", "--python", sys.executable, "--no-cache"]
+    raise CodeError("InstallRequirementsError: requirements.txt cannot be installed: this image has neither pip nor uv")
+
+
+def _is_installed(line: str) -> bool:
+    match = _EXACT.match(line)
+    if match is None or match.group(2):
+        return False
+    try:
+        installed = metadata.version(match.group(1))
+    except metadata.PackageNotFoundError:
+        return False
+    return match.group(3) in (None, installed)

@@ -1,0 +1,45 @@
+"""Serves a user's inference script (scikit-learn, PyTorch and XGBoost images) or a framework's model without one.
+
+The user's functions are called by one thread per process, so that they need not be thread-safe; another thread keeps the sockets.
+``SAGEMAKER_MODEL_SERVER_WORKERS`` asks for more processes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from sagewright_container.layout import Layout
+from sagewright_container.serving import user_endpoint
+from sagewright_container.serving.endpoint import Endpoint
+from sagewright_container.serving.listen import serve
+from sagewright_container.serving.workers import WorkerDiedError, Workers
+
+
+def main() -> int:
+    """Serves until SIGTERM; 1 when the script or its model cannot be loaded (the reason is in the log)."""
+    workers = max(1, int(os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS") or 1))
+    if workers == 1:
+        return _serve_here()
+    pool = Workers(workers)
+    try:
+        pool.start()
+        serve(pool, threads=workers)
+    except WorkerDiedError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    finally:
+        pool.close()
+    return 0
+
+
+def _serve_here() -> int:
+    try:
+        endpoint: Endpoint = user_endpoint.load(Layout.current())
+    except Exception:  # noqa: BLE001 - the user's script and model_fn may raise anything
+        traceback.print_exc()
+        print("Unable to load the model", file=sys.stderr, flush=True)
+        return 1
+    serve(endpoint, threads=1)
+    return 0

@@ -1,0 +1,53 @@
+"""From the environment and the model folder to a loaded endpoint: finds the user's script, binds its functions, loads the model."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from sagewright_container.code import CodeError, make_importable, prepare
+from sagewright_container.layout import Layout
+from sagewright_container.serving import functions
+from sagewright_container.serving.frameworks import defaults
+from sagewright_container.serving.handler import UserEndpoint
+
+_DEFAULT_PROGRAM = "inference.py"
+
+
+def load(layout: Layout) -> UserEndpoint:
+    """Raises CodeError, and whatever the user's script and its model_fn raise."""
+    _configure_logging()
+    code = _code(layout)
+    program = _program()
+    module = None
+    if "SAGEMAKER_PROGRAM" in os.environ or (code / program).is_file():
+        make_importable(code)
+        module = functions.load(code, program)
+    return UserEndpoint(functions.bind(module, defaults(layout.model)), layout.model)
+
+
+def _configure_logging() -> None:
+    """A script's ``logging`` is seen: plain lines from INFO on, as AWS's model server has it (SAGEMAKER_CONTAINER_LOG_LEVEL)."""
+    level = os.environ.get("SAGEMAKER_CONTAINER_LOG_LEVEL") or str(logging.INFO)
+    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    with suppress(ValueError):  # a level nobody knows
+        logging.getLogger().setLevel(int(level) if level.isdigit() else level.upper())
+
+
+def _code(layout: Layout) -> Path:
+    """The submit directory; without one, or where it is not there, the model archive's own ``code`` folder."""
+    source = os.environ.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    inside = layout.model / "code"
+    try:
+        return prepare(layout, source or (str(inside) if inside.is_dir() else ""))
+    except CodeError:
+        if (inside / _program()).is_file():  # an archive that was repacked with its script
+            return inside
+        raise
+
+
+def _program() -> str:
+    return os.environ.get("SAGEMAKER_PROGRAM") or _DEFAULT_PROGRAM

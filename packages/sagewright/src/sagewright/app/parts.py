@@ -1,0 +1,198 @@
+"""What control is made of, and how the parts are tied together. The one place where every feature and neighbour is named."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagewright.base.clock import SystemClock
+from sagewright.base.world import World
+from sagewright.compute import trees
+from sagewright.compute.capabilities import choose
+from sagewright.compute.host import Host
+from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.retirement import run_folders
+from sagewright.compute.runtime import Runtime
+from sagewright.compute.zygote import Zygote
+from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.records import registration as records
+from sagewright.features.training import feature as training
+from sagewright.features.transform.transform import Transform
+from sagewright.kernel.api import Api
+from sagewright.kernel.engine import Engine
+from sagewright.kernel.loop import Loop
+from sagewright.kernel.operation import Operations
+from sagewright.neighbours import services
+from sagewright.objects.buckets import empty
+from sagewright.objects.s3 import Objects
+from sagewright.objects.signing import Keys
+from sagewright.serving.containers import Containers
+from sagewright.serving.way_back import WayBack
+from sagewright.settings import Settings
+from sagewright.store.database import Store
+from sagewright.store.rows import Identity, Resource
+from sagewright.wire.credentials import Keyring
+
+CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob"})
+"""The kinds of work that a controller makes true; every other kind of work refuses Create."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """The parts of control. ``start`` after ``open``, ``close`` at the end; all once."""
+
+    settings: Settings
+    store: Store
+    operations: Operations
+    engine: Engine
+    api: Api
+    runtime: Runtime
+    training: training.Training
+    hosting: Hosting
+    transform: Transform
+    containers: Containers
+    objects: Objects
+    loop: Loop
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Parts:
+        """Opens the store and ties everything together; nothing runs yet."""
+        clock = SystemClock()
+        store = await Store.open(settings.database_url, clock)
+        keyring = Keyring.open(settings.credentials, settings.account, settings.region)
+        objects = Objects(settings.url, Keys(keyring.access_key, keyring.secret), settings.region)
+        runtime = choose(settings.runtime, Host(settings.sockets, (settings.data, settings.sockets)))
+        here = Machine.here()
+        slots = Slots.of(here)
+        hints = _Hints()
+
+        way_back = WayBack(settings.address, settings.url, keyring, clock)
+        containers = Containers(runtime, objects, store, hints, way_back)
+        jobs = training.Training.compose(
+            store=store,
+            runtime=runtime,
+            objects=objects,
+            keyring=keyring,
+            jobs=settings.jobs,
+            endpoint_url=settings.url,
+            wake=hints,
+            hold_describe=settings.hold_describe,
+            slots=slots,
+            machine=here,
+        )
+        hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
+        transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
+
+        operations = Operations()
+        engine = _engine(settings, store, operations, keyring)
+        records.register(engine, operations, objects)
+        jobs.install(engine, operations)
+        hosting.register(operations, engine.catalog)
+        transform.register(operations, engine.catalog)
+        _register_neighbours(operations, store, keyring)
+
+        loop = Loop(store, [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)])
+        hints.loop = loop
+        return cls(
+            settings=settings,
+            store=store,
+            operations=operations,
+            engine=engine,
+            api=Api(operations, clock),
+            runtime=runtime,
+            training=jobs,
+            hosting=hosting,
+            transform=transform,
+            containers=containers,
+            objects=objects,
+            loop=loop,
+        )
+
+    async def start(self) -> None:
+        """Adopts what runs and begins to make the rows true."""
+        self._warm()
+        await self.hosting.open()
+        await self.loop.start()
+
+    async def close(self) -> None:
+        """Ends what runs in this process; containers go on and are adopted by the next control."""
+        await self.loop.close()
+        await self.training.close()
+        await self.transform.close()
+        await self.containers.close()
+        await self.store.close()
+        if isinstance(self.runtime, Zygote):
+            self.runtime.close()
+
+    async def reset(self) -> None:
+        """Empties every account, S3 included (test hooks)."""
+        await self.loop.close()
+        await self.training.reset()
+        await self.transform.reset()
+        await self.containers.close()
+        try:
+            await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
+            await self.store.empty()
+            await empty(self.objects)
+        finally:
+            await self.hosting.open()
+            await self.loop.start()
+
+    def _warm(self) -> None:
+        """Starts the zygotes that the settings ask for; their imports go on beside everything else."""
+        if isinstance(self.runtime, Zygote):
+            for image in filter(None, self.settings.prewarm.split(",")):
+                self.runtime.warm(image)
+
+
+def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring) -> Engine:
+    """Everything that follows from the service model, with what the features say about it."""
+    return Engine(
+        store,
+        operations,
+        controllers=CONTROLLED,
+        rules={**Hosting.rules, **Transform.rules},
+        quirks={**training.QUIRKS, **Transform.quirks},
+        made=_Directories(settings.data / "homes"),
+        secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
+    )
+
+
+def _register_neighbours(operations: Operations, store: Store, keyring: Keyring) -> None:
+    for service, handlers in services.neighbours(store, keyring).items():
+        for name, handler in handlers.items():
+            operations.write(service, name, handler)
+
+
+def _remove_containers(runtime: Runtime, jobs: Path) -> None:
+    for run in run_folders(jobs):
+        runtime.remove(run)
+    for folder in jobs.iterdir():
+        trees.remove(folder)
+
+
+class _Hints:
+    """Hands news to the loop, which is made last because it needs the controllers."""
+
+    def __init__(self) -> None:
+        self.loop: Loop | None = None
+
+    def __call__(self, identity: Identity) -> None:
+        if self.loop is not None:
+            self.loop.hint(identity)
+
+
+class _Directories:
+    """Makes the home folders of domains and user profiles; a record of them is a place to keep files."""
+
+    def __init__(self, homes: Path) -> None:
+        self._homes = homes
+
+    def __call__(self, resource: Resource) -> None:
+        if resource.kind in ("Domain", "UserProfile", "Space"):
+            self.of(resource.world, *resource.key.split("/")).mkdir(parents=True, exist_ok=True)
+
+    def of(self, world: World, *names: str) -> Path:
+        return self._homes.joinpath(world.account, world.region, *names)

@@ -1,0 +1,1 @@
+"""The command line: up, down, status, env, run, demo, logs, doctor, reset."""

@@ -1,0 +1,1 @@
+"""How a container runs: one interface (runtime.py), several drivers."""

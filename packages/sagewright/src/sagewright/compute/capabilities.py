@@ -1,0 +1,149 @@
+"""What this machine can do for containers, found out by trying, and the driver that makes the most of it.
+
+``sagewright doctor`` prints ``survey``; the server takes ``choose``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagewright.compute import cgroups, host
+from sagewright.compute.fake import Fake
+from sagewright.compute.host import Host
+from sagewright.compute.process import Process
+from sagewright.compute.runtime import InstanceSpec, Runtime
+from sagewright.compute.sandbox import Sandbox
+from sagewright.compute.supervised import Supervised, find_bubblewrap
+from sagewright.compute.zygote import Zygote
+
+SETTINGS = ("auto", "zygote", "sandbox", "process", "fake")
+_TRIAL = 20.0  # seconds that a container of a probe may take
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One thing a machine has or lacks: ``detail`` says what was found, ``remedy`` how to get it (empty when there)."""
+
+    name: str
+    available: bool
+    detail: str
+    remedy: str = ""
+
+
+def choose(setting: str, host: Host) -> Runtime:
+    """The driver for a setting (SETTINGS). Raises ValueError for another word; "auto" takes the best that works."""
+    if setting not in SETTINGS:
+        raise ValueError(f"runtime must be one of {', '.join(SETTINGS)}, not {setting!r}")
+    if setting == "fake":
+        return Fake()
+    if setting == "process":
+        return Process(host)
+    bubblewrap = find_bubblewrap() is not None and not trial(lambda trial_host: Sandbox(trial_host))
+    namespaces = not trial(_without_bubblewrap)
+    if setting == "auto" and not (bubblewrap or namespaces):
+        return Process(host)
+    sandbox = Sandbox(host) if bubblewrap or not namespaces else Sandbox(host, None)
+    return Zygote(host, fallback=sandbox) if setting == "zygote" or (setting == "auto" and namespaces) else sandbox
+
+
+def survey() -> tuple[Capability, ...]:
+    """Everything at once; takes some tenths of a second, for it starts containers."""
+    return (_namespaces(), _bubblewrap(), _cgroups(), _fuse(), _engine(), _gpu())
+
+
+def trial(driver: Callable[[Host], Supervised]) -> str:
+    """Runs a container that does nothing; returns why that failed, or ""."""
+    with tempfile.TemporaryDirectory(prefix="sagewright-") as place:
+        folder = Path(place)
+        runtime = driver(Host(folder / "run", (folder,)))
+        spec = InstanceSpec("probe", "python", (sys.executable, "-c", "pass"), folder / "job", folder / "ml")
+        spec.ml.mkdir()
+        try:
+            runtime.start(spec)
+            return _outcome(runtime, spec.folder)
+        except OSError as error:
+            return str(error)
+        finally:
+            runtime.remove(spec.folder)
+
+
+def _outcome(runtime: Supervised, folder: Path) -> str:
+    deadline = time.monotonic() + _TRIAL
+    while (seen := runtime.observe(folder)).state == "running" and time.monotonic() < deadline:
+        time.sleep(0.005)
+    if seen.code == 0:
+        return ""
+    return f"{seen.state} {seen.code} {seen.reason} {(folder / 'stdout').read_text(errors='replace')[-500:]}".strip()
+
+
+def _without_bubblewrap(host: Host) -> Supervised:
+    return Sandbox(host, None)
+
+
+def _namespaces() -> Capability:
+    problem = trial(_without_bubblewrap)
+    remedy = (
+        "Allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1 or "
+        "kernel.apparmor_restrict_unprivileged_userns=0); Linux 5.12 or newer is needed. In a container: --privileged, "
+        "or --cap-add SYS_ADMIN with seccomp and apparmor unconfined and /proc unmasked."
+    )
+    return Capability("namespaces", not problem, problem or "zygotes and sandboxes work", remedy if problem else "")
+
+
+def _bubblewrap() -> Capability:
+    program = find_bubblewrap()
+    if program is None:
+        return Capability("bubblewrap", False, "not installed", "Install it (apt install bubblewrap), or do without.")
+    problem = trial(lambda host: Sandbox(host, program))
+    return Capability("bubblewrap", not problem, problem or program, "See namespaces." if problem else "")
+
+
+def _cgroups() -> Capability:
+    base = cgroups.find_base()
+    if base is None:
+        remedy = "Run as root, or under systemd-run --user --scope -p Delegate=yes."
+        return Capability("control groups", False, "none that we may use: limits are watched instead", remedy)
+    version = "version 2" if "" in base else "version 1"
+    return Capability("control groups", True, f"{version}: {', '.join(sorted(base.values()))}")
+
+
+def _fuse() -> Capability:
+    if os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return Capability("FUSE", True, "/dev/fuse")
+    return Capability(
+        "FUSE", False, "/dev/fuse cannot be opened", "Load the fuse module and make /dev/fuse writable for this user."
+    )
+
+
+def _engine() -> Capability:
+    """A client alone is not enough: its engine must answer."""
+    found = [program for program in ("podman", "docker") if shutil.which(program)]
+    working = [program for program in found if _answers(program)]
+    if working:
+        return Capability("container engine", True, ", ".join(working))
+    detail = f"{', '.join(found)} installed, but no engine answers" if found else "neither podman nor docker"
+    return Capability("container engine", False, detail, "Install podman, or start Docker's engine, for images of your own.")
+
+
+def _answers(program: str) -> bool:
+    try:
+        return subprocess.run([program, "info"], capture_output=True, timeout=_TRIAL, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _gpu() -> Capability:
+    program = shutil.which("nvidia-smi")
+    if program is None or not host.gpu_devices():
+        return Capability("GPU", False, "no NVIDIA device", "Install NVIDIA's driver where there is a GPU.")
+    listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=30, check=False)
+    lines = listed.stdout.strip().splitlines()
+    return Capability("GPU", listed.returncode == 0, "; ".join(lines) or listed.stderr.strip())

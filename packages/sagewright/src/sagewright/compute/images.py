@@ -1,0 +1,208 @@
+"""Which environment an image URI stands for.
+
+Repository and tag decide: the SDKs put an account and a region of AWS's registries in front, 374 accounts for 99 repositories,
+and neither means anything here. For now every image runs in the server's own Python environment; an image whose libraries are
+not installed in it says so in ``problem``.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+Kind = Literal["algorithm", "framework", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What an image URI resolved to.
+
+    ``name`` is the environment (InstanceSpec.image, one zygote each), ``algorithm`` the built-in algorithm it holds or "",
+    ``framework`` the framework its script mode offers or "", ``version`` the version its tag names (as typed) or "".
+    ``preload`` names the modules its zygote imports, ``env`` what its containers find in their environment.
+    ``problem`` is empty, or why it cannot run here: a text for FailureReason and for a ValidationException.
+    """
+
+    uri: str
+    name: str
+    kind: Kind
+    algorithm: str = ""
+    framework: str = ""
+    version: str = ""
+    problem: str = ""
+    preload: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def train_command(self) -> tuple[str, ...]:
+        """The argv of a training container."""
+        return (sys.executable, "-m", "sagewright_container", "train")
+
+    def serve_command(self) -> tuple[str, ...]:
+        """The argv of a serving container."""
+        return (sys.executable, "-m", "sagewright_container", "serve")
+
+
+def resolve(uri: str) -> Image:
+    """Never raises: what cannot run has a ``problem``."""
+    repository, tag = _split(uri)
+    entry = _REPOSITORIES.get(repository)
+    if entry is None:
+        return Image(uri, "unknown", "unknown", problem=_unknown(uri))
+    environment = entry.environment
+    return Image(
+        uri,
+        environment,
+        "algorithm" if entry.algorithm else "framework",
+        entry.algorithm,
+        entry.framework,
+        _version(tag),
+        _problem(uri, entry),
+        preload(environment),
+        _told(entry),
+    )
+
+
+def _told(entry: _Entry) -> dict[str, str]:
+    """What the toolkit in the container learns of its image."""
+    named = {"SAGEWRIGHT_ALGORITHM": entry.algorithm, "SAGEWRIGHT_FRAMEWORK": entry.framework}
+    return {name: value for name, value in named.items() if value}
+
+
+def preload(environment: str) -> tuple[str, ...]:
+    """The modules that the zygote of an environment (``Image.name``) imports before it forks."""
+    return _ENVIRONMENTS[environment].preload if environment in _ENVIRONMENTS else ()
+
+
+class _Entry(NamedTuple):
+    environment: str
+    algorithm: str = ""
+    framework: str = ""
+
+
+class _Environment(NamedTuple):
+    requires: tuple[str, ...]  # modules without which its images cannot run
+    preload: tuple[str, ...]
+
+
+_TOOLKIT = ("sagewright_container.__main__",)
+
+# What a zygote holds in memory all the time: the built-in XGBoost trains without pandas, scikit-learn or SciPy (110 MB less).
+# torch._dynamo is otherwise imported by the first optimizer step, which costs a second.
+_ENVIRONMENTS = {
+    "python": _Environment(("sagewright_container",), _TOOLKIT),
+    "xgboost": _Environment(
+        ("sagewright_container", "xgboost", "sagewright_algorithms.xgboost"),
+        (*_TOOLKIT, "sagewright_algorithms.xgboost.train", "sagewright_algorithms.xgboost.serve"),
+    ),
+    "numpy": _Environment(
+        ("sagewright_container", "numpy", "sagewright_algorithms.common"),
+        (*_TOOLKIT, "sagewright_algorithms.common.job", "sagewright_algorithms.common.endpoint"),
+    ),
+    "sklearn": _Environment(
+        ("sagewright_container", "sklearn"),
+        (*_TOOLKIT, "numpy", "pandas", "scipy.sparse", "sklearn.ensemble", "sklearn.linear_model", "sklearn.model_selection"),
+    ),
+    "pytorch": _Environment(("sagewright_container", "torch"), (*_TOOLKIT, "numpy", "torch", "torch._dynamo")),
+    "huggingface": _Environment(("sagewright_container", "torch", "transformers"), (*_TOOLKIT, "torch", "transformers")),
+    "tensorflow": _Environment(("sagewright_container", "tensorflow"), _TOOLKIT),
+    "autogluon": _Environment(("sagewright_container", "autogluon"), _TOOLKIT),
+    "mxnet": _Environment(("sagewright_container", "mxnet"), _TOOLKIT),
+}
+
+# Repositories as `sagemaker.image_uris.retrieve` names them.
+_ALGORITHMS = (
+    "blazingtext",
+    "forecasting-deepar",
+    "image-classification",
+    "lda",
+    "ntm",
+    "object-detection",
+    "object2vec",
+    "semantic-segmentation",
+    "seq2seq",
+)
+
+# Written on NumPy: one zygote serves them all.
+_NUMPY_ALGORITHMS = ("factorization-machines", "ipinsights", "kmeans", "knn", "linear-learner", "pca", "randomcutforest")
+
+_FRAMEWORKS = {
+    "sagemaker-scikit-learn": "sklearn",
+    "pytorch": "pytorch",
+    "pytorch-training": "pytorch",
+    "pytorch-inference": "pytorch",
+    "pytorch-inference-arm64": "pytorch",
+    "pytorch-inference-graviton": "pytorch",
+    "sagemaker-pytorch": "pytorch",
+    "huggingface-pytorch-training": "huggingface",
+    "huggingface-pytorch-inference": "huggingface",
+    "tensorflow-training": "tensorflow",
+    "tensorflow-inference": "tensorflow",
+    "tensorflow-inference-graviton": "tensorflow",
+    "sagemaker-tensorflow": "tensorflow",
+    "sagemaker-tensorflow-scriptmode": "tensorflow",
+    "sagemaker-tensorflow-serving": "tensorflow",
+    "autogluon-training": "autogluon",
+    "autogluon-inference": "autogluon",
+    "mxnet-training": "mxnet",
+    "mxnet-inference": "mxnet",
+    "sagemaker-mxnet": "mxnet",
+    "sagemaker-mxnet-serving": "mxnet",
+    "sagemaker-base-python": "python",
+    "sagemaker-distribution-prod": "python",
+}
+
+_REPOSITORIES: dict[str, _Entry] = {
+    **{name: _Entry("python", name) for name in _ALGORITHMS},
+    **{name: _Entry("numpy", name) for name in _NUMPY_ALGORITHMS},
+    **{repository: _Entry(framework, "", framework) for repository, framework in _FRAMEWORKS.items()},
+    "xgboost": _Entry("xgboost", "xgboost"),
+    "sagemaker-xgboost": _Entry("xgboost", "xgboost", "xgboost"),
+}
+
+_URI = re.compile(
+    r"(?:\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[^/]+/)?(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@.+)?", re.DOTALL
+)
+_VERSION = re.compile(r"(?:py\d+/)?(\d+(?:\.\d+)*(?:-\d+)?)(?=-|$)")
+
+
+def _split(uri: str) -> tuple[str, str]:
+    match = _URI.fullmatch(uri)
+    if match is None:
+        return "", ""
+    repository = match["repository"]
+    # The base Python images carry their Python in the repository: sagemaker-base-python-310.
+    return re.sub(r"^(sagemaker-base-python)-\d+$", r"\1", repository), match["tag"] or ""
+
+
+def _version(tag: str) -> str:
+    match = _VERSION.match(tag)
+    return match[1] if match else ""
+
+
+def _unknown(uri: str) -> str:
+    return (
+        f"The image {uri} cannot be run here: its repository is none of the SageMaker images that Sagewright provides, "
+        "and images of your own need a container engine, which this version does not drive yet."
+    )
+
+
+def _problem(uri: str, entry: _Entry) -> str:
+    if entry.algorithm and not _installed(f"sagewright_algorithms.{entry.algorithm.replace('-', '_')}"):
+        return f"The image {uri} cannot be run here: the built-in algorithm {entry.algorithm} is not available yet."
+    missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not _installed(module)]
+    if missing:
+        return f"The image {uri} cannot be run here: it needs {', '.join(missing)}, not installed in the server's environment."
+    return ""
+
+
+@functools.cache
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent package is missing
+        return False

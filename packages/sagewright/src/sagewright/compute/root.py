@@ -1,0 +1,56 @@
+"""The container's view of a file system, as a list of steps that every driver carries out in order.
+
+A step is [kind, source, target] with target absolute inside: "read" and "write" bind a file or folder of the host, "device" a
+device file, "mask" covers a folder with an empty one, "link" makes a symbolic link at the top, "memory" is a tmpfs of source
+bytes, "proc" and "dev" are what their names say. Shallow targets come first, so that a deeper one lies on top of them.
+The root itself is a folder of the run folder: what a program writes to /tmp or / lies on disk, counts against the disk limit
+and goes when the container ends.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sagewright.compute import host, scratch
+from sagewright.compute.host import Host
+from sagewright.compute.runtime import InstanceSpec
+
+_SHARED_MEMORY = 1 << 30  # bytes of /dev/shm where no memory limit says otherwise
+
+
+def steps(spec: InstanceSpec, this: Host) -> list[list[str]]:
+    """The view of one container."""
+    shown = [(source, target) for source, target in host.trees() if not _is_hidden(source, this.hidden)]
+    found = [["read", source, target] for source, target in shown]
+    found += [["link", goal, path] for goal, path in host.links()]
+    found += _masks(shown, this.hidden)
+    found += [["proc", "", "/proc"], ["dev", "", "/dev"], ["memory", str(spec.limits.memory or _SHARED_MEMORY), "/dev/shm"]]
+    found += [["read", str(spec.folder / name), f"/etc/{name}"] for name in scratch.NAMES if _is_file(f"/etc/{name}")]
+    if (resolver := host.resolver()) is not None:
+        found.append(["read", resolver, resolver])
+    if spec.limits.gpus:
+        found += [["device", device, device] for device in host.gpu_devices()]
+    found.append(["write", str(spec.ml), "/opt/ml"])
+    found += [["write" if mount.writable else "read", str(mount.source), mount.target] for mount in spec.mounts]
+    return sorted(found, key=lambda step: step[2].rstrip("/").count("/"))
+
+
+def _is_hidden(source: str, hidden: tuple[Path, ...]) -> bool:
+    return any(source == os.path.realpath(path) for path in hidden)
+
+
+def _masks(shown: list[tuple[str, str]], hidden: tuple[Path, ...]) -> list[list[str]]:
+    """Covers each hidden folder wherever a tree would show it."""
+    found = []
+    for path in hidden:
+        real = Path(os.path.realpath(path))
+        for source, target in shown:
+            if real.is_relative_to(source) and real.is_dir():
+                found.append(["mask", "", str(Path(target) / real.relative_to(source))])
+    return found
+
+
+def _is_file(path: str) -> bool:
+    """A link would be followed into the host's folder, which is read-only."""
+    return Path(path).is_file() and not Path(path).is_symlink()

@@ -1,0 +1,45 @@
+"""Containers by bubblewrap, or by the kernel's namespaces directly where bubblewrap is not installed."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+
+from sagewright.compute import host, root
+from sagewright.compute.host import Host
+from sagewright.compute.runtime import InstanceSpec
+from sagewright.compute.supervised import Supervised, find_bubblewrap, run_shim
+
+
+class Sandbox(Supervised):
+    """The driver for any command. ``program`` is bubblewrap, looked for by default; None goes without."""
+
+    name = "sandbox"
+
+    def __init__(self, host: Host, program: str | None = "") -> None:
+        super().__init__(host)
+        self._program = find_bubblewrap() if program == "" else program
+
+    def _launch(self, spec: InstanceSpec) -> None:
+        env = container_environment(spec)
+        steps = root.steps(spec, self._host)
+        if self._program is None:
+            run_shim(self._request(spec, "namespaces", env=env, root=steps))
+            return
+        options = _options(self._program)
+        run_shim(self._request(spec, "bubblewrap", env=env, root=steps, bubblewrap=self._program, bubblewrap_options=options))
+
+
+def container_environment(spec: InstanceSpec) -> dict[str, str]:
+    """The environment of a container's process; the folders that its PYTHONPATH names come before ours."""
+    env = {**host.environment(spec.hostname), **spec.env}
+    if "PYTHONPATH" in spec.env and host.python_path():
+        env["PYTHONPATH"] = ":".join((spec.env["PYTHONPATH"], *host.python_path()))
+    return env
+
+
+@functools.cache
+def _options(program: str) -> list[str]:
+    """Options that older bubblewraps lack: without --disable-userns (0.8) a container may make user namespaces of its own."""
+    known = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)
+    return ["--disable-userns"] if "--disable-userns" in known.stdout + known.stderr else []

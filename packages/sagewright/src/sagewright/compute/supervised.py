@@ -1,0 +1,225 @@
+"""What all drivers with a shim share: the shim's records tell everything, so a restarted server adopts what runs."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sagewright.compute import cgroups, limits, plain, records, scratch, trees
+from sagewright.compute.cgroups import Cgroup
+from sagewright.compute.dial import dial
+from sagewright.compute.host import Host
+from sagewright.compute.records import Identity
+from sagewright.compute.runtime import InstanceSpec, Observed, Stats
+
+WAKE_SOCKET = "wake.sock"
+_SOURCE = str(Path(__file__).parents[2])
+_SHIM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from sagewright.compute.shim import main; main()"
+_LAST_WORDS = 20.0  # seconds for a killed container's shim to write its record and go
+
+
+class Supervised:
+    """Everything but ``_launch``; a driver says how its shim comes to be."""
+
+    name = ""
+    caution = ""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def start(self, spec: InstanceSpec) -> None:
+        """See runtime.Runtime."""
+        if self.observe(spec.folder).state != "missing":
+            return
+        spec.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check(spec)
+        self._launch(spec)
+
+    def observe(self, folder: Path) -> Observed:
+        """See runtime.Runtime."""
+        started = records.read(folder, records.STARTED)
+        running = started is not None and _lives(started)
+        # Read after asking for the shim: it may have ended, and left its record, in between.
+        ended = records.read(folder, records.EXIT)
+        if ended:
+            return Observed("exited", ended["code"], ended["reason"], ended["started"], ended["ended"])
+        if started is None:
+            return Observed("missing")
+        return Observed("running" if running else "lost", started=started.get("started"))
+
+    def signal(self, folder: Path, number: int) -> None:
+        """See runtime.Runtime."""
+        started = _running(folder)
+        if started is None:
+            return
+        if number == signal.SIGKILL:
+            _send(started, "init", number)
+        _send(started, "user", number)
+
+    def dial(self, folder: Path, port: int) -> socket.socket:
+        """See runtime.Runtime."""
+        started = _running(folder)
+        if started is None:
+            raise ConnectionRefusedError(111, "nothing runs there", str(folder))
+        if started["network"] == "isolated":
+            return dial(folder, port)
+        return socket.create_connection(("127.0.0.1", port), 10)
+
+    def stats(self, folder: Path) -> Stats:
+        """See runtime.Runtime."""
+        started = _running(folder)
+        if started is None or started["init"] is None:
+            raise ProcessLookupError(3, "nothing runs there", str(folder))
+        group = Cgroup(started["groups"])
+        init, user = started["init"][0], started["user"][0] if started["user"] else None
+        memory = group.memory() if group.holds("memory") else limits.memory_use(init, user)
+        return Stats(limits.cpu_use(init), memory, trees.disk_use(folder))
+
+    def remove(self, folder: Path) -> None:
+        """See runtime.Runtime."""
+        started = records.read(folder, records.STARTED)
+        if started and started["boot"] == records.boot_id():
+            _end(folder, started)
+        trees.remove(folder)
+
+    def _launch(self, spec: InstanceSpec) -> None:
+        raise NotImplementedError
+
+    def _request(self, spec: InstanceSpec, launcher: str, **more: Any) -> dict[str, Any]:
+        """The shim's request for this container (launch.Request)."""
+        user = self._host.user
+        if user is not None:
+            for tree in (spec.ml, *(mount.source for mount in spec.mounts if mount.writable)):
+                trees.give(tree, *user)
+        base = _group_base()
+        return {
+            "key": spec.key,
+            "folder": str(spec.folder),
+            "ml": str(spec.ml),
+            "scratch": str(spec.folder / scratch.FOLDER),
+            "argv": list(spec.argv),
+            "workdir": spec.workdir,
+            "hostname": spec.hostname,
+            "python": sys.executable,
+            "network": spec.network,
+            "way_out": None if spec.way_out is None else list(spec.way_out),
+            "limits": {name: getattr(spec.limits, name) for name in ("cpus", "memory", "disk", "processes")},
+            "launcher": launcher,
+            "user": None if user is None else list(user),
+            "group": None if base is None else {"base": base, "name": group_name(spec.folder)},
+            "wake": str(self._host.run / WAKE_SOCKET),
+            **more,
+        }
+
+
+def check(spec: InstanceSpec) -> None:
+    """Raises OSError for what no container can be made of.
+
+    A NUL would end an argument and begin the next one of ours; ``..`` in a target would lead out of the container's root.
+    """
+    words = [*spec.argv, *spec.env, *spec.env.values(), spec.hostname, spec.workdir, *(mount.target for mount in spec.mounts)]
+    for word in words:
+        if "\0" in word or not _encodes(word):
+            raise OSError(errno.EINVAL, "neither command nor environment may hold a NUL or half a surrogate pair")
+    if not spec.argv or not all(name and "=" not in name for name in spec.env):
+        raise OSError(errno.EINVAL, "a container needs a command, and names in its environment without '='")
+    for mount in spec.mounts:
+        if not mount.target.startswith("/") or os.path.normpath(mount.target) != mount.target or mount.target == "/":
+            raise OSError(errno.EINVAL, "a mount's target must be a plain absolute path", mount.target)
+    if not spec.ml.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder to show as /opt/ml", str(spec.ml))
+
+
+def run_shim(request: dict[str, Any]) -> None:
+    """Starts a shim as a program and waits for its answer. Raises the OSError that it met."""
+    command = [sys.executable, "-I", "-S", "-c", _SHIM]
+    spoken = json.dumps(request).encode()
+    shim = subprocess.run(command, input=spoken, capture_output=True, env={"LANG": "C.UTF-8"}, cwd="/", check=False)
+    check_answer(shim.stdout, shim.stderr.decode(errors="replace"))
+
+
+def check_answer(answer: bytes, complaint: str = "") -> None:
+    """Raises OSError when a shim's answer is not that the container was started."""
+    if not answer.endswith(b"\n"):
+        raise OSError(5, f"the supervisor of the container died: {complaint.strip()[-500:]}")
+    document = json.loads(answer)
+    if not document.get("ok"):
+        raise OSError(document["errno"] or 5, document["text"])
+
+
+def group_name(folder: Path) -> str:
+    """The name of a container's control group."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def _group_base() -> dict[str, str] | None:
+    return cgroups.find_base()
+
+
+def _encodes(word: str) -> bool:
+    try:
+        return bool(os.fsencode(word)) or not word
+    except UnicodeEncodeError:
+        return False
+
+
+def find_bubblewrap() -> str | None:
+    """The bubblewrap program, or None."""
+    return shutil.which("bwrap")
+
+
+def _lives(started: dict[str, Any]) -> bool:
+    return bool(started and started["boot"] == records.boot_id() and records.alive(Identity(*started["shim"])))
+
+
+def _running(folder: Path) -> dict[str, Any] | None:
+    """The record of a container that runs, with its processes in it: the shim adds them within milliseconds."""
+    deadline = time.monotonic() + 10
+    while True:
+        started = records.read(folder, records.STARTED)
+        if started is None or (folder / records.EXIT).exists() or not _lives(started):
+            return None
+        if "init" in started or time.monotonic() > deadline:
+            return started
+        time.sleep(0.005)
+
+
+def _send(started: dict[str, Any], who: str, number: int) -> None:
+    if started.get(who):
+        records.send(Identity(*started[who]), number)
+
+
+def _end(folder: Path, started: dict[str, Any]) -> None:
+    """Kills what is left of a container, shim or no shim."""
+    shim = Identity(*started["shim"])
+    _send(started, "init", signal.SIGKILL)
+    _send(started, "user", signal.SIGKILL)
+    deadline = time.monotonic() + _LAST_WORDS
+    while records.alive(shim) and time.monotonic() < deadline:
+        if "init" not in started:  # it is still being made
+            started = records.read(folder, records.STARTED) or started
+            _send(started, "init", signal.SIGKILL)
+        time.sleep(0.005)
+    records.send(shim, signal.SIGKILL)
+    if started["launcher"] == "process" and started.get("user"):
+        for pid in plain.session(started["user"][0]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    group = Cgroup(started.get("groups", {}))
+    for pid in group.processes() if group.folders else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    group.remove()

@@ -1,0 +1,55 @@
+"""What an endpoint configuration and its models would deploy now, or why they cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sagewright.features.hosting.deployment import Fleet, VariantFleet
+from sagewright.features.hosting.rules import QUOTA, over_quota
+from sagewright.serving.definition import Undeployable, model_container
+from sagewright.serving.step import Slot
+from sagewright.store.database import Transaction
+from sagewright.store.rows import Resource
+
+ENDPOINT_CONFIG = "EndpointConfig"
+
+
+def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
+    """The fleet that the endpoint's spec asks for. Raises Undeployable."""
+    name = endpoint.spec["EndpointConfigName"]
+    config = transaction.resources.get(endpoint.world, ENDPOINT_CONFIG, name)
+    if config is None:
+        raise Undeployable(f'Could not find endpoint configuration "{name}".')
+    desired = endpoint.spec.get("Desired", {})
+    isolated = bool(config.spec.get("EnableNetworkIsolation"))
+    variants = tuple(
+        _variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec["ProductionVariants"]
+    )
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants)
+
+
+def _variant(
+    transaction: Transaction,
+    endpoint: Resource,
+    asked: Mapping[str, Any],
+    desired: Mapping[str, Mapping[str, Any]],
+    isolated: bool,
+) -> VariantFleet:
+    model = model_container(transaction, endpoint, asked["ModelName"])
+    wish = desired.get(asked["VariantName"], {})
+    count = wish.get("DesiredInstanceCount", asked.get("InitialInstanceCount", 1))
+    if count > QUOTA:
+        raise Undeployable(over_quota(count, asked.get("InstanceType", "")))
+    return VariantFleet(
+        asked["VariantName"],
+        asked["ModelName"],
+        model.container,
+        float(wish.get("DesiredWeight", asked.get("InitialVariantWeight", 1.0))),
+        asked.get("InstanceType", ""),
+        float(asked.get("ContainerStartupHealthCheckTimeoutInSeconds", 240)),
+        float(asked.get("ModelDataDownloadTimeoutInSeconds", 3600)),
+        model.role,
+        isolated or model.isolated,
+        tuple(Slot(index) for index in range(count)),
+    )

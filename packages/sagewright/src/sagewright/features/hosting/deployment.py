@@ -1,0 +1,184 @@
+"""What an endpoint runs: frozen values, kept as a document in the status of the endpoint's row.
+
+A deployment copies what it needs of the endpoint configuration and the models, as AWS does: they may be deleted while the
+endpoint serves, and a replica that dies years later is still restarted from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sagewright.serving.step import Slot
+from sagewright.store.rows import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Names one replica of one endpoint for ever: fleet generation, variant, index."""
+
+    generation: int
+    variant: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.generation}-{self.variant}-{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class VariantFleet:
+    """One production variant: its container as the model defines it, its weight, and its replicas."""
+
+    name: str
+    model: str
+    container: Document
+    weight: float
+    instance_type: str = ""
+    startup_timeout: float = 240.0
+    download_timeout: float = 3600.0
+    role: str = ""
+    isolated: bool = False
+    slots: tuple[Slot, ...] = ()
+
+    def resized(self, count: int, highest: int) -> VariantFleet:
+        """With ``count`` slots: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
+        if count <= len(self.slots):
+            return replace(self, slots=self.slots[:count])
+        following = 1 + max((highest, *(slot.index for slot in self.slots)))
+        more = tuple(Slot(following + offset) for offset in range(count - len(self.slots)))
+        return replace(self, slots=self.slots + more)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update."""
+
+    generation: int
+    config: str
+    variants: tuple[VariantFleet, ...]
+
+    @property
+    def serves(self) -> bool:
+        """Whether every replica has passed its health check."""
+        return all(slot.served for variant in self.variants for slot in variant.slots)
+
+    def place(self, variant: VariantFleet, slot: Slot) -> Place:
+        """The name of a slot."""
+        return Place(self.generation, variant.name, slot.index)
+
+    def variant(self, name: str) -> VariantFleet | None:
+        """The variant with this name."""
+        return next((variant for variant in self.variants if variant.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A replica that gets no more calls. ``stop_at``: when to ask it to end; ``asked``: when it was asked (0: not yet)."""
+
+    place: Place
+    attempt: int
+    stop_at: float
+    asked: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """``active`` serves, ``target`` is to take over, ``leaving`` is on its way out, ``generation`` is the last one looked at."""
+
+    active: Fleet | None = None
+    target: Fleet | None = None
+    leaving: tuple[Leaving, ...] = ()
+    generation: int = 0
+
+    @classmethod
+    def of(cls, status: Any) -> Deployment:
+        """From the row's status document."""
+        document = status.get("Deployment") or {}
+        return cls(
+            _fleet(document.get("Active")),
+            _fleet(document.get("Target")),
+            tuple(
+                Leaving(
+                    Place(entry["Generation"], entry["Variant"], entry["Index"]),
+                    entry["Attempt"],
+                    entry["StopAt"],
+                    entry["Asked"],
+                )
+                for entry in document.get("Leaving", ())
+            ),
+            document.get("Generation", 0),
+        )
+
+    def document(self) -> Document:
+        """For the row's status document."""
+        return {
+            "Active": self.active and _fleet_document(self.active),
+            "Target": self.target and _fleet_document(self.target),
+            "Leaving": [
+                {
+                    "Generation": leaving.place.generation,
+                    "Variant": leaving.place.variant,
+                    "Index": leaving.place.index,
+                    "Attempt": leaving.attempt,
+                    "StopAt": leaving.stop_at,
+                    "Asked": leaving.asked,
+                }
+                for leaving in self.leaving
+            ],
+            "Generation": self.generation,
+        }
+
+    def attempts(self) -> list[tuple[Place, int]]:
+        """Every replica that may have something on disk: place and attempt."""
+        fleets = [fleet for fleet in (self.active, self.target) if fleet is not None]
+        slots = [
+            (fleet.place(variant, slot), slot.attempt)
+            for fleet in fleets
+            for variant in fleet.variants
+            for slot in variant.slots
+        ]
+        return slots + [(leaving.place, leaving.attempt) for leaving in self.leaving]
+
+
+def _fleet(document: Document | None) -> Fleet | None:
+    if document is None:
+        return None
+    return Fleet(document["Generation"], document["Config"], tuple(_variant(variant) for variant in document["Variants"]))
+
+
+def _variant(document: Document) -> VariantFleet:
+    return VariantFleet(
+        document["Name"],
+        document["Model"],
+        document["Container"],
+        document["Weight"],
+        document["InstanceType"],
+        document["StartupTimeout"],
+        document["DownloadTimeout"],
+        document["Role"],
+        document.get("Isolated", False),
+        tuple(Slot.of(slot) for slot in document["Slots"]),
+    )
+
+
+def _fleet_document(fleet: Fleet) -> Document:
+    return {
+        "Generation": fleet.generation,
+        "Config": fleet.config,
+        "Variants": [_variant_document(variant) for variant in fleet.variants],
+    }
+
+
+def _variant_document(variant: VariantFleet) -> Document:
+    return {
+        "Name": variant.name,
+        "Model": variant.model,
+        "Container": dict(variant.container),
+        "Weight": variant.weight,
+        "InstanceType": variant.instance_type,
+        "StartupTimeout": variant.startup_timeout,
+        "DownloadTimeout": variant.download_timeout,
+        "Role": variant.role,
+        "Isolated": variant.isolated,
+        "Slots": [slot.document() for slot in variant.slots],
+    }

@@ -1,0 +1,64 @@
+"""What the requests about endpoints may ask for. SageMaker can do more than this version: that is refused, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sagewright.kernel.kind import Rule
+from sagewright.kernel.operation import Context
+from sagewright.serving.definition import unsupported
+from sagewright.store.rows import Document
+
+QUOTA = 32
+"""Instances per variant: what one machine can be asked for, in the form of AWS's quotas."""
+
+
+def check_config(spec: Mapping[str, Any]) -> None:
+    """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
+    for member in ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig"):
+        if spec.get(member):
+            raise unsupported(member)
+    if spec.get("DataCaptureConfig", {}).get("EnableCapture"):
+        raise unsupported("DataCaptureConfig.EnableCapture")
+    for variant in spec["ProductionVariants"]:
+        for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
+            if variant.get(member):
+                raise unsupported(f"ProductionVariants.{member}")
+        if "ModelName" not in variant:
+            raise unsupported("inference components (a production variant without ModelName)")
+
+
+def check_deployment(request: Mapping[str, Any]) -> None:
+    """Refuses deployment policies other than all at once, of CreateEndpoint and UpdateEndpoint. Raises Fault."""
+    deployment = request.get("DeploymentConfig", {})
+    routing = deployment.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+    if routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
+        raise unsupported(f"traffic routing {routing['Type']}")
+    for member in ("RollingUpdatePolicy", "AutoRollbackConfiguration"):
+        if deployment.get(member):
+            raise unsupported(f"DeploymentConfig.{member}")
+
+
+def over_quota(count: int, instance_type: str) -> str:
+    """AWS's wording of a service quota."""
+    return (
+        f"The account-level service limit '{instance_type or 'instances'} for endpoint usage' is {QUOTA} Instances, with current "
+        f"utilization of 0 Instances and a request delta of {count} Instances. Please use AWS Service Quotas to request an "
+        "increase for this quota. If AWS Service Quotas is not available, contact AWS support to request an increase for this quota."
+    )
+
+
+def _endpoint_config(_: Context, request: Document) -> None:
+    check_config(request)
+
+
+def _endpoint(_: Context, request: Document) -> None:
+    check_deployment(request)
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "CreateEndpointConfig": (_endpoint_config,),
+    "CreateEndpoint": (_endpoint,),
+}
+"""By operation, for the engine."""

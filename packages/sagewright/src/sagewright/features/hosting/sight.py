@@ -1,0 +1,67 @@
+"""What the controller of endpoints sees, and what it can do: plain frozen values, so that the plan stays pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
+from sagewright.serving.step import Move
+from sagewright.serving.unit import Seen
+
+NOTHING = Seen()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look at an endpoint.
+
+    ``replicas`` by place and attempt. When a new generation is asked for, ``wanted`` is what that would deploy, or ``refusal``
+    says why it cannot be.
+    """
+
+    replicas: Mapping[tuple[Place, int], Seen] = field(default_factory=dict)
+    wanted: Fleet | None = None
+    refusal: str = ""
+
+    def of(self, place: Place, attempt: int) -> Seen:
+        """What was seen of a replica."""
+        return self.replicas.get((place, attempt), NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One move with one attempt of a replica; what it starts from is given only where it is needed."""
+
+    move: Move
+    place: Place
+    attempt: int
+    variant: VariantFleet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What a variant serves with: its replicas that have passed their health check, as place and attempt."""
+
+    variant: VariantFleet
+    replicas: tuple[tuple[Place, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Puts the endpoint into the route snapshot."""
+
+    variants: tuple[Routed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublish:
+    """Takes the endpoint out of the route snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Removes the endpoint's folder."""
+
+
+Action = Act | Publish | Unpublish | Clear

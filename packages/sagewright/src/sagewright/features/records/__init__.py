@@ -1,0 +1,1 @@
+"""Kinds that are only records, where the derived verbs are not enough: versions, aliases, associations, devices, policies."""

@@ -1,0 +1,1 @@
+"""Training jobs: data comes in, a container trains, the model goes out."""

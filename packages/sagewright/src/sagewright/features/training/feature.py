@@ -1,0 +1,87 @@
+"""Composition of training: what the composition root constructs, and the only file here that knows all the others.
+
+engine = Engine(store, operations, controllers={"TrainingJob", …}, quirks={**training.QUIRKS, …})
+training = Training.compose(store=store, …)
+training.install(engine, operations)
+loop over training.controller; at the end ``await training.close()``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.runtime import Runtime
+from sagewright.features.training.controller import TrainingController
+from sagewright.features.training.delivery import Delivery
+from sagewright.features.training.intake import Intake
+from sagewright.features.training.kinds import QUIRKS
+from sagewright.features.training.launch import Launch
+from sagewright.features.training.operations import TrainingOperations
+from sagewright.features.training.watch import Watch
+from sagewright.kernel.engine import Engine
+from sagewright.kernel.errands import Errands
+from sagewright.kernel.operation import Operations
+from sagewright.objects.s3 import Objects
+from sagewright.objects.transfer import TransferError
+from sagewright.signals.scrape import Scraper
+from sagewright.store.database import Store
+from sagewright.store.rows import Identity
+from sagewright.wire.credentials import Keyring
+
+__all__ = ["QUIRKS", "Training"]
+
+
+@dataclass(slots=True)
+class Training:
+    """``hold_describe`` in seconds (settings.hold_describe)."""
+
+    controller: TrainingController
+    objects: Objects
+    hold_describe: float
+
+    @classmethod
+    def compose(
+        cls,
+        *,
+        store: Store,
+        runtime: Runtime,
+        objects: Objects,
+        keyring: Keyring,
+        jobs: Path,
+        endpoint_url: str,
+        wake: Callable[[Identity], None],
+        hold_describe: float = 0.0,
+        slots: Slots | None = None,
+        machine: Machine | None = None,
+    ) -> Training:
+        """``jobs`` is settings.jobs, ``endpoint_url`` where containers reach this server; ``wake`` tells the loop to look at a row.
+
+        ``slots`` may be shared with other kinds of jobs.
+        """
+        here = machine or Machine.here()
+        controller = TrainingController(
+            runtime,
+            jobs,
+            slots or Slots.of(here),
+            Errands(wake, (TransferError,)),
+            Intake(objects, jobs),
+            Launch(runtime, jobs, here, endpoint_url, keyring, store.clock),
+            Watch(store, runtime, objects, Scraper(), jobs, here),
+            Delivery(objects, jobs),
+        )
+        return cls(controller, objects, hold_describe)
+
+    def install(self, engine: Engine, operations: Operations) -> None:
+        """Registers the operations written by hand."""
+        TrainingOperations.install(engine, operations, self.objects, self.hold_describe)
+
+    async def reset(self) -> None:
+        """Forgets every job, when rows and run folders are deleted behind the controller's back (test hooks)."""
+        await self.controller.reset()
+
+    async def close(self) -> None:
+        """Ends what runs in this process; containers go on and are adopted by the next control."""
+        await self.controller.close()

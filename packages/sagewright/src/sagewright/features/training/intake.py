@@ -1,0 +1,55 @@
+"""Brings in what a training container reads: configuration, channels, code, checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sagewright.features.training import ml_view
+from sagewright.features.training.folder import JobFolder
+from sagewright.features.training.synchronised import synchronised
+from sagewright.objects import checkpoints
+from sagewright.objects.s3 import Location, Objects
+from sagewright.objects.transfer import Access, TransferError, download_channel
+from sagewright.store.rows import Resource
+
+
+class Intake:
+    """Everything of it can be repeated and goes on where it stopped."""
+
+    def __init__(self, objects: Objects, jobs: Path) -> None:
+        self._objects = objects
+        self._jobs = jobs
+
+    async def bring(self, resource: Resource) -> None:
+        """Raises TransferError for what the user can mend, ConnectionError when S3 is away."""
+        folder = JobFolder.of(self._jobs, resource)
+        access = Access(resource.world.region, resource.spec["RoleArn"])
+        await asyncio.to_thread(_prepare, folder, resource.spec)
+        for channel in resource.spec.get("InputDataConfig", ()):
+            name = channel["ChannelName"]
+            await download_channel(self._objects, channel, folder.channel(name), folder.mark(f"channel-{name}"), access)
+        await self._source(folder, resource.spec)
+        checkpoint = synchronised(resource.spec)["checkpoints"]
+        if checkpoint.uri:
+            await checkpoints.restore(
+                self._objects, checkpoint.uri, folder.ml, checkpoint.below, folder.ledger("checkpoints"), access
+            )
+
+    async def _source(self, folder: JobFolder, spec: Mapping[str, Any]) -> None:
+        uri, target = ml_view.source_uri(spec), folder.config / ml_view.SOURCE_ARCHIVE
+        if not uri or target.exists():
+            return
+        try:
+            await self._objects.download(Location.parse(uri), target)
+        except (FileNotFoundError, PermissionError, ValueError) as error:
+            raise TransferError(f'ClientError: Data download failed:The source code "{uri}" cannot be read.') from error
+
+
+def _prepare(folder: JobFolder, spec: Mapping[str, Any]) -> None:
+    folder.make()
+    for part in synchronised(spec).values():
+        (folder.ml / part.below).mkdir(parents=True, exist_ok=True)
+    ml_view.write(folder.config, spec)

@@ -1,0 +1,141 @@
+"""The operations on training jobs that do not follow from the service model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sagewright.features.training import progress
+from sagewright.features.training.rules import check
+from sagewright.kernel.engine import SERVICE, Engine
+from sagewright.kernel.operation import Context, Handler, Operations
+from sagewright.objects.s3 import Objects
+from sagewright.objects.transfer import Access, TransferError, check_channel
+from sagewright.serving.way_back import SESSION
+from sagewright.store.database import Transaction
+from sagewright.store.rows import Document, Resource
+from sagewright.wire.credentials import assumed_role_arn
+from sagewright.wire.errors import Fault, validation
+
+KIND = "TrainingJob"
+YOUNG_SECONDS = 60.0
+"""A Describe this long after the Create is not its first any more."""
+REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class TrainingOperations:
+    """``hold`` is for how many seconds the first Describe of a young job may wait for its end; 0 never waits."""
+
+    engine: Engine
+    objects: Objects
+    hold: float
+    create_derived: Handler
+    describe_derived: Handler
+    held: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
+
+    @classmethod
+    def install(cls, engine: Engine, operations: Operations, objects: Objects, hold: float) -> TrainingOperations:
+        """Registers the handlers over the derived ones."""
+        create, describe = (operations.find(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
+        if create is None or describe is None:
+            raise LookupError(f"the engine has derived nothing for {KIND}")
+        made = cls(engine, objects, hold, create, describe)
+        for verb in ("Create", "Describe", "Stop", "Update", "Delete"):
+            operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
+        return made
+
+    async def create(self, context: Context, request: Document) -> Document:
+        """What is wrong with the request itself is said first; then every input must hold objects, as AWS checks."""
+        check(context, request)
+        access = Access(context.world.region, request["RoleArn"])
+        sources = [channel["DataSource"]["S3DataSource"] for channel in request.get("InputDataConfig", ())]
+        try:
+            await asyncio.gather(*(check_channel(self.objects, source, access) for source in sources))
+        except TransferError as error:
+            raise validation(str(error).removeprefix("ClientError: ")) from error
+        except ConnectionError as error:
+            raise Fault("ServiceUnavailable", "The object store cannot be reached; please try again.", 503) from error
+        return await self.create_derived(context, request)
+
+    async def describe(self, context: Context, request: Document) -> Document:
+        """The SDKs look again only after 5 to 30 seconds, so the first look waits for a job that is about to end."""
+        row = await self._find(context, request)
+        if self.hold > 0 and context.now - row.created < YOUNG_SECONDS and self._first(context, row):
+            await self._ended(row)
+        return await self.describe_derived(context, request)
+
+    async def stop(self, context: Context, request: Document) -> Document:
+        """API StopTrainingJob. Stopping a job that is stopping already changes nothing."""
+
+        def work(transaction: Transaction) -> None:
+            row = self._row(transaction, context, request)
+            if row.state in progress.TERMINAL or row.state == "Deleting":
+                raise validation(f"The request was rejected because the training job is in status {row.state}.")
+            if row.state != "Stopping":
+                status = progress.stop_requested(row.status, context.now)
+                _save(transaction, row, "Stopping", status, context.now)
+
+        await self.engine.store.write(work)
+        return {}
+
+    async def update(self, context: Context, request: Document) -> Document:
+        """Profiler, warm pool and remote debugging can be updated on AWS; none of them is there yet."""
+        row = await self._find(context, request)
+        given = sorted(member for member in request if member != "TrainingJobName")
+        if given:
+            raise validation(f"Updating {', '.join(given)} of a training job is not supported by this version of Sagewright.")
+        return {"TrainingJobArn": row.arn}
+
+    async def delete(self, context: Context, request: Document) -> Document:
+        """API DeleteTrainingJob: only of a job that has ended. The controller removes row and files."""
+
+        def work(transaction: Transaction) -> None:
+            row = self._row(transaction, context, request)
+            if row.state == "Deleting":
+                return
+            if row.state not in progress.TERMINAL:
+                raise Fault(
+                    "ResourceInUse", f"The training job {row.arn} cannot be deleted in status {row.state}. Stop it first."
+                )
+            _save(transaction, row, "Deleting", row.status, context.now)
+
+        await self.engine.store.write(work)
+        return {}
+
+    async def _find(self, context: Context, request: Document) -> Resource:
+        return await self.engine.store.read(lambda transaction: self._row(transaction, context, request))
+
+    def _row(self, transaction: Transaction, context: Context, request: Document) -> Resource:
+        catalog = self.engine.catalog
+        return catalog.find(transaction, context.world, catalog[KIND], request)
+
+    def _first(self, context: Context, row: Resource) -> bool:
+        """Whether this caller has not been held for this job yet. A job that looks at itself must not wait for its own end."""
+        if context.caller.arn == assumed_role_arn(row.spec["RoleArn"], SESSION):
+            return False
+        key = (context.caller.access_key, f"{row.arn} {row.created}")
+        if key in self.held:
+            return False
+        self.held[key] = None
+        if len(self.held) > REMEMBERED:
+            self.held.popitem(last=False)
+        return True
+
+    async def _ended(self, row: Resource) -> None:
+        """Waits until the job has ended, at most ``hold`` seconds."""
+        seen: Resource | None = row
+        deadline = asyncio.get_running_loop().time() + self.hold
+        while seen is not None and seen.state not in (*progress.TERMINAL, "Deleting"):
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or not await self.engine.store.changed(row.identity, left, seen.version):
+                return
+            seen = await self.engine.get(row.world, row.kind, row.key)
+
+
+def _save(transaction: Transaction, row: Resource, state: str, status: Mapping[str, Any], now: float) -> None:
+    shown = {**status, "TrainingJobStatus": state}
+    transaction.resources.save(replace(row, state=state, status=shown, modified=now, due=now))

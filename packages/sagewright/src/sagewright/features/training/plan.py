@@ -1,0 +1,188 @@
+"""What to do next with a training job. Pure: a row, one look at the world and the time give a plan.
+
+Read from the top: the first line that fits decides. Nothing is inferred from what was planned before except what the row
+says, so a restart of control, a lost race and the happy path are the same path.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from sagewright.features.training import outcome, progress
+from sagewright.features.training.sight import (
+    Action,
+    Download,
+    ErrandName,
+    Forget,
+    Remove,
+    Reserve,
+    Sight,
+    Signal,
+    Start,
+    Upload,
+    Watch,
+)
+from sagewright.kernel.controller import Plan
+from sagewright.kernel.errands import Errand
+from sagewright.store.rows import Resource
+
+GRACE_SECONDS = 120.0
+"""API StopTrainingJob: SIGTERM, then 120 seconds to end gracefully."""
+DEFAULT_MAX_RUNTIME = 86400
+"""API StoppingCondition: one day."""
+RETRY_SECONDS = 3.0
+WAIT_SECONDS = 1.0
+SOON_SECONDS = 0.25
+
+JobPlan = Plan[Action]
+
+
+def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
+    """See the module docstring."""
+    status, run = resource.status, resource.status.get("Run", {})
+    if resource.state == "Deleting":
+        return Plan(actions=(Remove(),), remove=True)
+    if resource.state in progress.TERMINAL:
+        return Plan(actions=(Remove(),))
+    if "Outcome" in run:
+        return _uploading(resource, sight, now)
+    if "Stream" not in run and sight.instance.state != "missing":
+        return _save(_begun(resource, now), due=now)  # the row is older than the container: an old database, perhaps
+    if sight.instance.state in ("exited", "lost"):
+        return _settle(resource, sight, now)
+    if "Stop" not in run and _overdue(resource, now):
+        return _save(progress.stopping(status, "MaxRuntimeExceeded", now), due=now)
+    if sight.instance.state == "running":
+        return _running(resource, sight, now)
+    if "Stop" in run and sight.start.state != "running":
+        return _end(status, outcome.stopped(run["Stop"]["Why"]), now)
+    if not sight.placed or "Stream" not in run:
+        return _place(resource, sight, now)
+    return _preparing(resource, sight, now)
+
+
+def _place(resource: Resource, sight: Sight, now: float) -> JobPlan:
+    """Takes a place on the machine, or says why it has to wait."""
+    if sight.waiting and not sight.placed:
+        return _save(
+            progress.entered(resource.status, resource.status["SecondaryStatus"], sight.waiting, now), due=now + WAIT_SECONDS
+        )
+    actions: tuple[Action, ...] = (Reserve(), Download())
+    if "Stream" in resource.status.get("Run", {}):
+        return Plan(actions=actions, due=now + SOON_SECONDS)
+    return _save(_begun(resource, now), *actions, due=now + SOON_SECONDS)
+
+
+def _preparing(resource: Resource, sight: Sight, now: float) -> JobPlan:
+    """Data comes in, then the container is started."""
+    errands: tuple[tuple[ErrandName, Errand], ...] = (("download", sight.download), ("start", sight.start))
+    for name, errand in errands:
+        if errand.state == "failed" and not errand.retry:
+            return _end(resource.status, outcome.failed(errand.problem), now)
+        if errand.state == "failed":
+            return _again(resource, name, errand, now)
+    if sight.download.state == "absent":
+        return Plan(actions=(Download(),), due=now + SOON_SECONDS)
+    if sight.download.state == "running" or sight.start.state == "running":
+        return Plan(due=now + WAIT_SECONDS)
+    if sight.start.state == "absent":
+        return Plan(actions=(Start(),), due=now + SOON_SECONDS)
+    return _end(resource.status, outcome.failed(outcome.LOST), now)  # started, and yet no trace of it
+
+
+def _running(resource: Resource, sight: Sight, now: float) -> JobPlan:
+    """The container runs: its signals are followed and, when it has to end, it is told so."""
+    status, run = resource.status, resource.status["Run"]
+    actions: tuple[Action, ...] = (Watch(),) if sight.placed else (Reserve(adopted=True), Watch())
+    due = now + _pace(now - (sight.instance.started or now))
+    if "Stop" not in run:
+        if status["SecondaryStatus"] == "Training":
+            return Plan(actions=actions, due=min(due, _deadline(resource)))
+        return _save(progress.entered(status, "Training", _training(sight), now), *actions, due=due)
+    told = run["Stop"].get("Signalled")
+    if told is None:
+        return _save(progress.signalled(status, now), Signal(signal.SIGTERM), *actions, due=now + SOON_SECONDS)
+    if now >= told + GRACE_SECONDS:
+        return Plan(actions=(Signal(signal.SIGKILL), *actions), due=now + WAIT_SECONDS)
+    return Plan(actions=actions, due=min(now + _pace(now - told), told + GRACE_SECONDS))
+
+
+def _settle(resource: Resource, sight: Sight, now: float) -> JobPlan:
+    """The container is over."""
+    status = resource.status
+    if "Stop" not in status["Run"] and status["SecondaryStatus"] != "Training":
+        begun = sight.instance.started or now  # too quick to be seen running
+        status = progress.entered(status, "Training", _training(sight), begun)
+    result = outcome.of(sight, status["Run"].get("Stop"))
+    settled = progress.settled(status, result, progress.UPLOADING, now)
+    return _save(settled, Upload(with_model=_has_model(result)), due=now + SOON_SECONDS)
+
+
+def _uploading(resource: Resource, sight: Sight, now: float) -> JobPlan:
+    """The last lines and the artefacts go out; only then is the job over, so that who sees the end sees everything."""
+    result = resource.status["Run"]["Outcome"]
+    match sight.upload:
+        case Errand(state="absent"):
+            return Plan(actions=(Upload(with_model=_has_model(result)),), due=now + SOON_SECONDS)
+        case Errand(state="running"):
+            return Plan(due=now + WAIT_SECONDS)
+        case Errand(state="failed", retry=True):
+            return _again(resource, "upload", sight.upload, now)
+        case Errand(state="failed") if result["Status"] != "Failed":
+            return _end(_measured(resource.status, sight), outcome.failed(sight.upload.problem), now)
+    status = _measured(resource.status, sight)
+    if _has_model(result):
+        status["ModelArtifacts"] = progress.artifacts(resource.spec)
+    return _end(status, result, now)
+
+
+def _again(resource: Resource, errand: ErrandName, seen: Errand, now: float) -> JobPlan:
+    """Something outside the job is not there (S3, mostly): say so and try again."""
+    secondary = resource.status["SecondaryStatus"]
+    status = progress.entered(resource.status, secondary, f"{seen.problem} Trying again.", now)
+    return _save(status, Forget(errand), due=now + RETRY_SECONDS)
+
+
+def _end(status: Mapping[str, Any], result: Mapping[str, str], now: float) -> JobPlan:
+    """The last status is written first and the run folder removed at the next look: a crash between loses nothing."""
+    last = progress.finished(status, result, now)
+    return _save(last, due=now)
+
+
+def _save(status: Mapping[str, Any], *actions: Action, due: float) -> JobPlan:
+    return Plan(actions=actions, status=status, state=status["TrainingJobStatus"], due=due)
+
+
+def _training(sight: Sight) -> str:
+    return f"{progress.TRAINING} {sight.notice}".rstrip()
+
+
+def _begun(resource: Resource, now: float) -> dict[str, Any]:
+    """Log streams are named ``<job>/algo-1-<epoch>`` (DG logging-cloudwatch); the name is kept, so that it is one stream."""
+    return progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", progress.DOWNLOADING, now)
+
+
+def _measured(status: Mapping[str, Any], sight: Sight) -> dict[str, Any]:
+    return {**status, "FinalMetricDataList": list(sight.metrics)} if sight.metrics else dict(status)
+
+
+def _has_model(result: Mapping[str, str]) -> bool:
+    """A stopped job's model is kept (API StopTrainingJob), a failed one's is not."""
+    return result["Status"] != "Failed"
+
+
+def _deadline(resource: Resource) -> float:
+    condition = resource.spec.get("StoppingCondition", {})
+    began = resource.status.get("TrainingStartTime", float("inf"))
+    return float(began + condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME))
+
+
+def _overdue(resource: Resource, now: float) -> bool:
+    return now >= _deadline(resource)
+
+
+def _pace(age: float) -> float:
+    """How long until the next look at a running container: short jobs are followed closely, long ones cost little."""
+    return min(2.0, max(SOON_SECONDS, age / 20))

@@ -1,0 +1,112 @@
+"""A training job's status document and how it moves: pure functions from one document to the next.
+
+Public members are DescribeTrainingJob's. ``Run`` is our own and never shown (it is no member of the output shape):
+Stream (log stream), Stop ({Why, Signalled}), Outcome ({Status, Secondary, Message, FailureReason}).
+The messages are what AWS shows and the Python SDK prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sagewright.store.rows import Document
+
+Status = Mapping[str, Any]
+
+TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
+FAILURE_REASON_LIMIT = 1024
+"""DescribeTrainingJob: FailureReason is at most 1 024 characters long."""
+
+STARTING = "Starting the training job"
+DOWNLOADING = "Downloading input data"
+TRAINING = "Training image download completed. Training in progress."
+STOPPING = "Stopping the training job"
+UPLOADING = "Uploading generated training model"
+
+ENDINGS = {
+    "Completed": "Training job completed",
+    "Failed": "Training job failed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+}
+
+
+def created(now: float) -> Document:
+    """The status of a job that has just been asked for."""
+    return {
+        "TrainingJobStatus": "InProgress",
+        "SecondaryStatus": "Starting",
+        "SecondaryStatusTransitions": [{"Status": "Starting", "StartTime": now, "StatusMessage": STARTING}],
+        "Run": {},
+    }
+
+
+def entered(status: Status, secondary: str, message: str, now: float) -> Document:
+    """The status after a step to ``secondary``; within the same secondary status only the message changes."""
+    transitions = [dict(transition) for transition in status.get("SecondaryStatusTransitions", ())]
+    if transitions and transitions[-1]["Status"] == secondary:
+        transitions[-1]["StatusMessage"] = message
+    else:
+        if transitions:
+            transitions[-1].setdefault("EndTime", now)
+        transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
+    return {**status, "SecondaryStatus": secondary, "SecondaryStatusTransitions": transitions}
+
+
+def begun(status: Status, stream: str, message: str, now: float) -> Document:
+    """The instance is there: paid time begins (DescribeTrainingJob: TrainingStartTime), data is brought in."""
+    run = {**status.get("Run", {}), "Stream": stream}
+    return {**entered(status, "Downloading", message, now), "TrainingStartTime": now, "Run": run}
+
+
+def stopping(status: Status, why: str, now: float) -> Document:
+    """Somebody or the clock wants the job to end; ``why`` is the secondary status it will end with."""
+    run = {**status.get("Run", {}), "Stop": {"Why": why}}
+    return {**entered(status, "Stopping", STOPPING, now), "TrainingJobStatus": "Stopping", "Run": run}
+
+
+def stop_requested(status: Status, now: float) -> Document:
+    """StopTrainingJob: a container that is over already is not stopped any more, but the job ends as Stopped."""
+    outcome = status.get("Run", {}).get("Outcome")
+    if outcome is None:
+        return stopping(status, "Stopped", now)
+    kept = outcome if outcome["Status"] == "Failed" else {"Status": "Stopped", "Secondary": "Stopped"}
+    return {**status, "TrainingJobStatus": "Stopping", "Run": {**status["Run"], "Outcome": kept}}
+
+
+def signalled(status: Status, now: float) -> Document:
+    """SIGTERM has been sent."""
+    run = status["Run"]
+    return {**status, "Run": {**run, "Stop": {**run["Stop"], "Signalled": now}}}
+
+
+def settled(status: Status, outcome: Mapping[str, str], message: str, now: float) -> Document:
+    """The container has ended and it is known how; what it wrote is brought out."""
+    return {**entered(status, "Uploading", message, now), "Run": {**status.get("Run", {}), "Outcome": dict(outcome)}}
+
+
+def finished(status: Status, outcome: Mapping[str, str], now: float) -> Document:
+    """The last status. Times are given only when an instance was there."""
+    secondary = outcome["Secondary"]
+    last = entered(status, secondary, ENDINGS[secondary], now)
+    last["SecondaryStatusTransitions"][-1]["EndTime"] = now
+    last["TrainingJobStatus"] = outcome["Status"]
+    if outcome.get("FailureReason"):
+        last["FailureReason"] = outcome["FailureReason"][:FAILURE_REASON_LIMIT]
+    if started := status.get("TrainingStartTime"):
+        seconds = max(1, round(now - started))
+        last |= {"TrainingEndTime": now, "TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+    return last
+
+
+def artifacts(spec: Mapping[str, Any]) -> Document:
+    """ModelArtifacts: where the model of a finished job lies."""
+    root = output_root(spec)
+    plain = spec["OutputDataConfig"].get("CompressionType") == "NONE"
+    return {"S3ModelArtifacts": f"{root}/model/" if plain else f"{root}/model.tar.gz"}
+
+
+def output_root(spec: Mapping[str, Any]) -> str:
+    """``s3://bucket/prefix/job/output``: one slash between the parts, whatever the S3OutputPath ends with."""
+    return f"{spec['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{spec['TrainingJobName']}/output"

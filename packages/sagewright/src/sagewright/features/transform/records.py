@@ -1,0 +1,112 @@
+"""Cuts an input file into records and packs records into payloads, reading it piece by piece (API TransformInput.SplitType).
+
+Memory holds one payload, whatever the size of the file.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import IO
+
+RECORDIO_MAGIC = 0xCED7230A
+"""MXNet's RecordIO, which SageMaker's protobuf recordIO uses: magic, length in 29 bits, payload padded to four bytes."""
+
+_TWO = struct.Struct("<II")
+_LENGTH_BITS = (1 << 29) - 1
+_TFRECORD_HEAD = struct.Struct("<QI")
+_TFRECORD_CHECKSUM = 4
+
+
+class BadInput(ValueError):
+    """The file is not what SplitType says, or a record is larger than a payload may be; the text is for the user."""
+
+
+def payloads(file: IO[bytes], split: str, *, many: bool, limit: int) -> Iterator[list[bytes]]:
+    """The records of each payload: one, or with ``many`` as many as fit into ``limit`` bytes (0: no limit). Raises BadInput."""
+    batch: list[bytes] = []
+    size = 0
+    for record in records(file, split, limit):
+        separator = 1 if split == "Line" else 0
+        if batch and (not many or (limit and size + len(record) + separator > limit)):
+            yield batch
+            batch, size = [], 0
+        batch.append(record)
+        size += len(record) + separator
+    if batch:
+        yield batch
+
+
+def join(batch: list[bytes], split: str) -> bytes:
+    """The body of a payload: lines keep their separators, framed records their frames."""
+    return b"\n".join(batch) if split == "Line" else b"".join(batch)
+
+
+def records(file: IO[bytes], split: str, limit: int) -> Iterator[bytes]:
+    """The records one by one; ``limit`` is the largest one's size in bytes (0: any). Raises BadInput."""
+    match split:
+        case "Line":
+            yield from _lines(file, limit)
+        case "RecordIO":
+            yield from _recordio(file, limit)
+        case "TFRecord":
+            yield from _tfrecord(file, limit)
+        case _:
+            yield _checked(file.read(limit + 1 if limit else -1), limit)
+
+
+def _lines(file: IO[bytes], limit: int) -> Iterator[bytes]:
+    """Without their ends; empty lines are no records."""
+    while True:
+        line = file.readline(limit + 2 if limit else -1)
+        if not line:
+            return
+        line = line.removesuffix(b"\n").removesuffix(b"\r")
+        if line:
+            yield _checked(line, limit)
+
+
+def _recordio(file: IO[bytes], limit: int) -> Iterator[bytes]:
+    """Whole records with their frames; one may consist of several parts."""
+    parts: list[bytes] = []
+    while True:
+        head = file.read(_TWO.size)
+        if not head and not parts:
+            return
+        if len(head) < _TWO.size:
+            raise BadInput("the file ends inside a RecordIO record")
+        magic, word = _TWO.unpack(head)
+        if magic != RECORDIO_MAGIC:
+            raise BadInput("the file is not in RecordIO format")
+        parts.append(head + _exactly(file, ((word & _LENGTH_BITS) + 3) & ~3, limit))
+        if word >> 29 in (0, 3):  # a whole record, or the last part of one
+            yield _checked(b"".join(parts), limit)
+            parts = []
+
+
+def _tfrecord(file: IO[bytes], limit: int) -> Iterator[bytes]:
+    """Whole records with length and checksums, which are the model's to check."""
+    while head := file.read(_TFRECORD_HEAD.size):
+        if len(head) < _TFRECORD_HEAD.size:
+            raise BadInput("the file ends inside a TFRecord record")
+        length, _ = _TFRECORD_HEAD.unpack(head)
+        yield _checked(head + _exactly(file, length + _TFRECORD_CHECKSUM, limit), limit)
+
+
+def _exactly(file: IO[bytes], size: int, limit: int) -> bytes:
+    if limit and size > limit:
+        raise _too_large(limit)
+    data = file.read(size)
+    if len(data) < size:
+        raise BadInput("the file ends inside a record")
+    return data
+
+
+def _checked(record: bytes, limit: int) -> bytes:
+    if limit and len(record) > limit:
+        raise _too_large(limit)
+    return record
+
+
+def _too_large(limit: int) -> BadInput:
+    return BadInput(f"Too much data for max payload size: a record is larger than {limit} bytes")

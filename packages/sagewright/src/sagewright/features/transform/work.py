@@ -1,0 +1,238 @@
+"""Sends the objects of a transform job through its containers: each object becomes one output object, or none when a record is bad.
+
+Repeatable: what is done is marked on disk, so a new control, or new containers, go on where the last ones were. Memory holds the
+payloads under way and nothing else; inputs and outputs lie in files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import json
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from sagewright.base import files
+from sagewright.compute.replica import Answer, Replica
+from sagewright.features.transform.processing import Processing
+from sagewright.features.transform.records import BadInput, join, payloads
+from sagewright.features.transform.settings import Sending, parameters
+from sagewright.kernel.errands import ErrandFailed
+from sagewright.objects.patience import patiently
+from sagewright.objects.s3 import Location, Objects
+from sagewright.objects.transfer import Access, Item, TransferError, object_below, select
+
+FIRST_RETRY_SECONDS = 0.5
+FRAMES_CONCURRENCY = 2
+"""A built-in algorithm's server predicts one payload while the next is read and parsed."""
+
+
+class Failed(Exception):
+    """One object could not be transformed; the text is for the data log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the work needs of a job: its request, a folder of its own on disk, and where to say what went wrong."""
+
+    request: Mapping[str, Any]
+    folder: Path
+    access: Access
+    log: Callable[[Sequence[str]], Awaitable[None]]
+
+    @property
+    def outcome(self) -> Path:
+        """Written when all is done: {"objects": number, "failures": [text, …]}."""
+        return self.folder / "outcome.json"
+
+
+class Work:
+    """One run over all objects of a job."""
+
+    def __init__(self, objects: Objects, job: Job, replicas: Sequence[Replica]) -> None:
+        self._objects = objects
+        self._job = job
+        self._replicas = replicas
+        self._split = job.request["TransformInput"].get("SplitType", "None")
+        self._processing = Processing.of(job.request)
+        self._failures: list[str] = []
+
+    async def run(self) -> None:
+        """Writes the outcome. Raises ErrandFailed when there is nothing to transform."""
+        items = await self._items()
+        sending = await self._sending()
+        await self._job.log(
+            [
+                f"MaxConcurrentTransforms={sending.concurrency}, MaxPayloadInMB={sending.limit // (1024 * 1024)}, "
+                f"BatchStrategy={'MULTI_RECORD' if sending.many else 'SINGLE_RECORD'}"
+            ]
+        )
+        shares = [items[index :: len(self._replicas)] for index in range(len(self._replicas))]
+        async with asyncio.TaskGroup() as group:
+            for replica, share in zip(self._replicas, shares, strict=True):
+                self._share(group, replica, share, sending)
+        files.write(self._job.outcome, json.dumps({"objects": len(items), "failures": self._failures}).encode())
+
+    async def _items(self) -> list[Item]:
+        source = self._job.request["TransformInput"]["DataSource"]["S3DataSource"]
+        try:
+            return await patiently(lambda: select(self._objects, source, self._job.access))
+        except TransferError as problem:
+            raise ErrandFailed(str(problem)) from problem
+
+    async def _sending(self) -> Sending:
+        replica = self._replicas[0]
+        said: Mapping[str, Any] = {}
+        with suppress(ConnectionError, TimeoutError):
+            answer = await replica.get("/execution-parameters", 10.0)
+            said = parameters(answer.status, answer.body)
+        return Sending.of(self._job.request, said, FRAMES_CONCURRENCY if replica.address.protocol == "frames" else 1)
+
+    def _share(self, group: asyncio.TaskGroup, replica: Replica, items: list[Item], sending: Sending) -> None:
+        """Several files at once, but never more payloads than the container takes."""
+        left, room = iter(items), asyncio.Semaphore(sending.concurrency)
+
+        async def take() -> None:
+            for item in left:
+                await self._object(item, _Sender(replica, room, sending, self._headers()))
+
+        for _ in range(min(sending.concurrency, len(items))):
+            group.create_task(take())
+
+    def _headers(self) -> dict[str, str]:
+        given = {
+            "content_type": self._job.request["TransformInput"].get("ContentType"),
+            "accept": self._job.request["TransformOutput"].get("Accept"),
+        }
+        return {name: value for name, value in given.items() if value}
+
+    async def _object(self, item: Item, sender: _Sender) -> None:
+        name = hashlib.sha256(item.path.encode()).hexdigest()
+        done = self._job.folder / "done" / name
+        if done.exists():
+            return
+        staged = self._job.folder / "staging" / name
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            await self._transform(item, staged, sender)
+        except (Failed, BadInput, TransferError) as problem:
+            await self._failed(item, str(problem))
+            return
+        finally:
+            for suffix in (".in", ".out"):
+                staged.with_suffix(suffix).unlink(missing_ok=True)
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.touch()
+
+    async def _failed(self, item: Item, problem: str) -> None:
+        place = f"{item.stored.location.bucket}/{item.stored.location.key}"
+        self._failures.append(f"{place}: {problem}")
+        await self._job.log([f"{place}: {line}" for line in problem.splitlines() or [""]])
+
+    async def _transform(self, item: Item, staged: Path, sender: _Sender) -> None:
+        source, output = staged.with_suffix(".in"), staged.with_suffix(".out")
+        target = object_below(_prefix(self._job.request), f"{item.path}.out")
+        await self._transfer(lambda: self._objects.download(item.stored.location, source))
+        with output.open("wb") as file:
+            await self._send_all(source, file, sender)
+        await self._transfer(lambda: self._objects.upload(output, target))
+
+    async def _transfer(self, move: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await patiently(move)
+        except (FileNotFoundError, PermissionError) as problem:
+            raise Failed(f"ClientError: {problem}") from problem
+
+    async def _send_all(self, source: Path, output: IO[bytes], sender: _Sender) -> None:
+        """A window of payloads under way; their answers are stored in the order of the input."""
+        sending = sender.sending
+        with _opened(source, self._job.request["TransformInput"].get("CompressionType", "None")) as file:
+            batches = payloads(file, self._split, many=sending.many, limit=sending.limit)
+            window: deque[tuple[list[bytes], asyncio.Task[Answer]]] = deque()
+            try:
+                while (batch := await asyncio.to_thread(_next, batches)) is not None:
+                    body = await asyncio.to_thread(self._body, batch)
+                    window.append((batch, asyncio.create_task(sender.send(body))))
+                    if len(window) >= sending.concurrency:
+                        await self._store(*window.popleft(), output)
+                while window:
+                    await self._store(*window.popleft(), output)
+            finally:
+                for _, task in window:
+                    task.cancel()
+                await asyncio.gather(*(task for _, task in window), return_exceptions=True)
+
+    def _body(self, batch: list[bytes]) -> bytes:
+        return join(self._processing.before(batch), self._split)
+
+    async def _store(self, batch: list[bytes], task: asyncio.Task[Answer], output: IO[bytes]) -> None:
+        answer = await task
+        await asyncio.to_thread(self._write, batch, answer.body, output)
+
+    def _write(self, batch: list[bytes], answer: bytes, output: IO[bytes]) -> None:
+        body = self._processing.after(batch, answer)
+        output.write(body)
+        assembles = self._job.request["TransformOutput"].get("AssembleWith", "None") == "Line"
+        rewritten = not self._processing.idle and self._split != "None"
+        if (assembles or rewritten) and not body.endswith(b"\n"):
+            output.write(b"\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Sends payloads to one container, as many at once as there is ``room``."""
+
+    replica: Replica
+    room: asyncio.Semaphore
+    sending: Sending
+    headers: Mapping[str, str]
+
+    async def send(self, body: bytes) -> Answer:
+        """The answer, after as many tries as allowed. Raises Failed."""
+        async with self.room:
+            problem = ""
+            for attempt in range(self.sending.retries + 1):
+                if attempt:
+                    await asyncio.sleep(FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
+                try:
+                    answer = await self.replica.invoke(self.headers, body, self.sending.timeout)
+                except TimeoutError:
+                    problem = f"ClientError: no answer within {self.sending.timeout:.0f} seconds"
+                    continue
+                except ConnectionError as lost:
+                    problem = f"AlgorithmError: {lost}"
+                    continue
+                if 200 <= answer.status < 300:
+                    return answer
+                problem = _refusal(answer)
+                if answer.status < 500:
+                    break  # the record is bad, and stays so
+            raise Failed(problem)
+
+
+def _refusal(answer: Answer) -> str:
+    side = "ClientError" if answer.status < 500 else "AlgorithmError"
+    return f"{side}: {answer.status}\n\nMessage:\n{answer.body[:1024].decode('utf-8', 'replace')}"
+
+
+def _prefix(request: Mapping[str, Any]) -> Location:
+    return Location.parse(request["TransformOutput"]["S3OutputPath"])
+
+
+def _opened(source: Path, compression: str) -> AbstractContextManager[IO[bytes]]:
+    if compression == "Gzip":
+        return cast("AbstractContextManager[IO[bytes]]", gzip.open(source, "rb"))
+    return source.open("rb")
+
+
+def _next(batches: Iterator[list[bytes]]) -> list[bytes] | None:
+    try:
+        return next(batches, None)
+    except (OSError, EOFError, zlib.error) as problem:  # gzip.BadGzipFile is an OSError
+        raise BadInput(f"ClientError: the input cannot be decompressed: {problem}") from problem

@@ -1,0 +1,7 @@
+"""``python -m sagewright.front``."""
+
+import sys
+
+from sagewright.front.process import main
+
+sys.exit(main())

@@ -1,0 +1,132 @@
+"""What the front counts of an endpoint's invocations, sent to control once a second in one message.
+
+A count costs one dictionary look-up and some additions on the path of a request; CloudWatch's statistic sets (count, sum,
+smallest, largest) lose nothing that the client could ask for except percentiles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+import orjson
+
+PERIOD = 1.0
+"""Seconds between two messages."""
+
+KEPT = 3600
+"""Messages kept while control is away; older ones are dropped."""
+
+
+class Spread:
+    """A statistic set of times in microseconds."""
+
+    __slots__ = ("count", "maximum", "minimum", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.minimum = float("inf")
+        self.maximum = 0.0
+
+    def add(self, value: float) -> None:
+        """One more sample."""
+        self.count += 1
+        self.total += value
+        self.minimum = min(self.minimum, value)
+        self.maximum = max(self.maximum, value)
+
+
+class Tally:
+    """One variant's invocations since the last message."""
+
+    __slots__ = ("client_errors", "invocations", "model", "model_errors", "overhead", "server_errors")
+
+    def __init__(self) -> None:
+        self.invocations = 0
+        self.client_errors = 0
+        self.server_errors = 0
+        self.model_errors = 0
+        self.model = Spread()
+        self.overhead = Spread()
+
+
+class Counters:
+    """Counts by endpoint (``<account>/<region>/<name>``) and variant."""
+
+    def __init__(self, period: float = PERIOD) -> None:
+        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._period = period
+
+    def answered(self, endpoint: str, variant: str, status: int, model: float, overhead: float) -> None:
+        """An answer of the model with ``status``; ``model`` and ``overhead`` in seconds."""
+        tally = self._tally(endpoint, variant)
+        tally.invocations += 1
+        tally.model.add(model * 1e6)
+        tally.overhead.add(overhead * 1e6)
+        if status >= 400:
+            tally.model_errors += 1
+            if status >= 500:
+                tally.server_errors += 1
+            else:
+                tally.client_errors += 1
+
+    def unanswered(self, endpoint: str, variant: str) -> None:
+        """A call that the model did not answer: it timed out, or the connection ended, or nobody could be reached."""
+        tally = self._tally(endpoint, variant)
+        tally.invocations += 1
+        tally.server_errors += 1
+        tally.model_errors += 1
+
+    def drain(self, now: float) -> bytes | None:
+        """Everything counted since the last drain as the body of an ``invocations`` message; None when there was nothing.
+
+        ``{"at": epoch seconds, "variants": [{"endpoint", "variant", a number for each count, [count, sum, minimum, maximum]
+        in microseconds for each latency}]}``
+        """
+        if not self._tallies:
+            return None
+        tallies, self._tallies = self._tallies, {}
+        return orjson.dumps({"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()]})
+
+    async def flush(self, tell: Callable[[Mapping[str, str], bytes], Awaitable[None]]) -> None:
+        """Sends what was counted every second, until cancelled; keeps it while control is away.
+
+        ``tell`` sends one one-way message to control and raises ConnectionError when it cannot.
+        """
+        unsent: deque[bytes] = deque(maxlen=KEPT)
+        while True:
+            await asyncio.sleep(self._period)
+            body = self.drain(time.time())
+            if body is not None:
+                unsent.append(body)
+            with suppress(ConnectionError):
+                while unsent:
+                    await tell({"op": "invocations"}, unsent[0])
+                    unsent.popleft()
+
+    def _tally(self, endpoint: str, variant: str) -> Tally:
+        tally = self._tallies.get((endpoint, variant))
+        if tally is None:
+            tally = self._tallies[endpoint, variant] = Tally()
+        return tally
+
+
+def _document(endpoint: str, variant: str, tally: Tally) -> dict[str, object]:
+    return {
+        "endpoint": endpoint,
+        "variant": variant,
+        "Invocations": tally.invocations,
+        "Invocation4XXErrors": tally.client_errors,
+        "Invocation5XXErrors": tally.server_errors,
+        "InvocationModelErrors": tally.model_errors,
+        "ModelLatency": _statistics(tally.model),
+        "OverheadLatency": _statistics(tally.overhead),
+    }
+
+
+def _statistics(spread: Spread) -> list[float]:
+    return [spread.count, spread.total, spread.minimum if spread.count else 0.0, spread.maximum]

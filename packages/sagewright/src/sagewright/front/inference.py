@@ -1,0 +1,286 @@
+"""InvokeEndpoint: from the route table to a replica and back. The hot path of the whole product.
+
+Nothing here waits for anything but the model: the caller is proven already, counters are additions, the route table is in memory.
+Errors are raised as wire.errors.Fault in the words of the runtime service (``ValidationError``, not ``ValidationException``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from time import perf_counter
+from typing import Protocol
+
+from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
+from sagewright.front.counters import Counters
+from sagewright.front.routes import Endpoint, RouteTable, Variant
+from sagewright.front.streamed import Streamed
+from sagewright.wire.errors import Fault, not_available
+from sagewright.wire.http import Request, Response
+from sagewright.wire.protocols import eventstream
+
+BODY_LIMIT = 6_291_456
+"""Bytes of a request body (the runtime service's model, BodyBlob)."""
+
+MODEL_TIMEOUT = 60.0
+"""Seconds a container has to answer, and to send the next part of a stream (Developer Guide, your-algorithms-inference-code)."""
+
+MESSAGE_LIMIT = 4096
+"""Characters of a container's error message that are passed on."""
+
+PART_LIMIT = 1024 * 1024
+"""Bytes of one PayloadPart; botocore refuses events over 16 MiB."""
+
+_TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each "
+    "container in Amazon CloudWatch, resolve the issue, and try again."
+)
+
+
+class Caller(Protocol):
+    """Whose endpoints are meant: account and region as the signature proves them."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def region(self) -> str: ...
+
+
+class Inference:
+    """The operations of the SageMaker runtime service."""
+
+    def __init__(self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT) -> None:
+        self._routes = routes
+        self._counters = counters
+        self._timeout = timeout
+
+    async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
+        """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
+        started = perf_counter()
+        _, _, name, action = (*request.path.split("/", 3), "", "")[:4]
+        if action == "invocations":
+            call = self._call(caller, name, request, _HEADERS, started)
+            return await self._invoke(call)
+        if action == "invocations-response-stream":
+            call = self._call(caller, name, request, _STREAM_HEADERS, started)
+            return await self._stream(call)
+        if action == "async-invocations":
+            raise not_available("InvokeEndpointAsync")
+        raise Fault("UnknownOperationException", f"There is no operation {request.method} {request.path}.", 404)
+
+    def _call(self, caller: Caller, name: str, request: Request, names: tuple[tuple[str, str], ...], started: float) -> _Call:
+        key = f"{caller.account}/{caller.region}/{name}"
+        endpoint = self._routes.find(key)
+        if endpoint is None:
+            raise Fault("ValidationError", f"Endpoint {name} of account {caller.account} not found.")
+        given = request.headers
+        if len(request.body) > BODY_LIMIT:
+            raise Fault("ValidationError", f"The request body has {len(request.body)} bytes; {BODY_LIMIT} are allowed.", 413)
+        _refuse_unsupported(name, given)
+        headers = {short: given[header] for header, short in names if header in given}
+        for value in headers.values():
+            if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
+                raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
+        return _Call(
+            caller,
+            name,
+            key,
+            _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant")),
+            headers,
+            request.body,
+            started,
+        )
+
+    async def _invoke(self, call: _Call) -> Response:
+        sent = perf_counter()
+        answer = await self._ask(call)
+        answered = perf_counter()
+        self._count(call, answer.status, sent, answered)
+        if not 200 <= answer.status < 300:
+            raise _model_error(call, answer.status, answer.body)
+        return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
+
+    async def _ask(self, call: _Call) -> Answer:
+        for replica in call.variant.by_load():
+            try:
+                return await replica.invoke(call.headers, call.body, self._timeout)
+            except Unsent:
+                continue
+            except (Broken, TimeoutError) as problem:
+                raise self._unanswered(call, problem) from problem
+        raise self._unreachable(call)
+
+    async def _stream(self, call: _Call) -> Streamed:
+        sent = perf_counter()
+        status, headers, chunks = await self._ask_streaming(call)
+        if not 200 <= status < 300:
+            body = await self._collect(call, chunks)
+            self._count(call, status, sent, perf_counter())
+            raise _model_error(call, status, body)
+        return Streamed(
+            200,
+            [
+                *_reply_headers(call, headers, "X-Amzn-SageMaker-Content-Type"),
+                ("Content-Type", eventstream.CONTENT_TYPE),
+            ],
+            _Events(self._events(call, chunks, sent), chunks),
+        )
+
+    async def _ask_streaming(self, call: _Call) -> StreamedAnswer:
+        for replica in call.variant.by_load():
+            try:
+                return await replica.stream(call.headers, call.body, self._timeout)
+            except Unsent:
+                continue
+            except (Broken, TimeoutError) as problem:
+                raise self._unanswered(call, problem) from problem
+        raise self._unreachable(call)
+
+    async def _collect(self, call: _Call, chunks: Chunks) -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return b"".join([part async for part in chunks])
+        except (Broken, TimeoutError) as problem:
+            raise self._unanswered(call, problem) from problem
+
+    async def _events(self, call: _Call, chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
+        """The answer as events; what goes wrong now is an event too, because the status is already with the client."""
+        try:
+            while True:
+                async with asyncio.timeout(self._timeout):
+                    part = await anext(chunks, None)
+                if part is None:
+                    break
+                for start in range(0, len(part), PART_LIMIT):
+                    yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
+        except TimeoutError:
+            self._counters.unanswered(call.key, call.variant.name)
+            yield _stream_error(_TIMED_OUT, "ModelInvocationTimeExceeded")
+        except Broken as problem:
+            self._counters.unanswered(call.key, call.variant.name)
+            yield _stream_error(str(problem), "StreamBroken")
+        else:
+            self._count(call, 200, sent, perf_counter())
+        finally:
+            chunks.close()
+
+    def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
+        self._counters.answered(call.key, call.variant.name, status, answered - sent, sent - call.started)
+
+    def _unanswered(self, call: _Call, problem: Exception) -> Fault:
+        self._counters.unanswered(call.key, call.variant.name)
+        return _model_error(call, 0, (_TIMED_OUT if isinstance(problem, TimeoutError) else str(problem)).encode())
+
+    def _unreachable(self, call: _Call) -> Fault:
+        self._counters.unanswered(call.key, call.variant.name)
+        return Fault(
+            "ServiceUnavailable", f"No instance of variant {call.variant.name} of endpoint {call.name} can be reached.", 503
+        )
+
+
+class _Call:
+    """One invocation on its way."""
+
+    __slots__ = ("body", "caller", "headers", "key", "name", "started", "variant")
+
+    def __init__(
+        self, caller: Caller, name: str, key: str, variant: Variant, headers: dict[str, str], body: bytes, started: float
+    ) -> None:
+        self.caller = caller
+        self.name = name
+        self.key = key
+        self.variant = variant
+        self.headers = headers
+        self.body = body
+        self.started = started
+
+
+class _Events:
+    """The parts of a streamed answer; lets go of the container also when the client left before the first."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None], chunks: Chunks) -> None:
+        self._events = events
+        self._chunks = chunks
+
+    def __aiter__(self) -> _Events:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._events)
+
+    async def aclose(self) -> None:
+        await self._events.aclose()
+        self._chunks.close()
+
+
+_HEADERS = (
+    ("content-type", "content_type"),
+    ("accept", "accept"),
+    ("x-amzn-sagemaker-custom-attributes", "custom_attributes"),
+    ("x-amzn-sagemaker-inference-id", "inference_id"),
+)
+_STREAM_HEADERS = (
+    ("content-type", "content_type"),
+    ("x-amzn-sagemaker-accept", "accept"),
+    ("x-amzn-sagemaker-custom-attributes", "custom_attributes"),
+    ("x-amzn-sagemaker-inference-id", "inference_id"),
+)
+_UNSUPPORTED = {
+    "x-amzn-sagemaker-target-model": "Endpoint {} is not a multi-model endpoint and does not support target model header.",
+    "x-amzn-sagemaker-target-container-hostname": "Endpoint {} has one container and does not support target container hostname header.",
+    "x-amzn-sagemaker-inference-component": "Endpoint {} has no inference components and does not support inference component header.",
+    "x-amzn-sagemaker-session-id": "Endpoint {} does not support stateful sessions.",
+    "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",
+}
+
+
+def _refuse_unsupported(name: str, given: dict[str, str]) -> None:
+    for header, message in _UNSUPPORTED.items():
+        if header in given:
+            raise Fault("ValidationError", message.format(name))
+
+
+def _variant(endpoint: Endpoint, name: str, target: str | None) -> Variant:
+    if target is not None:
+        variant = endpoint.by_name.get(target)
+        if variant is None:
+            raise Fault("ValidationError", f"Variant {target} of endpoint {name} not found.")
+        return variant
+    variant = endpoint.choose()
+    if variant is None:
+        raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
+    return variant
+
+
+def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> list[tuple[str, str]]:
+    headers = [
+        (content_type, answered.get("content-type", "application/octet-stream")),
+        ("x-Amzn-Invoked-Production-Variant", call.variant.name),
+    ]
+    attributes = answered.get("x-amzn-sagemaker-custom-attributes")
+    if attributes is not None:
+        headers.append(("X-Amzn-SageMaker-Custom-Attributes", attributes))
+    return headers
+
+
+def _model_error(call: _Call, status: int, body: bytes) -> Fault:
+    said = body[: 4 * MESSAGE_LIMIT].decode("utf-8", "replace")[:MESSAGE_LIMIT]
+    side = "client" if 400 <= status < 500 else "server"
+    region, account = call.caller.region, call.caller.account
+    group = f"/aws/sagemaker/Endpoints/{call.name}"
+    console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group}"
+    return Fault(
+        "ModelError",
+        f'Received {side} error ({status}) from primary with message "{said}". See {console} in account {account} for more information.',
+        424,
+        {
+            "OriginalStatusCode": status,
+            "OriginalMessage": said,
+            "LogStreamArn": f"arn:aws:logs:{region}:{account}:log-group:{group}",
+        },
+    )
+
+
+def _stream_error(message: str, code: str) -> bytes:
+    return eventstream.encode_exception("ModelStreamError", {"Message": message, "ErrorCode": code})

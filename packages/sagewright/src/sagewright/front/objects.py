@@ -1,0 +1,71 @@
+"""Which S3 the front proxies to right now: the user's own, or the embedded one as its process last announced it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+from sagewright.front.s3proxy import S3Call, S3Proxy
+from sagewright.front.streamed import Answer
+from sagewright.objects.moat import cross_async
+from sagewright.objects.origin import Dial, Origin, dial_tcp
+from sagewright.objects.upstream import Upstream
+from sagewright.wire.errors import Fault
+
+
+class ObjectStore:
+    """The S3 behind the front. With a ``record`` (a file written by the embedded server) it follows restarts of that server."""
+
+    def __init__(self, record: Path | None = None, upstream: Upstream | None = None) -> None:
+        self._record = record
+        self._seen: tuple[int, int] | None = None
+        self._proxy = _proxy(upstream) if upstream is not None else None
+
+    async def handle(self, call: S3Call) -> Answer:
+        """Answers one proven S3 request. Raises Fault."""
+        return await self._present().handle(call)
+
+    async def ready(self) -> bool:
+        """Whether the S3 answers."""
+        try:
+            async with asyncio.timeout(1.0):
+                return await self._present().answers()
+        except (Fault, ConnectionError, TimeoutError):
+            return False
+
+    async def close(self) -> None:
+        """Closes idle connections."""
+        if self._proxy is not None:
+            await self._proxy.close()
+
+    def _present(self) -> S3Proxy:
+        if self._record is not None:
+            self._follow(self._record)
+        if self._proxy is None:
+            raise Fault("ServiceUnavailable", "The object store is starting or stopping; please try again.", 503)
+        return self._proxy
+
+    def _follow(self, record: Path) -> None:
+        try:
+            stat = os.stat(record)  # noqa: PTH116 - once per request
+        except FileNotFoundError:
+            self._proxy = self._seen = None
+            return
+        seen = (stat.st_mtime_ns, stat.st_ino)
+        if seen != self._seen:
+            self._proxy = _proxy(Upstream.read(record))
+            self._seen = seen
+
+
+def _proxy(upstream: Upstream) -> S3Proxy:
+    dial = _dial_moat(upstream) if upstream.dial else dial_tcp(upstream.host, upstream.port)
+    return S3Proxy(upstream, Origin(dial, tls_name=upstream.host if upstream.tls else ""))
+
+
+def _dial_moat(upstream: Upstream) -> Dial:
+    async def dial() -> socket.socket:
+        return await cross_async(upstream.dial, upstream.port)
+
+    return dial

@@ -1,0 +1,1 @@
+"""The part of other AWS services that SageMaker's clients need."""

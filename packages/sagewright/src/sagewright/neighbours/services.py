@@ -1,0 +1,31 @@
+"""All neighbours, for the composition: their handlers by service and operation, and their controllers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sagewright.kernel.controller import Controller
+from sagewright.neighbours.cloudwatch import CloudWatch
+from sagewright.neighbours.iam.operations import Iam
+from sagewright.neighbours.log_retention import LogRetention
+from sagewright.neighbours.logs import Logs
+from sagewright.neighbours.requests import Handlers
+from sagewright.neighbours.sts import Sts
+from sagewright.store.database import Store
+from sagewright.wire.credentials import Keyring
+
+
+def neighbours(store: Store, keyring: Keyring) -> Mapping[str, Handlers]:
+    """By botocore's service name. Handlers take the time from their context."""
+    return {
+        "sts": Sts(store, keyring).operations(),
+        "iam": Iam(store).operations(),
+        "logs": Logs(store).operations(),
+        "cloudwatch": CloudWatch(store).operations(),
+    }
+
+
+def controllers(store: Store) -> tuple[Controller[Any, Any], ...]:
+    """What the controller loop runs for the neighbours."""
+    return (LogRetention(store),)

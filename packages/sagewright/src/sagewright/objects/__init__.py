@@ -1,0 +1,1 @@
+"""S3: the embedded server, a client, and transfers into and out of containers."""

@@ -1,0 +1,203 @@
+"""Starts, watches and takes down serving containers.
+
+What runs is known from disk (the run folder) and from the container itself (its health check); this object's memory only saves
+asking twice. A restarted control finds everything again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from sagewright.compute import trees
+from sagewright.compute.dialler import DIAL_SOCKET
+from sagewright.compute.images import Image, resolve
+from sagewright.compute.replica import Address
+from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
+from sagewright.kernel.controller import Later
+from sagewright.kernel.errands import Errands
+from sagewright.objects.s3 import Objects
+from sagewright.objects.transfer import Access
+from sagewright.serving.attendant import Attendant
+from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
+from sagewright.serving.step import Move
+from sagewright.serving.unit import Seen, Unit
+from sagewright.serving.way_back import WayBack
+from sagewright.signals import logs
+from sagewright.signals.tail import follow, forget
+from sagewright.store.database import Store
+from sagewright.store.rows import Identity
+
+IPC = "/run/sagewright"
+"""Where a container sees the folder for the frames socket."""
+FRAMES = "frames.sock"
+PORT = 8080
+MACHINE_SECONDS = 5.0
+
+
+class Containers:
+    """See the module docstring. ``told`` is called with the identity of a row that should be looked at now."""
+
+    def __init__(
+        self, runtime: Runtime, objects: Objects, store: Store, told: Callable[[Identity], None], way_back: WayBack
+    ) -> None:
+        self._runtime = runtime
+        self._objects = objects
+        self._store = store
+        self._told = told
+        self._way_back = way_back
+        self._errands = Errands(told)
+        self._attendants: dict[Path, Attendant] = {}
+
+    async def look(self, unit: Unit) -> Seen:
+        """What is there of a unit; starts nothing."""
+        container = await asyncio.to_thread(self._runtime.observe, unit.run)
+        if container.state == "running":
+            attendant = self._attend(unit)
+            return Seen("ready", "", container, attendant.healthy, attendant.silent)
+        if _prepared(unit).exists():
+            return Seen("ready", "", container)
+        errand = self._errands.look(unit.identity, str(unit.home))
+        model: Mapping[str, Literal["absent", "coming", "failed"]] = {"running": "coming", "failed": "failed"}
+        return Seen(model.get(errand.state, "absent"), errand.problem, container)
+
+    async def act(self, move: Move, unit: Unit) -> None:
+        """Does one move; doing it twice is the same as once. Raises Later."""
+        match move:
+            case Move.PREPARE:
+                self._errands.begin(unit.identity, str(unit.home), partial(self._prepare, unit))
+            case Move.FORGET:
+                await self._errands.cancel(unit.identity, str(unit.home))
+            case Move.START:
+                await self._start(unit)
+            case Move.ASK:
+                await asyncio.to_thread(self._runtime.signal, unit.run, signal.SIGTERM)
+            case Move.KILL:
+                await asyncio.to_thread(self._runtime.signal, unit.run, signal.SIGKILL)
+            case Move.DISCARD:
+                await self._discard(unit)
+            case Move.REMOVE:
+                await self._discard(unit)
+                await self._errands.cancel(unit.identity, str(unit.home))
+                await asyncio.to_thread(trees.remove, unit.home)
+
+    def address(self, unit: Unit) -> Address:
+        """Where a started unit listens. Raises OSError when it was never started."""
+        return _read_address(unit)
+
+    async def close(self) -> None:
+        """Stops watching; the containers go on."""
+        await self._errands.close()
+        for attendant in self._attendants.values():
+            await attendant.close()
+        self._attendants.clear()
+
+    def _attend(self, unit: Unit) -> Attendant:
+        attendant = self._attendants.get(unit.run)
+        if attendant is None:
+            told = partial(self._told, unit.identity)
+            attendant = self._attendants[unit.run] = Attendant(self._store, unit.source, _read_address(unit), told)
+        return attendant
+
+    async def _start(self, unit: Unit) -> None:
+        address = await asyncio.to_thread(self._arrange, unit)
+        world, now = unit.identity[0], int(self._store.clock.now() * 1000)
+        await self._store.write(lambda transaction: logs.create_stream(transaction, world, unit.group, unit.stream, now))
+        try:
+            await asyncio.to_thread(self._runtime.start, self._spec(unit, address))
+        except OSError as problem:
+            raise Later(MACHINE_SECONDS, f"the machine refuses to start {unit.key}: {problem}") from problem
+        self._attend(unit)
+
+    async def _discard(self, unit: Unit) -> None:
+        """Takes down an attempt after its last log lines are kept."""
+        attendant = self._attendants.pop(unit.run, None)
+        if attendant is not None:
+            await attendant.close()
+        if unit.run.exists():
+            await follow(self._store, unit.source, ended=True)
+            await asyncio.to_thread(self._runtime.remove, unit.run)
+            await self._store.write(lambda transaction: forget(transaction, unit.source))
+
+    async def _prepare(self, unit: Unit) -> None:
+        unit.ml.mkdir(parents=True, exist_ok=True)
+        access = Access(unit.identity[0].region, unit.role)
+        await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)
+        _prepared(unit).touch()
+
+    def _arrange(self, unit: Unit) -> Address:
+        """The folders, and the address: kept on disk, because whoever adopts the container must know it."""
+        (unit.home / "ipc").mkdir(parents=True, exist_ok=True)
+        file = unit.home / f"address-{unit.attempt}.json"
+        if not file.exists():
+            written = file.with_suffix(".partial")
+            written.write_text(json.dumps(self._address(unit)))
+            written.rename(file)
+        return _read_address(unit)
+
+    def _address(self, unit: Unit) -> Address:
+        if not self._isolates:
+            return Address("http", "", _free_port())
+        if resolve(unit.container["Image"]).algorithm and not unit.container.get("Environment", {}).get("SAGEMAKER_PROGRAM"):
+            return Address("frames", str(unit.home / "ipc" / FRAMES))
+        return Address("http", str(unit.run / DIAL_SOCKET), PORT)
+
+    @property
+    def _isolates(self) -> bool:
+        """Plain processes have neither a network of their own, so each needs a port of its own, nor mounts."""
+        return self._runtime.name != "process"
+
+    def _spec(self, unit: Unit, address: Address) -> InstanceSpec:
+        image = resolve(unit.container["Image"])
+        outward = address.protocol == "http" and not unit.isolated
+        back = self._way_back.environment(unit.identity[0].account, unit.role, self._isolates) if outward else {}
+        return InstanceSpec(
+            key=unit.key,
+            image=image.name,
+            argv=image.serve_command(),
+            folder=unit.run,
+            ml=unit.ml,
+            env={**back, **_environment(unit, image, address)},
+            mounts=(Mount(unit.home / "ipc", IPC, writable=True),) if self._isolates else (),
+            limits=unit.limits,
+            network="isolated" if self._isolates else "open",
+            way_out=self._way_back.address if outward and self._isolates else None,
+            hostname="algo-1",
+        )
+
+
+def _environment(unit: Unit, image: Image, address: Address) -> dict[str, str]:
+    """What the container finds: the user's variables win, except those that say where it must listen."""
+    world = unit.identity[0]
+    given = {str(name): str(value) for name, value in unit.container.get("Environment", {}).items()}
+    if code_archive(unit.container) is not None:
+        given[SUBMIT_DIRECTORY] = CODE
+    listens = {"SAGEWRIGHT_FRAMES_SOCKET": f"{IPC}/{FRAMES}"} if address.protocol == "frames" else {}
+    port = {"SAGEMAKER_BIND_TO_PORT": str(address.port)} if address.port != PORT else {}
+    ours = {
+        "AWS_REGION": world.region,
+        "AWS_DEFAULT_REGION": world.region,
+    }
+    return {**ours, **image.env, **unit.env, **given, **listens, **port}
+
+
+def _prepared(unit: Unit) -> Path:
+    return unit.home / "prepared"
+
+
+def _read_address(unit: Unit) -> Address:
+    return Address(*json.loads((unit.home / f"address-{unit.attempt}.json").read_text()))
+
+
+def _free_port() -> int:
+    """Without a network namespace every container needs a port of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,108 @@
+"""Brings a model to where its container looks for it: /opt/ml/model, and a user's code archive beside it.
+
+Everything comes from users: archives are unpacked by base.archive, keys become paths by objects.transfer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sagewright.base.archive import unpack
+from sagewright.kernel.errands import ErrandFailed
+from sagewright.objects.patience import patiently
+from sagewright.objects.s3 import Location, Objects
+from sagewright.objects.transfer import Access, TransferError, fetch, select
+
+CODE = "/opt/ml/code/sourcedir.tar.gz"
+"""Where a container finds the archive that SAGEMAKER_SUBMIT_DIRECTORY named in S3; the toolkit unpacks it."""
+SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
+
+
+async def fetch_model(objects: Objects, container: Mapping[str, Any], ml: Path, access: Access, timeout: float) -> None:
+    """Fills ``ml/model`` (and ``ml/code``) for a ContainerDefinition. Raises ErrandFailed with AWS's words.
+
+    While S3 cannot be reached it is tried again until ``timeout`` (seconds) is over.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            await patiently(lambda: _model(objects, container, ml, access))
+            await patiently(lambda: _code(objects, container, ml))
+    except TimeoutError as late:
+        raise ErrandFailed(f"The model data could not be downloaded within {timeout:.0f} seconds.") from late
+
+
+def code_archive(container: Mapping[str, Any]) -> Location | None:
+    """The code archive that the container's environment names in S3."""
+    text = str(container.get("Environment", {}).get(SUBMIT_DIRECTORY, ""))
+    return Location.parse(text) if text.startswith("s3://") else None
+
+
+async def _model(objects: Objects, container: Mapping[str, Any], ml: Path, access: Access) -> None:
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    if source is None and "ModelDataUrl" in container:
+        source = {"S3Uri": container["ModelDataUrl"], "S3DataType": "S3Object", "CompressionType": "Gzip"}
+    (ml / "model").mkdir(parents=True, exist_ok=True)
+    if source is None:
+        return
+    if source["CompressionType"] == "Gzip":
+        await _archive(objects, source["S3Uri"], ml)
+    elif source["S3DataType"] == "S3Object":
+        location = _location(source["S3Uri"])
+        await _download(objects, location, ml / "model" / PurePosixPath(location.key).name)
+    else:
+        await _prefix(objects, source, ml, access)
+
+
+async def _archive(objects: Objects, uri: str, ml: Path) -> None:
+    file = ml.with_name("model.tar.gz")
+    await _download(objects, _location(uri), file)
+    try:
+        await asyncio.to_thread(unpack, file, ml / "model", shutil.disk_usage(ml).free)
+    except ValueError as problem:
+        raise ErrandFailed(
+            f'Failed to extract model data archive for container "container_1" from URL "{uri}". '
+            f"Please ensure that the object located at the URL is a valid tar.gz archive: {problem}."
+        ) from problem
+    finally:
+        file.unlink(missing_ok=True)
+
+
+async def _prefix(objects: Objects, source: Mapping[str, Any], ml: Path, access: Access) -> None:
+    try:
+        items = await select(objects, {"S3Uri": source["S3Uri"], "S3DataType": "S3Prefix"}, access)
+        await fetch(objects, items, ml / "model")
+    except TransferError as problem:
+        raise ErrandFailed(_not_there(source["S3Uri"])) from problem
+
+
+async def _code(objects: Objects, container: Mapping[str, Any], ml: Path) -> None:
+    location = code_archive(container)
+    if location is not None:
+        file = ml / "code" / "sourcedir.tar.gz"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        await _download(objects, location, file)
+
+
+async def _download(objects: Objects, location: Location, file: Path) -> None:
+    try:
+        await objects.download(location, file)
+    except (FileNotFoundError, PermissionError) as problem:
+        raise ErrandFailed(_not_there(f"s3://{location.bucket}/{location.key}")) from problem
+
+
+def _location(uri: str) -> Location:
+    try:
+        return Location.parse(uri)
+    except ValueError as problem:
+        raise ErrandFailed(_not_there(uri)) from problem
+
+
+def _not_there(uri: str) -> str:
+    return (
+        f'Failed to download model data for container "container_1" from URL: "{uri}". Please ensure that there is an object '
+        "located at the URL and that the role passed to CreateModel has permissions to download the object."
+    )

@@ -1,0 +1,1 @@
+"""Log lines and metric points: append-only; controllers write, neighbours read."""

@@ -1,0 +1,1 @@
+"""AWS's wire protocols on botocore's service models; knows no SageMaker word. The only package that imports botocore."""

@@ -1,0 +1,54 @@
+"""One server for all client tests of a worker, and the environments the clients live in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pytest
+from support.server import Server, running_server
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ROOT / ".clients"
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+class RunProgram(Protocol):
+    """(client environment, program) -> what it printed."""
+
+    def __call__(self, environment: str, program: str, through: Literal["run", "env"] = "run") -> str: ...
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with running_server() as started:
+        yield started
+
+
+@pytest.fixture
+def run_program(server: Server, tmp_path: Path) -> RunProgram:
+    """Runs a program of tests/clients/programs, unchanged, as `sagewright run` does, or in a shell as `sagewright env` sets it up."""
+
+    def run(environment: str, program: str, through: Literal["run", "env"] = "run") -> str:
+        command = [str(python_of(environment)), str(PROGRAMS / program)]
+        if through == "run":
+            return finish([sys.executable, "-m", "sagewright", "run", "--", *command], server.process_environment())
+        return finish(command, server.client_environment())
+
+    def finish(command: list[str], environment: dict[str, str]) -> str:
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+        assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}\n{server.logs()}"
+        return done.stdout
+
+    return run
+
+
+def python_of(environment: str) -> Path:
+    """The interpreter of a client environment."""
+    python = ENVIRONMENTS / environment / "bin" / "python"
+    if not python.exists():
+        pytest.fail(f"there is no {environment} environment: make clients")
+    return python

@@ -1,0 +1,78 @@
+"""A04: unchanged scripts of the SageMaker Python SDK v2 and v3 run against the server, each SDK in an environment of its own."""
+
+from __future__ import annotations
+
+import pytest
+from clients.conftest import RunProgram
+
+pytestmark = pytest.mark.clients
+
+
+def test_sdk2_trains_deploys_predicts_transforms_and_cleans_up(run_program: RunProgram) -> None:
+    """G01, G02, H03: Estimator with a built-in image; STS, default bucket, logs and metrics as the SDK reads them."""
+    output = run_program("sdk2", "sdk2_builtin.py")
+    assert "validation-auc" in output
+    assert output.endswith("sdk2 built-in: done\n")
+
+
+def test_sdk2_script_mode(run_program: RunProgram) -> None:
+    """G03: SKLearn(entry_point=…, source_dir=…).fit().deploy()."""
+    assert run_program("sdk2", "sdk2_script.py").endswith("sdk2 script mode: done\n")
+
+
+def test_sdk3_trains_deploys_predicts_transforms_and_cleans_up(run_program: RunProgram) -> None:
+    """G03: ModelTrainer with its own drivers and with a built-in image; sagemaker.core resources."""
+    assert run_program("sdk3", "sdk3_train.py").endswith("sdk3: done\n")
+
+
+def test_sdk2_pytorch(run_program: RunProgram) -> None:
+    """G03: PyTorch with source_dir, requirements and hyperparameters; its own serving functions; a repacked PyTorchModel."""
+    assert run_program("sdk2", "sdk2_pytorch.py").endswith("sdk2 PyTorch: done\n")
+
+
+def test_sdk2_xgboost_script_mode(run_program: RunProgram) -> None:
+    """G03: XGBoost as a framework, served by the default handlers."""
+    assert run_program("sdk2", "sdk2_xgboost.py").endswith("sdk2 XGBoost script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_estimators_of_the_first_party_algorithms(run_program: RunProgram) -> None:
+    """H01, H02: KMeans, PCA, RandomCutForest, KNN, LinearLearner, FactorizationMachines with record_set and RecordIO answers."""
+    assert run_program("sdk2", "sdk2_numpy.py").endswith("sdk2 first-party estimators: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_endpoints(run_program: RunProgram) -> None:
+    """G01, H03: stop, attach, two variants with weights, UpdateEndpoint; what is not there yet is refused in words."""
+    output = run_program("sdk2", "sdk2_endpoints.py")
+    assert "Sagewright does not support AsyncInferenceConfig yet" in output
+    assert "Sagewright does not support ProductionVariants.ServerlessConfig yet" in output
+    assert output.endswith("sdk2 endpoints: done\n")
+
+
+def test_sdk2_transform(run_program: RunProgram) -> None:
+    """G02: image `xgboost:1`, libsvm files; batch transform with join and filters, JSON lines through a script."""
+    assert run_program("sdk2", "sdk2_transform.py").endswith("sdk2 transform: done\n")
+
+
+def test_sdk2_live_logs_and_a_model_that_reads_from_s3(run_program: RunProgram) -> None:
+    """G03, K01: wait_for_endpoint(live_logging=True) shows what model_fn prints; its code calls AWS as the model's role."""
+    output = run_program("sdk2", "sdk2_live_logs.py", through="env")
+    assert "the model is being loaded as arn:aws:sts::123456789012:assumed-role/Server/SageMaker" in output
+    assert output.endswith("sdk2 live logs: done\n")
+
+
+def test_sdk2_inside_a_job(run_program: RunProgram) -> None:
+    """G03: a script that uses boto3; checkpoints both ways, output data, environment, metrics of one's own."""
+    output = run_program("sdk2", "sdk2_inside.py")
+    assert "front: True" in output
+    assert output.endswith("sdk2 inside: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_serves(run_program: RunProgram) -> None:
+    """G03: ModelTrainer with requirements, a failing and a stopped job; ModelBuilder.build() and deploy()."""
+    output = run_program("sdk3", "sdk3_serve.py")
+    assert "hyperparameters are right" in output
+    assert "the data are of the wrong colour" in output
+    assert output.endswith("sdk3 serve: done\n")

@@ -1,0 +1,155 @@
+"""Training jobs in real containers: Python in forks of a zygote, anything else in a sandbox; only S3 is a stand-in."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from support.jobs import archive, breast_cancer, csv
+from support.training import SKLEARN, XGBOOST, Rig
+
+from sagewright.compute.host import Host
+from sagewright.compute.zygote import Zygote
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    """Sockets need short paths, and imports take a second: one for all tests."""
+    with TemporaryDirectory(prefix="sw-") as folder:
+        made = Zygote(Host(Path(folder), (Path(folder),)))
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path, zygote: Zygote) -> Iterator[Rig]:
+    with Rig(tmp_path, zygote) as made:
+        yield made
+
+
+def shell(script: str) -> dict[str, Any]:
+    return {
+        "TrainingImage": SKLEARN,
+        "TrainingInputMode": "File",
+        "ContainerEntrypoint": ["/bin/bash", "-c", script],
+        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}],
+    }
+
+
+def test_a_script(rig: Rig) -> None:
+    """The whole container contract with nothing but a shell."""
+    rig.create(
+        AlgorithmSpecification=shell(
+            "cp /opt/ml/input/data/train/a.csv /opt/ml/model/; echo report > /opt/ml/output/data/r; echo loss=0.5; "
+            "echo $TRAINING_JOB_NAME on $(hostname); python3 -c 'import numpy; print(\"numpy\")'"
+        )
+    )
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert rig.lines(job) == ["loss=0.5", "job on algo-1", "numpy"]
+    assert [(metric["MetricName"], metric["Value"]) for metric in job["FinalMetricDataList"]] == [("loss", 0.5)]
+    assert rig.objects.keys("bucket") == ["out/job/output/model.tar.gz", "out/job/output/output.tar.gz", "train/a.csv"]
+    rig.until(lambda: rig.folder().exists(), lambda there: not there)
+
+
+def test_a_failure(rig: Rig) -> None:
+    rig.create(AlgorithmSpecification=shell("echo some output; exit 3"))
+    assert rig.ended()["FailureReason"] == (
+        "AlgorithmError: The training container failed, exit code: 3. Last log lines: some output"
+    )
+
+
+def test_a_program_that_is_not_there(rig: Rig) -> None:
+    rig.create(AlgorithmSpecification={**shell(""), "ContainerEntrypoint": ["/no/such/program"]})
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("AlgorithmError:")
+
+
+def test_stop_lets_the_program_save(rig: Rig) -> None:
+    """API StopTrainingJob: SIGTERM reaches the user's process, and what it saves then is kept."""
+    rig.create(
+        AlgorithmSpecification=shell(
+            "trap 'echo saved > /opt/ml/model/late; exit 0' TERM; echo ready; while true; do sleep 0.05; done"
+        )
+    )
+    job = rig.reach("Training", member="SecondaryStatus")
+    rig.until(lambda: rig.lines(job), lambda lines: "ready" in lines)
+    rig.sagemaker.stop_training_job(TrainingJobName="job")
+    assert rig.ended()["TrainingJobStatus"] == "Stopped"
+    assert "out/job/output/model.tar.gz" in rig.objects.keys("bucket")
+
+
+def test_a_restarted_control_adopts_the_container(rig: Rig) -> None:
+    rig.create(
+        AlgorithmSpecification=shell(
+            "echo begun; touch /opt/ml/checkpoints/begun; until [ -e /opt/ml/checkpoints/go ]; do sleep 0.05; done; echo done"
+        )
+    )
+    job = rig.reach("Training", member="SecondaryStatus")
+    rig.until(lambda: rig.lines(job), lambda lines: "begun" in lines)
+    rig.restart()
+    (rig.folder() / "ml/checkpoints/go").touch()
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Completed"
+    assert rig.lines(job) == ["begun", "done"]
+
+
+def test_a_killed_container(rig: Rig) -> None:
+    rig.create(AlgorithmSpecification=shell("kill -9 $$"))
+    assert "ended by signal SIGKILL, exit code: 137" in rig.ended()["FailureReason"]
+
+
+def test_the_built_in_xgboost(rig: Rig) -> None:
+    """G01, H03: a model that predicts, metrics of the algorithm's own, every line of the log."""
+    train, _, _ = breast_cancer()
+    rig.objects.put("s3://bucket/train/a.csv", csv(train[:340]))
+    rig.objects.put("s3://bucket/validation/b.csv", csv(train[340:]))
+    channels = [
+        {
+            "ChannelName": name,
+            "ContentType": "text/csv",
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://bucket/{name}"}},
+        }
+        for name in ("train", "validation")
+    ]
+    rig.create(
+        AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"},
+        HyperParameters={"objective": "binary:logistic", "num_round": "20", "eval_metric": "auc,logloss"},
+        InputDataConfig=channels,
+    )
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Completed", (job, rig.lines(job))
+    assert {metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]}["validation:auc"] > 0.97
+    assert sum("#011validation-auc:" in line for line in rig.lines(job)) == 20
+    with tarfile.open(fileobj=io.BytesIO(rig.objects.get("s3://bucket/out/job/output/model.tar.gz"))) as tar:
+        assert tar.getnames() == ["xgboost-model"]
+
+
+def test_a_bad_hyperparameter_of_a_built_in_algorithm(rig: Rig) -> None:
+    """AWS creates the job, and its container refuses."""
+    rig.create(
+        AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"},
+        HyperParameters={"objective": "binary:logistic", "num_round": "many"},
+    )
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "num_round" in job["FailureReason"]
+
+
+def test_script_mode(rig: Rig) -> None:
+    """The SDK v2's way: sagemaker_program and sagemaker_submit_directory, JSON-encoded."""
+    program = "import os\nopen(os.path.join(os.environ['SM_MODEL_DIR'], 'm'), 'w').write('x')\nprint('trained')\n"
+    rig.objects.put("s3://bucket/code/sourcedir.tar.gz", archive({"train.py": program}))
+    rig.create(
+        HyperParameters={"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bucket/code/sourcedir.tar.gz"'}
+    )
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Completed", (job, rig.lines(job))
+    assert "trained" in rig.lines(job)
+    assert "out/job/output/model.tar.gz" in rig.objects.keys("bucket")

@@ -1,0 +1,200 @@
+"""kill -9 at any moment: running jobs go on and are adopted, nothing accepted is lost, endpoints answer again by themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import botocore.exceptions
+import psutil
+import pytest
+from support.jobs import (
+    archive,
+    breast_cancer,
+    bucket,
+    csv,
+    log_lines,
+    script_job,
+    training_job,
+    wait_for_endpoint,
+    wait_for_job,
+)
+from support.server import ROLE, SKLEARN, XGBOOST, Server, eventually, running_server
+
+# Announces itself, waits for a sign from outside (the test's object is not reachable from here, so a file in the checkpoint
+# folder does), and ends. The count of announcements in the log is the count of runs.
+_PATIENT = """
+import os, time
+print("announced", flush=True)
+with open("/opt/ml/checkpoints/started", "w") as file:
+    file.write("x")
+for _ in range(40):
+    time.sleep(0.1)
+with open(os.path.join(os.environ["SM_MODEL_DIR"], "model"), "w") as file:
+    file.write("done")
+print("finished", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running_server() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def store(server: Server) -> str:
+    return bucket(server, "survival")
+
+
+def _start_patient(server: Server, store: str, name: str) -> None:
+    server.client("s3").put_object(Bucket=store, Key=f"{name}/sourcedir.tar.gz", Body=archive({"train.py": _PATIENT}))
+    server.client("sagemaker").create_training_job(**script_job(name, store, SKLEARN))
+    eventually(lambda: "announced" in "".join(_lines(server, name)), 60)
+
+
+def _lines(server: Server, name: str) -> list[str]:
+    try:
+        return log_lines(server, "/aws/sagemaker/TrainingJobs", f"{name}/")
+    except botocore.exceptions.ClientError:
+        return []
+
+
+@pytest.mark.parametrize("victim", ["control", "front-1", "everything"])
+def test_a_running_job_goes_on_and_ran_once(server: Server, store: str, victim: str) -> None:
+    name = f"patient-{victim}"
+    _start_patient(server, store, name)
+    if victim == "everything":
+        server.kill_everything()
+        server.start()
+    else:
+        server.kill(victim)
+        server.wait_until_healthy()
+    job = wait_for_job(server.client("sagemaker"), name)
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    lines = _lines(server, name)
+    assert sum(line == "announced" for line in lines) == 1
+    assert sum(line == "finished" for line in lines) == 1
+    assert [step["Status"] for step in job["SecondaryStatusTransitions"]][-1] == "Completed"
+
+
+def test_jobs_created_while_control_is_being_killed_all_complete_once(server: Server, store: str) -> None:
+    """Accepted means durable: whatever phase a job is in when control dies, it ends Completed."""
+    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
+    s3.put_object(Bucket=store, Key="train/train.csv", Body=csv(breast_cancer()[0]))
+    accepted = []
+    for number in range(6):
+        name = f"hurried-{number}"
+        try:
+            sagemaker.create_training_job(**training_job(name, store))
+            accepted.append(name)
+        except botocore.exceptions.ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 503:
+                raise
+        server.kill("control")
+        server.wait_until_healthy()
+    assert accepted
+    for name in accepted:
+        job = wait_for_job(sagemaker, name)
+        assert job["TrainingJobStatus"] == "Completed", (name, job.get("FailureReason"))
+        steps = [step["Status"] for step in job["SecondaryStatusTransitions"]]
+        assert steps == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+
+
+def test_no_acknowledged_request_is_lost(server: Server) -> None:
+    acknowledged: list[str] = []
+    ended = threading.Event()
+
+    def create() -> None:
+        sagemaker = server.client("sagemaker")
+        number = 0
+        while not ended.is_set():
+            name = f"acknowledged-{number}"
+            number += 1
+            try:
+                sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": XGBOOST})
+            except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+                continue
+            acknowledged.append(name)
+
+    writer = threading.Thread(target=create)
+    writer.start()
+    try:
+        for _ in range(3):
+            before = len(acknowledged)
+            eventually(lambda before=before: len(acknowledged) > before + 20)
+            server.kill("control")
+            server.wait_until_healthy()
+    finally:
+        ended.set()
+        writer.join()
+    sagemaker = server.client("sagemaker")
+    pages = sagemaker.get_paginator("list_models").paginate(NameContains="acknowledged-", PaginationConfig={"PageSize": 100})
+    present = {model["ModelName"] for page in pages for model in page["Models"]}
+    assert set(acknowledged) <= present
+
+
+@pytest.fixture(scope="module")
+def endpoint(server: Server, store: str) -> str:
+    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
+    s3.put_object(Bucket=store, Key="train/train.csv", Body=csv(breast_cancer()[0]))
+    sagemaker.create_training_job(**training_job("for-endpoint", store))
+    model = wait_for_job(sagemaker, "for-endpoint")["ModelArtifacts"]["S3ModelArtifacts"]
+    sagemaker.create_model(
+        ModelName="surviving", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": XGBOOST, "ModelDataUrl": model}
+    )
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "surviving",
+        "InitialInstanceCount": 1,
+        "InstanceType": "ml.m5.large",
+    }
+    sagemaker.create_endpoint_config(EndpointConfigName="surviving", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="surviving", EndpointConfigName="surviving")
+    assert wait_for_endpoint(sagemaker, "surviving")["EndpointStatus"] == "InService"
+    return "surviving"
+
+
+class TestEndpoint:
+    def test_keeps_serving_while_control_is_away(self, server: Server, endpoint: str) -> None:
+        pid = server.pid("control")
+        os.kill(pid, signal.SIGSTOP)  # away for as long as the test wants, where a kill is mended at once
+        try:
+            for _ in range(20):
+                assert _invoke(server, endpoint) is not None
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    @pytest.mark.parametrize("victim", ["front-1", "control", "everything"])
+    def test_answers_again_by_itself(self, server: Server, endpoint: str, victim: str) -> None:
+        if victim == "everything":
+            server.kill_everything()
+            server.start()
+        else:
+            server.kill(victim)
+        eventually(lambda: _answers(server, endpoint), 60)
+
+    def test_a_killed_model_server_is_started_again(self, server: Server, endpoint: str) -> None:
+        records = list(server.settings.jobs.glob("endpoint/**/started.json"))
+        pids = {json.loads(record.read_text())["user"][0] for record in records if not (record.parent / "exit.json").exists()}
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+        eventually(lambda: _answers(server, endpoint), 60)
+
+
+def _invoke(server: Server, endpoint: str) -> float:
+    row = csv(breast_cancer()[1][:1])
+    answer = server.client("sagemaker-runtime").invoke_endpoint(EndpointName=endpoint, ContentType="text/csv", Body=row)
+    return float(answer["Body"].read())
+
+
+def _answers(server: Server, endpoint: str) -> bool:
+    try:
+        return _invoke(server, endpoint) is not None
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        return False

@@ -1,0 +1,73 @@
+"""Objects in memory: the same contract as objects.s3.Objects, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from sagewright.objects.s3 import Location, Objects, Stored
+
+
+class MemoryObjects(Objects):
+    """Buckets are a dict of objects; ``away`` makes every call raise ConnectionError, ``denied`` buckets PermissionError."""
+
+    def __init__(self, *buckets: str) -> None:
+        self.buckets: dict[str, dict[str, bytes]] = {bucket: {} for bucket in buckets}
+        self.away = False
+        self.denied: set[str] = set()
+        self.downloads: list[str] = []
+
+    def put(self, uri: str, body: bytes = b"") -> None:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        self.buckets[bucket][key] = body
+
+    def keys(self, bucket: str) -> list[str]:
+        return sorted(self.buckets[bucket])
+
+    def get(self, uri: str) -> bytes:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return self.buckets[bucket][key]
+
+    async def list(self, prefix: Location) -> AsyncIterator[Stored]:  # type: ignore[override]
+        bucket = self._bucket(prefix)
+        for key in sorted(bucket):
+            if key.startswith(prefix.key):
+                yield Stored(Location(prefix.bucket, key), len(bucket[key]), 0.0)
+
+    async def head(self, location: Location) -> Stored:
+        return Stored(location, len(self._body(location)), 0.0)
+
+    async def read(self, location: Location) -> bytes:
+        return self._body(location)
+
+    async def write(self, location: Location, body: bytes) -> None:
+        self._bucket(location)[location.key] = body
+
+    async def download(self, location: Location, file: Path) -> None:
+        self.downloads.append(location.key)
+        partial = file.with_name(file.name + ".partial")
+        partial.write_bytes(self._body(location))
+        partial.replace(file)
+
+    async def upload(self, file: Path, location: Location) -> None:
+        bucket = self._bucket(location)
+        with file.open("rb") as source:
+            bucket[location.key] = source.read()
+
+    async def delete(self, location: Location) -> None:
+        self._bucket(location).pop(location.key, None)
+
+    def _bucket(self, location: Location) -> dict[str, bytes]:
+        if self.away:
+            raise ConnectionError("S3 is away")
+        if location.bucket in self.denied:
+            raise PermissionError("denied")
+        if location.bucket not in self.buckets:
+            raise FileNotFoundError(f"no bucket {location.bucket}")
+        return self.buckets[location.bucket]
+
+    def _body(self, location: Location) -> bytes:
+        bucket = self._bucket(location)
+        if location.key not in bucket:
+            raise FileNotFoundError(f"no object {location.key}")
+        return bucket[location.key]

@@ -1,0 +1,199 @@
+"""A Sagewright with endpoints and transform jobs in this process: the real loop, rows, operations and inference; the test brings
+the runtime, and S3 is a stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tarfile
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+from harness import ROLE, WORLD, Harness, Parts
+
+from sagewright.base.clock import SystemClock
+from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.runtime import Runtime
+from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.transform.transform import Transform
+from sagewright.front.counters import Counters
+from sagewright.front.inference import Inference
+from sagewright.front.routes import RouteTable
+from sagewright.front.streamed import Streamed
+from sagewright.kernel.loop import Loop
+from sagewright.serving.containers import Containers
+from sagewright.serving.way_back import WayBack
+from sagewright.signals import logs
+from sagewright.store.database import Transaction
+from sagewright.wire.credentials import Keyring
+from sagewright.wire.http import Request, Response
+from support.objects import MemoryObjects
+from support.signals import messages
+
+XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+MODEL = "s3://bucket/model.tar.gz"
+
+
+class Rig:
+    """``restart`` is a control that died and came back; the front lives on."""
+
+    def __init__(
+        self, tmp_path: Path, runtime: Runtime, twice: bool = False, front: tuple[str, int] = ("127.0.0.1", 8400)
+    ) -> None:
+        self.runtime = runtime
+        self.objects = MemoryObjects("bucket")
+        self.objects.put(MODEL, archive({"xgboost-model": xgboost_model()}))
+        self.jobs = tmp_path / "jobs"
+        self.snapshot = tmp_path / "run" / "routes.json"
+        self.snapshot.parent.mkdir()
+        self._twice = twice
+        self._front = front
+        self._keyring = Keyring.open(tmp_path / "credentials.json")
+        self.harness = Harness(
+            controllers={"Endpoint", "TransformJob"},
+            rules={**Hosting.rules, **Transform.rules},
+            quirks=Transform.quirks,
+            install=self._install,
+        )
+
+    def __enter__(self) -> Rig:
+        self.harness.__enter__()
+        self.harness.run(self._start())
+        self.sagemaker = self.harness.client("sagemaker")
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.harness.run(self._stop())
+        self.harness.run(self._close_routes())
+        for folder in self.run_folders():
+            self.runtime.remove(folder)
+        self.harness.__exit__(None, None, None)
+
+    def restart(self, between: Callable[[], None] = lambda: None) -> None:
+        self.harness.run(self._stop())
+        between()
+        self._compose(self.harness.parts)
+        self.harness.run(self._start())
+
+    async def _start(self) -> None:
+        await self.hosting.open()
+        await self.loop.start()
+
+    async def _stop(self) -> None:
+        await self.loop.close()
+        await self.transform.close()
+        await self.containers.close()
+
+    async def _close_routes(self) -> None:
+        self.routes.close()
+        await asyncio.sleep(0)  # lets the closed connections tell their protocols
+
+    def _install(self, parts: Parts) -> None:
+        self._compose(parts)
+        self.hosting.register(parts.operations, parts.engine.catalog)
+        self.transform.register(parts.operations, parts.engine.catalog)
+        self.routes = RouteTable(self.snapshot)
+        self.counters = Counters()
+        self.inference = Inference(self.routes, self.counters)
+
+    def _compose(self, parts: Parts) -> None:
+        def told(identity: Any) -> None:
+            self.loop.hint(identity)
+
+        machine = Machine(2, 8 * 1024**3)
+        host, port = self._front
+        way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
+        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back)
+        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine)
+        self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
+        self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)
+
+    def run_folders(self) -> list[Path]:
+        """Of everything that was ever started and not removed."""
+        return [record.parent for record in self.jobs.rglob("started.json")]
+
+    def model(
+        self, name: str = "model", image: str = XGBOOST, url: str = MODEL, isolated: bool = False, **environment: str
+    ) -> None:
+        container = {"Image": image, "ModelDataUrl": url, "Environment": environment}
+        self.sagemaker.create_model(
+            ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container, EnableNetworkIsolation=isolated
+        )
+
+    def config(self, name: str = "config", *variants: dict[str, Any]) -> None:
+        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=list(variants) or [variant()])
+
+    def endpoint(self, name: str = "e", config: str = "config") -> dict[str, Any]:
+        """Creates it and waits until it is in service or has failed."""
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+        return self.settled(name)
+
+    def describe(self, name: str = "e") -> dict[str, Any]:
+        return dict(self.sagemaker.describe_endpoint(EndpointName=name))
+
+    def settled(self, name: str = "e", seconds: float = 30.0) -> dict[str, Any]:
+        return self.until(
+            lambda: self.describe(name), lambda found: found["EndpointStatus"] in ("InService", "Failed"), seconds
+        )
+
+    def until(self, look: Callable[[], Any], fits: Callable[[Any], Any], seconds: float = 30.0) -> Any:
+        deadline = time.monotonic() + seconds
+        while not fits(found := look()):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return found
+
+    def invoke(self, body: bytes, name: str = "e", action: str = "invocations", **headers: str) -> Response:
+        """As the front does it; raises Fault."""
+        given = {"content-type": "text/csv", **{key.replace("_", "-"): value for key, value in headers.items()}}
+        request = Request("POST", f"/endpoints/{name}/{action}", "", given, body)
+        return self.harness.run(self._invoke(request))
+
+    async def _invoke(self, request: Request) -> Response:
+        answer = await self.inference.handle(WORLD, request)
+        if isinstance(answer, Streamed):
+            return Response(answer.status, answer.headers, b"".join([part async for part in answer.parts]))
+        return answer
+
+    def streams(self, group: str) -> list[str]:
+        """The names of a group's log streams."""
+        store = self.harness.parts.store
+        found = self.harness.run(store.read(lambda transaction: logs.describe_streams(transaction, WORLD, group)))
+        return [stream.name for stream in found]
+
+    def lines(self, group: str, prefix: str) -> list[str]:
+        """All log lines of the streams whose names begin so."""
+        return self.harness.run(self.harness.parts.store.read(lambda transaction: all_messages(transaction, group, prefix)))
+
+
+def variant(name: str = "AllTraffic", model: str = "model", count: int = 1, **changes: Any) -> dict[str, Any]:
+    return {"VariantName": name, "ModelName": model, "InitialInstanceCount": count, "InstanceType": "ml.m5.large", **changes}
+
+
+def all_messages(transaction: Transaction, group: str, prefix: str) -> list[str]:
+    streams = logs.describe_streams(transaction, WORLD, group, prefix=prefix)
+    return [line for stream in streams for line in messages(transaction, group, stream.name)]
+
+
+@cache
+def xgboost_model(slope: float = 1.0) -> bytes:
+    """A regression on two features that predicts about ``slope`` times the first."""
+    rows = np.random.default_rng(0).uniform(0, 10, (500, 2))
+    booster = xgboost.train({"max_depth": 4, "nthread": 1}, xgboost.DMatrix(rows, slope * rows[:, 0]), 30)
+    return bytes(booster.save_raw("ubj"))
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()

@@ -1,0 +1,116 @@
+"""A Sagewright with training jobs in this process: the real loop, rows and operations; the test brings the runtime."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import ROLE, WORLD, Harness, Parts
+
+from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.runtime import Runtime
+from sagewright.features.training import feature
+from sagewright.features.training.feature import Training
+from sagewright.kernel.loop import Loop
+from sagewright.wire.credentials import Keyring
+from support.objects import MemoryObjects
+from support.signals import messages
+
+XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+class Rig:
+    """A Sagewright with training; ``restart`` is a control that died and came back."""
+
+    def __init__(self, tmp_path: Path, runtime: Runtime, twice: bool = False, hold: float = 0.0, slots: int = 4) -> None:
+        self._runtime = runtime
+        self.objects = MemoryObjects("bucket")
+        self.objects.put("s3://bucket/train/a.csv", b"1,2")
+        self.jobs = tmp_path / "jobs"
+        self.keyring = Keyring.open(tmp_path / "credentials.json")
+        self._options = {"twice": twice, "hold": hold, "slots": slots}
+        self.harness = Harness(controllers={"TrainingJob"}, quirks=feature.QUIRKS, install=self._install)
+
+    def __enter__(self) -> Rig:
+        self.harness.__enter__()
+        self.harness.run(self.loop.start())
+        self.sagemaker = self.harness.client("sagemaker")
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stop()
+        self.harness.__exit__(None, None, None)
+
+    def restart(self) -> None:
+        self._stop()
+        self._compose(self.harness.parts)
+        self.harness.run(self.loop.start())
+
+    def _stop(self) -> None:
+        self.harness.run(self.loop.close())
+        self.harness.run(self.training.close())
+
+    def _install(self, parts: Parts) -> None:
+        self._compose(parts)
+        self.training.install(parts.engine, parts.operations)
+
+    def _compose(self, parts: Parts) -> None:
+        self.training = Training.compose(
+            store=parts.store,
+            runtime=self._runtime,
+            objects=self.objects,
+            keyring=self.keyring,
+            jobs=self.jobs,
+            endpoint_url="http://127.0.0.1:8400",
+            wake=lambda job: self.loop.hint(job),
+            hold_describe=self._options["hold"],
+            slots=Slots(int(self._options["slots"])),
+            machine=Machine(2, 8 * 1024**3),
+        )
+        self.loop = Loop(parts.store, [self.training.controller], twice=bool(self._options["twice"]))
+
+    def folder(self, name: str = "job") -> Path:
+        return self.jobs / "training-job" / WORLD.account / WORLD.region / name / "algo-1"
+
+    def create(self, name: str = "job", **changes: Any) -> str:
+        return str(self.sagemaker.create_training_job(**request(name, **changes))["TrainingJobArn"])
+
+    def describe(self, name: str = "job") -> dict[str, Any]:
+        return dict(self.sagemaker.describe_training_job(TrainingJobName=name))
+
+    def reach(self, *states: str, name: str = "job", member: str = "TrainingJobStatus") -> dict[str, Any]:
+        return self.until(lambda: self.describe(name), lambda job: job[member] in states)
+
+    def ended(self, name: str = "job") -> dict[str, Any]:
+        return self.reach("Completed", "Failed", "Stopped", name=name)
+
+    def until(self, look: Callable[[], Any], fits: Callable[[Any], Any], seconds: float = 20.0) -> Any:
+        deadline = time.monotonic() + seconds
+        while not fits(found := look()):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return found
+
+    def lines(self, job: dict[str, Any]) -> list[str]:
+        stream = f"{job['TrainingJobName']}/algo-1-{int(job['TrainingStartTime'].timestamp())}"
+
+        return self.harness.run(self.harness.parts.store.read(lambda transaction: messages(transaction, GROUP, stream)))
+
+
+def request(name: str = "job", **changes: Any) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/train/"}
+    return {
+        "TrainingJobName": name,
+        "RoleArn": ROLE,
+        "AlgorithmSpecification": {"TrainingImage": SKLEARN, "TrainingInputMode": "File"},
+        "HyperParameters": {"depth": "3"},
+        "InputDataConfig": [{"ChannelName": "train", "ContentType": "text/csv", "DataSource": {"S3DataSource": source}}],
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        **changes,
+    }

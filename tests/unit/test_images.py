@@ -1,0 +1,89 @@
+"""Repository and tag of an image URI decide what runs; account and region are ignored. Feature row G02."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from sagewright.compute import images
+
+ECR = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [f"{ECR}/", "492215442770.dkr.ecr.eu-central-1.amazonaws.com/", "450853457545.dkr.ecr.cn-north-1.amazonaws.com.cn/", ""],
+)
+def test_account_and_region_are_ignored(registry: str) -> None:
+    image = images.resolve(f"{registry}sagemaker-xgboost:1.7-1")
+    assert (image.name, image.kind, image.algorithm, image.framework, image.version) == (
+        "xgboost",
+        "algorithm",
+        "xgboost",
+        "xgboost",
+        "1.7-1",
+    )
+    assert image.env["SAGEWRIGHT_ALGORITHM"] == "xgboost"
+
+
+@pytest.mark.parametrize(
+    ("name", "framework", "version"),
+    [
+        ("sagemaker-scikit-learn:1.2-1-cpu-py3", "sklearn", "1.2-1"),
+        ("pytorch-training:2.3-cpu-py311", "pytorch", "2.3"),
+        ("pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker", "pytorch", "2.6.0"),
+        ("tensorflow-inference:2.19.0-cpu", "tensorflow", "2.19.0"),
+        ("huggingface-pytorch-training:2.8.0-transformers4.56.2-gpu-py312-cu129-ubuntu22.04", "huggingface", "2.8.0"),
+        ("sagemaker-base-python-310:1.0", "python", "1.0"),
+        ("sagemaker-distribution-prod:latest", "python", ""),
+        ("sagemaker-scikit-learn@sha256:abc", "sklearn", ""),
+    ],
+)
+def test_frameworks_and_the_versions_their_tags_name(name: str, framework: str, version: str) -> None:
+    image = images.resolve(f"763104351884.dkr.ecr.us-west-2.amazonaws.com/{name}")
+    assert (image.kind, image.framework, image.version, image.algorithm) == ("framework", framework, version, "")
+    assert image.env == {"SAGEWRIGHT_FRAMEWORK": framework}
+
+
+def test_legacy_xgboost_is_the_algorithm_without_script_mode() -> None:
+    image = images.resolve("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:1")
+    assert (image.name, image.algorithm, image.framework) == ("xgboost", "xgboost", "")
+
+
+def test_an_algorithm_that_is_not_there_yet_says_so() -> None:
+    image = images.resolve("382416733822.dkr.ecr.us-east-1.amazonaws.com/seq2seq:1")
+    assert image.kind == "algorithm"
+    assert "seq2seq is not available" in image.problem
+
+
+@pytest.mark.parametrize("uri", ["123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest", "", "::", "a/b/c\n:x", "@", "é:é"])
+def test_anything_else_is_unknown_and_says_why(uri: str) -> None:
+    image = images.resolve(uri)
+    assert image.kind == "unknown"
+    assert "cannot be run here" in image.problem
+
+
+@pytest.mark.parametrize(
+    "name", ["factorization-machines", "ipinsights", "kmeans", "knn", "linear-learner", "pca", "randomcutforest"]
+)
+def test_algorithms_on_numpy_share_a_light_zygote(name: str) -> None:
+    image = images.resolve(f"382416733822.dkr.ecr.us-east-1.amazonaws.com/{name}:1")
+    assert (image.name, image.kind, image.algorithm, image.problem) == ("numpy", "algorithm", name, "")
+    assert not {"pandas", "sklearn", "scipy", "torch"} & set(images.preload("numpy"))
+
+
+def test_a_missing_library_is_named() -> None:
+    image = images.resolve(f"{ECR}/sagemaker-mxnet:1.4.1")
+    assert "mxnet" in image.problem
+
+
+def test_commands_call_the_toolkit_of_this_environment() -> None:
+    image = images.resolve(f"{ECR}/sagemaker-xgboost:3.0-5")
+    assert image.train_command() == (sys.executable, "-m", "sagewright_container", "train")
+    assert image.serve_command() == (sys.executable, "-m", "sagewright_container", "serve")
+
+
+def test_preload_of_the_built_in_xgboost_stays_small() -> None:
+    assert not {"pandas", "sklearn", "xgboost"} & set(images.preload("xgboost"))
+    assert images.preload("no-such-environment") == ()

@@ -1,0 +1,297 @@
+"""The plan of a training job, as a table: for every state and everything that can be seen, what is done and what is written.
+
+Holds API DescribeTrainingJob (SecondaryStatus, SecondaryStatusTransitions), API StopTrainingJob (SIGTERM, 120 s, model kept)
+and API StoppingCondition (MaxRuntimeInSeconds ends in Stopped / MaxRuntimeExceeded).
+Feature rows A12, G01.
+"""
+
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from sagewright.base.world import World
+from sagewright.compute.runtime import Observed as Instance
+from sagewright.features.training import progress
+from sagewright.features.training.plan import plan
+from sagewright.features.training.sight import (
+    Download,
+    Forget,
+    Remove,
+    Reserve,
+    Sight,
+    Signal,
+    Start,
+    Upload,
+    Watch,
+)
+from sagewright.kernel.errands import Errand
+from sagewright.store.rows import Resource
+
+T0 = 1_800_000_000.0
+RUNNING, DONE = Errand("running"), Errand("done")
+UP = Instance("running", started=T0 + 5)
+WORLD = World("123456789012", "us-east-1")
+
+
+def job(status: Mapping[str, Any], **spec: Any) -> Resource:
+    spec = {
+        "TrainingJobName": "job",
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/out/"},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        **spec,
+    }
+    state = status["TrainingJobStatus"]
+    return Resource(WORLD, "TrainingJob", "job", name="job", state=state, spec=spec, status=status, created=T0)
+
+
+def exited(code: int, reason: str = "") -> Instance:
+    return Instance("exited", code, reason, started=T0 + 5, ended=T0 + 9)
+
+
+STARTING = progress.created(T0)
+DOWNLOADING = progress.begun(STARTING, "job/algo-1-1800000000", progress.DOWNLOADING, T0)
+TRAINING = progress.entered(DOWNLOADING, "Training", progress.TRAINING, T0 + 5)
+STOPPING = progress.stopping(TRAINING, "Stopped", T0 + 6)
+TOLD = progress.signalled(STOPPING, T0 + 6)
+DONE_WELL = progress.settled(TRAINING, {"Status": "Completed", "Secondary": "Completed"}, progress.UPLOADING, T0 + 9)
+DONE_BADLY = progress.settled(
+    TRAINING, {"Status": "Failed", "Secondary": "Failed", "FailureReason": "AlgorithmError: x"}, progress.UPLOADING, T0 + 9
+)
+STOPPED_SOON = progress.stopping(STARTING, "Stopped", T0 + 1)
+STOPPED_IN_DOWNLOAD = progress.stopping(DOWNLOADING, "Stopped", T0 + 1)
+
+TABLE: list[tuple[str, Mapping[str, Any], Sight, tuple[Any, ...], str, str]] = [
+    # what is seen, status, sight, actions, status and secondary status written (empty: nothing is written)
+    ("a free machine takes the job", STARTING, Sight(), (Reserve(), Download()), "InProgress", "Downloading"),
+    ("a full machine makes it wait", STARTING, Sight(waiting="Waiting."), (), "InProgress", "Starting"),
+    ("restart of control while downloading", DOWNLOADING, Sight(), (Reserve(), Download()), "", ""),
+    ("download not begun", DOWNLOADING, Sight(placed=True), (Download(),), "", ""),
+    ("download runs", DOWNLOADING, Sight(placed=True, download=RUNNING), (), "", ""),
+    ("download done", DOWNLOADING, Sight(placed=True, download=DONE), (Start(),), "", ""),
+    ("start runs", DOWNLOADING, Sight(placed=True, download=DONE, start=RUNNING), (), "", ""),
+    ("start left no trace", DOWNLOADING, Sight(placed=True, download=DONE, start=DONE), (), "Failed", "Failed"),
+    ("no data", DOWNLOADING, Sight(placed=True, download=Errand("failed", "ClientError: x")), (), "Failed", "Failed"),
+    (
+        "no S3",
+        DOWNLOADING,
+        Sight(placed=True, download=Errand("failed", "S3?", True)),
+        (Forget("download"),),
+        "InProgress",
+        "Downloading",
+    ),
+    ("no start", DOWNLOADING, Sight(placed=True, download=DONE, start=Errand("failed", "x")), (), "Failed", "Failed"),
+    ("it runs", DOWNLOADING, Sight(UP, placed=True, download=DONE, start=DONE), (Watch(),), "InProgress", "Training"),
+    ("it goes on", TRAINING, Sight(UP, placed=True), (Watch(),), "", ""),
+    ("restart of control while training", TRAINING, Sight(UP), (Reserve(adopted=True), Watch()), "", ""),
+    ("the row is older than the container", STARTING, Sight(UP), (), "InProgress", "Downloading"),
+    (
+        "the row lost the race when it began",
+        STARTING,
+        Sight(placed=True, download=DONE),
+        (Reserve(), Download()),
+        "InProgress",
+        "Downloading",
+    ),
+    ("success", TRAINING, Sight(exited(0)), (Upload(with_model=True),), "InProgress", "Uploading"),
+    ("success too quick to be seen", DOWNLOADING, Sight(exited(0)), (Upload(with_model=True),), "InProgress", "Uploading"),
+    ("failure", TRAINING, Sight(exited(1)), (Upload(with_model=False),), "InProgress", "Uploading"),
+    ("lost", TRAINING, Sight(Instance("lost")), (Upload(with_model=False),), "InProgress", "Uploading"),
+    ("upload lost by a restart", DONE_WELL, Sight(exited(0)), (Upload(with_model=True),), "", ""),
+    ("upload runs", DONE_WELL, Sight(exited(0), upload=RUNNING), (), "", ""),
+    ("upload done", DONE_WELL, Sight(exited(0), upload=DONE), (), "Completed", "Completed"),
+    ("run folder is gone", DONE_WELL, Sight(Instance("missing"), upload=DONE), (), "Completed", "Completed"),
+    ("upload of a failure done", DONE_BADLY, Sight(exited(1), upload=DONE), (), "Failed", "Failed"),
+    ("upload of a failure refused", DONE_BADLY, Sight(exited(1), upload=Errand("failed", "y")), (), "Failed", "Failed"),
+    ("upload refused", DONE_WELL, Sight(exited(0), upload=Errand("failed", "ClientError: y")), (), "Failed", "Failed"),
+    (
+        "upload to be repeated",
+        DONE_WELL,
+        Sight(exited(0), upload=Errand("failed", "S3?", True)),
+        (Forget("upload"),),
+        "InProgress",
+        "Uploading",
+    ),
+    ("stop before a place was found", STOPPED_SOON, Sight(waiting="Waiting."), (), "Stopped", "Stopped"),
+    ("stop while downloading", STOPPED_IN_DOWNLOAD, Sight(placed=True, download=RUNNING), (), "Stopped", "Stopped"),
+    ("stop while being started", STOPPED_IN_DOWNLOAD, Sight(placed=True, download=DONE, start=RUNNING), (), "", ""),
+    ("stop while running", STOPPING, Sight(UP, placed=True), (Signal(signal.SIGTERM), Watch()), "Stopping", "Stopping"),
+    ("stop, told", TOLD, Sight(UP, placed=True), (Watch(),), "", ""),
+    ("stop, ended by itself", TOLD, Sight(exited(143)), (Upload(with_model=True),), "Stopping", "Uploading"),
+    ("stop, lost", TOLD, Sight(Instance("lost")), (Upload(with_model=True),), "Stopping", "Uploading"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "sight", "actions", "written", "secondary"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_table(status: Mapping[str, Any], sight: Sight, actions: tuple[Any, ...], written: str, secondary: str) -> None:
+    result = plan(job(status), sight, T0 + 10)
+    assert result.actions == actions
+    assert result.due is not None
+    assert not result.remove
+    if not written:
+        assert result.status is None
+        assert result.state is None
+    else:
+        assert result.status is not None
+        assert (result.status["TrainingJobStatus"], result.status["SecondaryStatus"]) == (written, secondary)
+        assert result.status["SecondaryStatusTransitions"][-1]["Status"] == secondary
+        assert result.state == written
+
+
+@pytest.mark.parametrize("state", ["Completed", "Failed", "Stopped"])
+def test_what_is_over_is_tidied_up_and_settled(state: str) -> None:
+    result = plan(job({**STARTING, "TrainingJobStatus": state}), Sight(), T0 + 10)
+    assert result.actions == (Remove(),)
+    assert (result.status, result.due, result.remove) == (None, None, False)
+
+
+def test_a_deleted_job_takes_its_row_along() -> None:
+    result = plan(job({**STARTING, "TrainingJobStatus": "Deleting"}), Sight(), T0 + 10)
+    assert (result.actions, result.remove) == ((Remove(),), True)
+
+
+def test_sigterm_then_120_seconds_then_sigkill() -> None:
+    """API StopTrainingJob."""
+    sight = Sight(UP, placed=True)
+    told = plan(job(STOPPING), sight, T0 + 10).status
+    assert told is not None
+    waiting = plan(job(told), sight, T0 + 129.9)
+    assert waiting.actions == (Watch(),)
+    assert waiting.due == T0 + 130
+    assert plan(job(told), sight, T0 + 130).actions == (Signal(signal.SIGKILL), Watch())
+
+
+@pytest.mark.parametrize(
+    ("status", "sight"),
+    [(TRAINING, Sight(UP, placed=True)), (DOWNLOADING, Sight(placed=True, download=RUNNING))],
+)
+def test_max_runtime_stops_the_job(status: Mapping[str, Any], sight: Sight) -> None:
+    """API StoppingCondition; SecondaryStatus MaxRuntimeExceeded with TrainingJobStatus Stopped."""
+    assert plan(job(status), sight, T0 + 3599).status is None
+    stopping = plan(job(status), sight, T0 + 3600)
+    assert stopping.state == "Stopping"
+    assert stopping.status is not None
+    assert stopping.due == T0 + 3600
+    gone = Sight(exited(143)) if sight.instance.state == "running" else sight
+    after = plan(job(stopping.status), gone, T0 + 3601)
+    if after.state == "Stopping":
+        assert after.status is not None
+        after = plan(job(after.status), Sight(exited(143), upload=DONE), T0 + 3602)
+    assert after.status is not None
+    assert (after.state, after.status["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+@pytest.mark.parametrize(("settled", "end"), [(DONE_WELL, "Stopped"), (DONE_BADLY, "Failed")])
+def test_a_stop_that_comes_while_the_model_goes_out(settled: Mapping[str, Any], end: str) -> None:
+    stopping = progress.stop_requested(settled, T0 + 10)
+    assert (stopping["TrainingJobStatus"], stopping["SecondaryStatus"]) == ("Stopping", "Uploading")
+    last = plan(job(stopping), Sight(exited(0), upload=DONE), T0 + 11)
+    assert last.state == end
+
+
+def test_max_runtime_has_a_default_of_a_day() -> None:
+    """API StoppingCondition: the default is 1 day."""
+    sight = Sight(UP, placed=True)
+    assert plan(job(TRAINING, StoppingCondition={}), sight, T0 + 86399).status is None
+    assert plan(job(TRAINING, StoppingCondition={}), sight, T0 + 86400).state == "Stopping"
+
+
+def test_a_job_that_ended_in_time_is_not_overdue_while_it_uploads() -> None:
+    assert plan(job(DONE_WELL), Sight(exited(0), upload=DONE), T0 + 9999).state == "Completed"
+    assert plan(job(TRAINING), Sight(exited(0)), T0 + 9999).state == "InProgress"
+
+
+def test_the_whole_way_of_a_good_job() -> None:
+    """API DescribeTrainingJob: each transition has a start, an end and a message; times are whole seconds."""
+    resource, now = job(STARTING), T0
+    sights = [
+        Sight(),
+        Sight(UP, placed=True, download=DONE, start=DONE),
+        Sight(exited(0), placed=True),
+        Sight(exited(0), upload=DONE, metrics=({"MetricName": "m", "Value": 1.0, "Timestamp": now},)),
+    ]
+    for sight in sights:
+        now += 10
+        result = plan(resource, sight, now)
+        assert result.status is not None
+        resource = job(result.status)
+    status = resource.status
+    assert [step["Status"] for step in status["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Training",
+        "Uploading",
+        "Completed",
+    ]
+    assert all(step["EndTime"] >= step["StartTime"] for step in status["SecondaryStatusTransitions"])
+    assert all(
+        a["EndTime"] == b["StartTime"]
+        for a, b in zip(status["SecondaryStatusTransitions"], status["SecondaryStatusTransitions"][1:], strict=False)
+    )
+    assert status["ModelArtifacts"] == {"S3ModelArtifacts": "s3://bucket/out/job/output/model.tar.gz"}
+    assert (status["TrainingStartTime"], status["TrainingEndTime"]) == (T0 + 10, T0 + 40)
+    assert (status["TrainingTimeInSeconds"], status["BillableTimeInSeconds"]) == (30, 30)
+    assert status["FinalMetricDataList"][0]["MetricName"] == "m"
+    assert "FailureReason" not in status
+
+
+def test_uncompressed_models_lie_under_a_prefix() -> None:
+    """API OutputDataConfig: CompressionType NONE."""
+    spec = {"OutputDataConfig": {"S3OutputPath": "s3://bucket", "CompressionType": "NONE"}}
+    result = plan(job(DONE_WELL, **spec), Sight(upload=DONE), T0 + 10).status
+    assert result is not None
+    assert result["ModelArtifacts"] == {"S3ModelArtifacts": "s3://bucket/job/output/model/"}
+
+
+@pytest.mark.parametrize(
+    ("sight", "reason"),
+    [
+        (Sight(exited(1), failure="bad column"), "AlgorithmError: bad column, exit code: 1"),
+        (Sight(exited(1), failure="x" * 5000), ("AlgorithmError: " + "x" * 5000)[:1024]),
+        (Sight(exited(2), failure="ClientError: no data"), "ClientError: no data"),
+        (Sight(exited(3)), "AlgorithmError: The training container failed, exit code: 3."),
+        (
+            Sight(exited(139), last_lines="a"),
+            "AlgorithmError: The training container was ended by signal SIGSEGV, exit code: 139. Last log lines: a",
+        ),
+        (
+            Sight(exited(137, "OutOfMemory")),
+            "AlgorithmError: The training container ran out of memory; please use an instance type with more memory, "
+            "exit code: 137.",
+        ),
+        (
+            Sight(exited(1, "DiskFull")),
+            "AlgorithmError: The training container ran out of disk space; please use a larger VolumeSizeInGB, exit code: 1.",
+        ),
+        (Sight(exited(126, "no such program")), "AlgorithmError: no such program, exit code: 126."),
+        (
+            Sight(Instance("lost")),
+            "InternalServerError: We encountered an internal error. The training container is gone and left no exit record; "
+            "its machine may have been restarted. Please try again.",
+        ),
+    ],
+)
+def test_failure_reasons(sight: Sight, reason: str) -> None:
+    """DG your-algorithms-training-algo-output: the first 1 024 characters of the failure file."""
+    settled = plan(job(TRAINING), sight, T0 + 10)
+    assert settled.status is not None
+    last = plan(job(settled.status), Sight(sight.instance, upload=DONE), T0 + 11)
+    assert last.status is not None
+    assert last.status["FailureReason"] == reason
+    assert "ModelArtifacts" not in last.status
+
+
+def test_a_notice_is_shown_while_training() -> None:
+    result = plan(job(DOWNLOADING), Sight(UP, placed=True, notice="No GPU here."), T0 + 10)
+    assert result.status is not None
+    assert result.status["SecondaryStatusTransitions"][-1]["StatusMessage"].endswith("in progress. No GPU here.")
+
+
+def test_a_running_job_is_looked_at_less_and_less() -> None:
+    sight = Sight(UP, placed=True)
+    assert plan(job(TRAINING), sight, T0 + 6).due == T0 + 6.25
+    assert plan(job(TRAINING), sight, T0 + 1000).due == T0 + 1002
+    assert plan(job(TRAINING), sight, T0 + 3599).due == T0 + 3600
