@@ -48,9 +48,9 @@ system: ## Debian packages that make more tests possible; skipped where that is 
 	$(BIN)/python -m pip install --quiet --no-warn-script-location --disable-pip-version-check --no-deps --no-build-isolation -e packages/container -e packages/algorithms -e packages/sagewright
 	@touch $@
 
-.venv/tested: .venv/installed requirements/test.txt
+.venv/tested: .venv/installed requirements/test.txt requirements/algorithms.txt
 	$(BIN)/python -m pip install --quiet --no-warn-script-location --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --no-warn-script-location --disable-pip-version-check -r requirements/test.txt
+	$(BIN)/python -m pip install --quiet --no-warn-script-location --disable-pip-version-check -r requirements/algorithms.txt -r requirements/test.txt
 	@touch $@
 
 $(CLIENTS)/installed: requirements/sdk2.txt requirements/sdk3.txt requirements/cli.txt .venv/tested

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import threading
-from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ import pytest
 from numpy.typing import NDArray
 from support.ml_root import MlRoot, Served
 from support.numpy_jobs import configure, csv
+from support.record_io import records
 
 from sagewright_algorithms.manifest import load
-from sagewright_algorithms.recordio import Record, Tensor, decode, encode
+from sagewright_algorithms.recordio import decode
 
 RECORDIO = "application/x-recordio-protobuf"
 FEATURES = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)
@@ -94,19 +94,6 @@ class Family:
     def model(self) -> dict[str, bytes]:
         folder = self.root.folder / "model"
         return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def records(features: NDArray[Any], labels: NDArray[Any] | None = None, sparse: bool = False) -> bytes:
-    """A RecordIO stream of the rows."""
-
-    def record(number: int) -> Record:
-        row = features[number]
-        keys = np.flatnonzero(row)
-        tensor = Tensor(array("f", row[keys]), array("I", keys.tolist()), (len(row),)) if sparse else Tensor(array("f", row))
-        label = {} if labels is None else {"values": Tensor(array("f", [labels[number]]))}
-        return Record({"values": tensor}, label)
-
-    return encode(map(record, range(len(features))))
 
 
 @pytest.fixture(params=sorted(CASES))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any, Literal
 
 
@@ -97,12 +98,20 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """See the module docstring. ``repositories`` and ``versions`` are those of the image URI."""
+    """See the module docstring.
+
+    ``repositories`` and ``versions`` are those of the image URI; an algorithm of JumpStart has no repository of its own.
+    ``environment`` names the zygote it runs in, ``requires`` the modules it cannot do without, ``extra`` what of this
+    distribution installs them ("" when every installation has them).
+    """
 
     algorithm: str
     title: str
     repositories: tuple[str, ...]
     versions: tuple[str, ...]
+    environment: str
+    requires: tuple[str, ...]
+    extra: str
     documentation: tuple[str, ...]
     channels: tuple[Channel, ...]
     hyperparameters: tuple[Hyperparameter, ...]
@@ -111,6 +120,14 @@ class Manifest:
     inference: Inference
     training: Training
     model_file: str
+
+    def missing(self) -> str:
+        """ "" when all that it requires is installed, or a sentence with the command that installs it."""
+        absent = [module for module in self.requires if not _installed(module)]
+        if not absent:
+            return ""
+        command = f"pip install 'sagewright-algorithms[{self.extra}]'"
+        return f"{self.title} needs {', '.join(absent)}, which the server's environment does not have: {command}"
 
     def hyperparameter(self, name: str) -> Hyperparameter | None:
         """By name or alias."""
@@ -136,6 +153,14 @@ def names() -> tuple[str, ...]:
     """The algorithms that have a manifest."""
     packages = [item for item in files("sagewright_algorithms").iterdir() if item.joinpath("manifest.json").is_file()]
     return tuple(sorted(item.name.replace("_", "-") for item in packages))
+
+
+@cache
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent package is missing
+        return False
 
 
 def _manifest(document: Mapping[str, Any]) -> Manifest:

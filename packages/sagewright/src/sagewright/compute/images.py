@@ -1,8 +1,8 @@
 """Which environment an image URI stands for.
 
 Repository and tag decide: the SDKs put an account and a region of AWS's registries in front, 374 accounts for 99 repositories,
-and neither means anything here. For now every image runs in the server's own Python environment; an image whose libraries are
-not installed in it says so in ``problem``.
+and neither means anything here. For now every image runs in the server's own Python environment. What a built-in algorithm is
+called and needs is in its manifest; the tables below are the framework images.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from sagewright_algorithms.manifest import load, names
+
 Kind = Literal["algorithm", "framework", "unknown"]
 
 
@@ -25,7 +27,8 @@ class Image:
     ``name`` is the environment (InstanceSpec.image, one zygote each), ``algorithm`` the built-in algorithm it holds or "",
     ``framework`` the framework its script mode offers or "", ``version`` the version its tag names (as typed) or "".
     ``preload`` names the modules its zygote imports, ``env`` what its containers find in their environment.
-    ``problem`` is empty, or why it cannot run here: a text for FailureReason and for a ValidationException.
+    ``problem`` is empty, or why it cannot run here: a text for FailureReason and for a ValidationException. ``missing`` is
+    empty, or what has to be installed before it can run: a text for FailureReason.
     """
 
     uri: str
@@ -35,6 +38,7 @@ class Image:
     framework: str = ""
     version: str = ""
     problem: str = ""
+    missing: str = ""
     preload: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,6 +66,7 @@ def resolve(uri: str) -> Image:
         entry.framework,
         _version(tag),
         _problem(uri, entry),
+        load(entry.algorithm).missing() if entry.algorithm in names() else "",
         preload(environment),
         _told(entry),
     )
@@ -103,6 +108,17 @@ _ENVIRONMENTS = {
         ("sagewright_container", "numpy", "sagewright_algorithms.common"),
         (*_TOOLKIT, "sagewright_algorithms.common.job", "sagewright_algorithms.common.endpoint"),
     ),
+    "torch": _Environment(
+        ("sagewright_container", "numpy", "sagewright_algorithms.common"),
+        (
+            *_TOOLKIT,
+            "sagewright_algorithms.common.job",
+            "sagewright_algorithms.common.endpoint",
+            "torch",
+            "torch._dynamo",
+            "torch.optim",
+        ),
+    ),
     "sklearn": _Environment(
         ("sagewright_container", "sklearn"),
         (*_TOOLKIT, "numpy", "pandas", "scipy.sparse", "sklearn.ensemble", "sklearn.linear_model", "sklearn.model_selection"),
@@ -114,8 +130,8 @@ _ENVIRONMENTS = {
     "mxnet": _Environment(("sagewright_container", "mxnet"), _TOOLKIT),
 }
 
-# Repositories as `sagemaker.image_uris.retrieve` names them.
-_ALGORITHMS = (
+# Repositories of algorithms that are not written yet.
+_AWAITED = (
     "blazingtext",
     "forecasting-deepar",
     "image-classification",
@@ -127,9 +143,10 @@ _ALGORITHMS = (
     "seq2seq",
 )
 
-# Written on NumPy: one zygote serves them all.
-_NUMPY_ALGORITHMS = ("factorization-machines", "ipinsights", "kmeans", "knn", "linear-learner", "pca", "randomcutforest")
+# Algorithms whose image also runs the user's own script.
+_SCRIPT_MODE = {"sagemaker-xgboost": "xgboost"}
 
+# Repositories as `sagemaker.image_uris.retrieve` names them.
 _FRAMEWORKS = {
     "sagemaker-scikit-learn": "sklearn",
     "pytorch": "pytorch",
@@ -157,11 +174,13 @@ _FRAMEWORKS = {
 }
 
 _REPOSITORIES: dict[str, _Entry] = {
-    **{name: _Entry("python", name) for name in _ALGORITHMS},
-    **{name: _Entry("numpy", name) for name in _NUMPY_ALGORITHMS},
+    **{name: _Entry("python", name) for name in _AWAITED},
+    **{
+        repository: _Entry(manifest.environment, manifest.algorithm, _SCRIPT_MODE.get(repository, ""))
+        for manifest in map(load, names())
+        for repository in manifest.repositories
+    },
     **{repository: _Entry(framework, "", framework) for repository, framework in _FRAMEWORKS.items()},
-    "xgboost": _Entry("xgboost", "xgboost"),
-    "sagemaker-xgboost": _Entry("xgboost", "xgboost", "xgboost"),
 }
 
 _URI = re.compile(
@@ -192,7 +211,7 @@ def _unknown(uri: str) -> str:
 
 
 def _problem(uri: str, entry: _Entry) -> str:
-    if entry.algorithm and not _installed(f"sagewright_algorithms.{entry.algorithm.replace('-', '_')}"):
+    if entry.algorithm and entry.algorithm not in names():
         return f"The image {uri} cannot be run here: the built-in algorithm {entry.algorithm} is not available yet."
     missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not _installed(module)]
     if missing:

@@ -39,9 +39,9 @@ def model_container(transaction: Transaction, asking: Resource, name: str) -> De
     if model is None:
         raise Undeployable(f'Could not find model "{name}".')
     container = _single(model.spec)
-    problem = resolve(container["Image"]).problem
-    if problem:
-        raise Undeployable(problem)
+    image = resolve(container["Image"])
+    if image.problem or image.missing:
+        raise Undeployable(image.problem or image.missing)
     return Definition(container, model.spec.get("ExecutionRoleArn", ""), bool(model.spec.get("EnableNetworkIsolation")))
 
 

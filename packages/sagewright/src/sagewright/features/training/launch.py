@@ -37,8 +37,8 @@ class Launch:
     async def start(self, resource: Resource) -> None:
         """Starts the container once, however often it is called. Raises ErrandFailed, OSError."""
         image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
-        if image.problem:
-            raise ErrandFailed(f"ClientError: {image.problem}")
+        if image.problem or image.missing:
+            raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
         try:
             await asyncio.to_thread(self.runtime.start, self.instance(resource, image))
         except OSError as unable:
