@@ -37,7 +37,7 @@ def of_rows(rows: Rows, words: int) -> Documents:
     if isinstance(rows, np.ndarray):
         filled = np.count_nonzero(rows)
         return DenseDocuments(rows) if filled >= _DENSE_SHARE * rows.size else SparseDocuments(csr_matrix(rows))
-    counts = csr_matrix((rows.values, rows.indices, rows.starts), shape=(len(rows), words))
+    counts = csr_matrix((rows.values, rows.indices, rows.starts), shape=(len(rows), words), copy=True)
     counts.sum_duplicates()
     counts.eliminate_zeros()
     if counts.nnz >= _DENSE_SHARE * len(rows) * words:
