@@ -14,6 +14,7 @@ from sagewright_algorithms.common.errors import ClientError
 
 _STEPS = re.compile(r"[1-9][0-9]*(,[1-9][0-9]*)*")
 _WITH_MOMENTUM = ("sgd", "nag")
+_ADADELTA = (0.9, 1e-5)  # MXNet's decay and epsilon; its AdaDelta has no learning rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def _of(choice: Choice, groups: Iterable[Mapping[str, Any]]) -> torch.optim.Opti
     if choice.name == "rmsprop":
         return torch.optim.RMSprop(given, rate, choice.gamma, choice.epsilon, momentum=choice.gamma2)
     if choice.name == "adadelta":
-        return torch.optim.Adadelta(given, rate, eps=choice.epsilon)
+        return torch.optim.Adadelta(given, 1.0, *_ADADELTA)
     if choice.name == "adagrad":
         return torch.optim.Adagrad(given, rate, eps=choice.epsilon)
     raise ClientError(f"{choice.name!r} is not an optimizer")
@@ -74,7 +75,9 @@ def steps(text: str, name: str = "lr_scheduler_step") -> tuple[int, ...]:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """For every parameter."""
+    """For every parameter; Adadelta has no rate."""
+    if isinstance(optimizer, torch.optim.Adadelta):
+        return
     for group in optimizer.param_groups:
         group["lr"] = rate
 
