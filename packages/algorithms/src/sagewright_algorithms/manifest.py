@@ -102,7 +102,8 @@ class Manifest:
 
     ``repositories`` and ``versions`` are those of the image URI; an algorithm of JumpStart has no repository of its own.
     ``environment`` names the zygote it runs in, ``requires`` the modules it cannot do without, ``extra`` what of this
-    distribution installs them ("" when every installation has them).
+    distribution installs them ("" when every installation has them). ``hidden`` are hyperparameters that are taken and have
+    no effect.
     """
 
     algorithm: str
@@ -120,6 +121,7 @@ class Manifest:
     inference: Inference
     training: Training
     model_file: str
+    hidden: tuple[str, ...] = ()
 
     def missing(self) -> str:
         """ "" when all that it requires is installed, or a sentence with the command that installs it."""

@@ -19,7 +19,7 @@ _LEAST_EXTRA = 10
 
 def main() -> int:
     """Trains; the exit code."""
-    return run("pca", "PCA", train, frozenset(("epochs",)))
+    return run("pca", "PCA", train)
 
 
 def train(job: Job) -> None:
