@@ -29,7 +29,7 @@ _MEAN, _DEVIATION = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What determines the shape of every parameter."""
+    """What determines the shape of every parameter. RESNET_18 is ours, for small images; the other two networks are AWS's."""
 
     base_network: str
     num_classes: int
@@ -48,10 +48,12 @@ class _Extra:
 class Detector(nn.Module):
     """Images ``(N, 3, image_shape, image_shape)`` of 0 to 255 to what each anchor sees."""
 
+    anchors: Tensor
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.base = _base(architecture.base_network)
+        self.base: ReducedVgg16 | _Stages = _base(architecture.base_network)
         extras = _extras(architecture)
         self._normalises = architecture.base_network == VGG
         widths, names = list(self.base.widths), list(_TAPS[architecture.base_network])
@@ -65,7 +67,9 @@ class Detector(nn.Module):
         shapes = anchors.of_maps(len(widths), architecture.image_shape, steps=self._normalises)
         self._names = names
         for name, width, shape in zip(names, widths, shapes, strict=True):
-            self.add_module(f"{name}_cls_pred_conv", nn.Conv2d(width, shape.count * (architecture.num_classes + 1), 3, padding=1))
+            self.add_module(
+                f"{name}_cls_pred_conv", nn.Conv2d(width, shape.count * (architecture.num_classes + 1), 3, padding=1)
+            )
             self.add_module(f"{name}_loc_pred_conv", nn.Conv2d(width, shape.count * 4, 3, padding=1))
         for name, module in self.named_children():
             if name != "base":
@@ -114,7 +118,7 @@ class _Stages(ResNet):
         return self.features(images)[-2:]
 
 
-def _base(name: str) -> nn.Module:
+def _base(name: str) -> ReducedVgg16 | _Stages:
     if name == VGG:
         return ReducedVgg16()
     if name == RESNET_50:

@@ -54,4 +54,5 @@ def _overlaps(left: Floats, right: Floats) -> Floats:
     high = np.minimum(left[:, None, 2:], right[None, :, 2:])
     common = np.clip(high - low, 0, None).prod(axis=2)
     areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (left, right)]
-    return common / np.maximum(areas[0][:, None] + areas[1][None, :] - common, 1e-12)
+    overlap: Floats = common / np.maximum(areas[0][:, None] + areas[1][None, :] - common, 1e-12)
+    return overlap
