@@ -179,10 +179,10 @@ def test_pipes_of_records_and_of_an_augmented_manifest(tmp_path: Path) -> None:
 
 def test_a_channel_without_records(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    with pytest.raises(ClientError, match="No image records were found in the train channel"):
+    with pytest.raises(ClientError, match=r"Unable to start training. Empty .rec file in train channel."):
         sources.recorded(tmp_path / "train", {})
     (tmp_path / "train" / "a.rec").write_bytes(b"12345678")
-    with pytest.raises(ClientError, match=r"Unable to read the image records of a.rec: not RecordIO"):
+    with pytest.raises(ClientError, match=r"Unable to parse record. .* not RecordIO"):
         sources.recorded(tmp_path / "train", {})
 
 

@@ -6,7 +6,7 @@ import mmap
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -16,6 +16,7 @@ from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.recordio import MalformedRecordError
 from sagewright_algorithms.vision import lst, records
 
+_UNPARSABLE = "Unable to parse record. Please make sure input data is in correct recordio format."
 _IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG")
 
 
@@ -40,6 +41,9 @@ class Source(Protocol):
     def __getitem__(self, number: int) -> Example:
         """Raises ClientError, IndexError."""
 
+    def outline(self, number: int) -> Example:
+        """The example without its image (b""), which is cheap. Raises ClientError, IndexError."""
+
 
 class Records:
     """The image records of ``.rec`` files, mapped into memory."""
@@ -57,8 +61,12 @@ class Records:
         try:
             record = records.unpack(records.payload(content, place))
         except MalformedRecordError as error:
-            raise ClientError(f"Unable to read the image record at byte {place[0][0]} of {name}: {error}") from error
+            raise ClientError(f"{_UNPARSABLE} {error}, at byte {place[0][0]} of {name}") from error
         return Example(record.image, record.label, None, f"at byte {place[0][0]} of {name}")
+
+    def outline(self, number: int) -> Example:
+        """See Source."""
+        return replace(self[number], image=b"")
 
 
 class Pairs:
@@ -78,6 +86,10 @@ class Pairs:
         image, annotation = (records.payload(self._content, place) for place in self._items[2 * number : 2 * number + 2])
         return Example(image, None, annotation, f"number {number} of the {self._name} channel")
 
+    def outline(self, number: int) -> Example:
+        """See Source."""
+        return replace(self[number], image=b"")
+
 
 class ListedFiles:
     """Image files of a channel, in the order of a list."""
@@ -96,8 +108,12 @@ class ListedFiles:
 
     def __getitem__(self, number: int) -> Example:
         """See Source."""
+        return replace(self.outline(number), image=(self._folder / self._listed[number].path).read_bytes())
+
+    def outline(self, number: int) -> Example:
+        """See Source."""
         item = self._listed[number]
-        return Example((self._folder / item.path).read_bytes(), item.label, None, item.path)
+        return Example(b"", item.label, None, item.path)
 
 
 def recorded(folder: Path, channel: Channel) -> Source:
@@ -109,7 +125,7 @@ def recorded(folder: Path, channel: Channel) -> Source:
         found = [path for path in files(folder) if path.suffix == ".rec"] or list(files(folder))
         source = Records([(path.name, mapped(path)) for path in found])
     if not len(source):
-        raise ClientError(f"No image records were found in the {folder.name} channel")
+        raise ClientError(f"Unable to start training. Empty .rec file in {folder.name} channel.")
     return source
 
 
@@ -133,7 +149,7 @@ def _places(name: str, content: memoryview) -> list[records.Place]:
     try:
         return records.places(content)
     except MalformedRecordError as error:
-        raise ClientError(f"Unable to read the image records of {name}: {error}") from error
+        raise ClientError(f"{_UNPARSABLE} {error}, file {name}") from error
 
 
 def _begins_with_image(content: memoryview) -> bool:
