@@ -37,6 +37,13 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def targets(self) -> Any:
+        """The labels of regression, float64. Raises ClientError when one is no number."""
+        try:
+            return self.labels.astype(np.float64).to_numpy()
+        except ValueError as error:
+            raise ClientError(f"Regression needs numbers as labels: {error}") from error
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:

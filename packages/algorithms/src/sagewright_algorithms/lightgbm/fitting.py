@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import lightgbm
-import numpy as np
 
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.jumpstart import log, tables
@@ -56,17 +55,9 @@ def _vocabularies(data: Tables) -> dict[int, dict[str, int]]:
 def _dataset(split: Split, facts: Facts, classes: Classes | None, reference: Any = None) -> lightgbm.Dataset:
     return lightgbm.Dataset(
         encoding.table(split.features, facts.vocabularies),
-        classes.encoded(split.labels) if classes else _targets(split),
+        classes.encoded(split.labels) if classes else split.targets(),
         reference=reference,
         feature_name=[f"feature_{position}" for position in range(facts.width)],
         categorical_feature=list(facts.vocabularies),
         free_raw_data=True,
     )
-
-
-def _targets(split: Split) -> Any:
-    """Raises ClientError when a label is no number."""
-    try:
-        return split.labels.astype(np.float64).to_numpy()
-    except ValueError as error:
-        raise ClientError(f"Regression needs numbers as labels: {error}") from error
