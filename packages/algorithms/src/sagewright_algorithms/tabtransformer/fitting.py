@@ -77,7 +77,7 @@ def fit(job: Job) -> None:
 def _task(data: Tables, classes: Classes | None) -> _Task:
     if classes is not None:
         return _Task(len(classes), 0.0, 1.0)
-    labels = _numbers(data.train)
+    labels = data.train.targets()
     return _Task(0, float(labels.mean()), float(labels.std()) or 1.0)
 
 
@@ -96,17 +96,9 @@ def _shape(wanted: Hyperparameters, encoding: Encoding, task: _Task) -> Shape:
 
 def _rows(split: Split, encoding: Encoding, classes: Classes | None, task: _Task, device: torch.device) -> _Rows:
     codes, numbers = encoding.table(split.features)
-    labels: Any = classes.encoded(split.labels) if classes else (_numbers(split) - task.mean) / task.scale
+    labels: Any = classes.encoded(split.labels) if classes else (split.targets() - task.mean) / task.scale
     targets = torch.from_numpy(np.asarray(labels, np.int64 if classes else np.float32))
     return _Rows(torch.from_numpy(codes).to(device), torch.from_numpy(numbers).to(device), targets.to(device))
-
-
-def _numbers(split: Split) -> Any:
-    """Raises ClientError when a label is no number."""
-    try:
-        return split.labels.astype(np.float64).to_numpy()
-    except ValueError as error:
-        raise ClientError(f"Regression needs numbers as labels: {error}") from error
 
 
 def _train(network: nn.Module, wanted: Hyperparameters, task: _Task, train: _Rows, validation: _Rows) -> None:

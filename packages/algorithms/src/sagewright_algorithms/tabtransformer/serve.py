@@ -39,7 +39,9 @@ class _Predictor:
         codes, numbers = (torch.from_numpy(part) for part in self._facts.encoding.rows(rows))
         pairs = zip(codes.split(_ROWS_AT_ONCE), numbers.split(_ROWS_AT_ONCE), strict=True)
         with torch.inference_mode():
-            outputs = torch.cat([self._network(first.to(self._device), second.to(self._device)).cpu() for first, second in pairs])
+            outputs = torch.cat(
+                [self._network(first.to(self._device), second.to(self._device)).cpu() for first, second in pairs]
+            )
         if self._facts.classes is not None:
             return outputs.double().softmax(1).numpy()
         return outputs[:, 0].double().numpy() * self._facts.scale + self._facts.mean
