@@ -132,11 +132,8 @@ _ENVIRONMENTS = {
 
 # Repositories of algorithms that are not written yet.
 _AWAITED = (
-    "blazingtext",
     "forecasting-deepar",
     "image-classification",
-    "lda",
-    "ntm",
     "object-detection",
     "object2vec",
     "semantic-segmentation",
