@@ -71,6 +71,7 @@ class MlRoot:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return {**kept, "PYTHONPATH": os.pathsep.join(SOURCES), "SAGEWRIGHT_ML_ROOT": str(self.folder), **more}
 
+<<<<<<< HEAD
     def train(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """``python -m sagewright_container train`` to its end; algorithms on torch in a fork that has it imported."""
         given = self.environment(**environment)
@@ -79,6 +80,13 @@ class MlRoot:
             return forks("torch", given["PYTHONPATH"]).run(["train"], given)
         command = [sys.executable, "-m", "sagewright_container", "train"]
         return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
+=======
+    def train(self, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+        """``python -m sagewright_container train`` to its end, which comes within so many seconds."""
+        command = [sys.executable, "-m", "sagewright_container", "train"]
+        given = self.environment(**environment)
+        return subprocess.run(command, env=given, capture_output=True, text=True, timeout=timeout, check=False)
+>>>>>>> vision
 
     @contextmanager
     def serving(self, **environment: str) -> Iterator[Served]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sagewright_algorithms.common.errors import ClientError
-from sagewright_algorithms.vision import given_model, optimizers
+from sagewright_algorithms.vision import given_model, optimizers, schedule
 from sagewright_algorithms.vision.checkpoints import Checkpoints
 from sagewright_algorithms.vision.early_stopping import EarlyStopping
 from sagewright_algorithms.vision.speedometer import Speedometer
@@ -51,12 +51,12 @@ def test_only_weights_decay_and_only_for_the_optimizers_that_know_it() -> None:
 
 
 def test_the_learning_rate_falls_after_the_epochs_of_the_list() -> None:
-    steps = optimizers.steps("2, 4")
-    assert [optimizers.stepped(1.0, 0.1, steps, epoch) for epoch in range(5)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
-    assert optimizers.steps("") == ()
+    steps = schedule.steps("2, 4")
+    assert [schedule.stepped(1.0, 0.1, steps, epoch) for epoch in range(5)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert schedule.steps("") == ()
     for wrong in ("0,1", "a", "1,,2", "1.5"):
         with pytest.raises(ClientError, match="lr_scheduler_step"):
-            optimizers.steps(wrong)
+            schedule.steps(wrong)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_model_channel(tmp_path: Path) -> None:
 def test_lines_of_mxnets_training_loop(capsys: pytest.CaptureFixture[str]) -> None:
     meter = Speedometer(3, batch=8, every=2)
     for number in range(4):
-        meter.after(number, {"accuracy": 0.5, "top_k_accuracy_2": 1.0})
+        meter.after(number, lambda: {"accuracy": 0.5, "top_k_accuracy_2": 1.0})
     meter.trained({"accuracy": 0.25})
     meter.validated({"accuracy": 0.75})
     speed, trained, cost, validated = (line.partition("] ")[2] for line in capsys.readouterr().out.splitlines())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from support.cases import Case, Channel, Invoke, WrongChannel, WrongHyperparameter
-from support.pictures import Box, Picture, draw
+from support.drawn_shapes import Box, Picture, draw
 
 _SIDE, _IMAGE = 64, "image/png"
 _TRAIN, _VALIDATION = draw(48, _SIDE, 1, most=1, shapes=2), draw(12, _SIDE, 2, most=1, shapes=2)

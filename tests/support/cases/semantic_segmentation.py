@@ -11,7 +11,7 @@ from PIL import Image
 
 from sagewright_algorithms.recordio import decode
 from support.cases import Case, Channel, Invoke, WrongChannel, WrongHyperparameter
-from support.pictures import Picture, draw, encoded
+from support.drawn_shapes import Picture, draw, encoded
 
 _SIDE = 48
 _TRAIN, _VALIDATION = draw(32, _SIDE, 1, most=2, shapes=2), draw(8, _SIDE, 2, most=2, shapes=2)

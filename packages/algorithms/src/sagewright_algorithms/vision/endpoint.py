@@ -33,12 +33,13 @@ class Accept:
 
 
 class ImageModel(Protocol):
-    """A loaded model. ``shorter``: as in ``image.decode``, or None."""
+    """A loaded model. ``shorter`` and ``channels``: as in ``image.decode``."""
 
     shorter: int | None
+    channels: int
 
     def answer(self, images: Sequence[Picture], accept: Accept) -> list[bytes]:
-        """A body per image (RGB, upright, of any size), of the accepted type. Must not raise."""
+        """A body per image (upright, of any size), of the accepted type. Must not raise."""
 
 
 def run(load: Callable[[Path], ImageModel], inference: Inference) -> int:
@@ -108,7 +109,7 @@ class ImageEndpoint:
 
     def _image(self, body: bytes) -> Picture:
         try:
-            return decode(body, self._model.shorter)
+            return decode(body, self._model.shorter, self._model.channels)
         except UnreadableImageError as error:
             raise InvalidRequestError(400, f"unable to evaluate payload provided: {error}") from error
 

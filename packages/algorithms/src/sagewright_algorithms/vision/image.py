@@ -29,12 +29,12 @@ class UnreadableImageError(ValueError):
     """The bytes are not a whole JPEG or PNG image."""
 
 
-def decode(content: bytes | memoryview, shorter: int | None = None) -> Picture:
-    """An RGB image, upright. Raises UnreadableImageError.
+def decode(content: bytes | memoryview, shorter: int | None = None, channels: int = 3) -> Picture:
+    """An RGB image (grey with ``channels`` 1), upright. Raises UnreadableImageError.
 
     ``shorter``: the caller will shrink the shorter side to this many pixels, so a large JPEG need not be decoded in full.
     """
-    return _read(content, shorter, _as_rgb)
+    return _read(content, shorter, _as_rgb if channels == 3 else _as_grey)
 
 
 def decode_labels(content: bytes | memoryview) -> Picture:
@@ -42,10 +42,10 @@ def decode_labels(content: bytes | memoryview) -> Picture:
     return _read(content, None, _as_labels)
 
 
-def decode_file(content: bytes | memoryview, name: str, shorter: int | None = None) -> Picture:
+def decode_file(content: bytes | memoryview, name: str, shorter: int | None = None, channels: int = 3) -> Picture:
     """As ``decode``, of a training file or record that ``name`` says where to find. Raises ClientError."""
     try:
-        return decode(content, shorter)
+        return decode(content, shorter, channels)
     except UnreadableImageError as error:
         raise ClientError(f"Unable to decode the image {name}: {error}") from error
 
@@ -75,9 +75,20 @@ def _read(content: bytes | memoryview, shorter: int | None, convert: Callable[[P
 
 
 def _as_rgb(picture: Picture) -> Picture:
-    if picture.mode.startswith("I"):  # 16 bits a channel; convert() would clip them at 255
-        picture = Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+    picture = _eight_bits(picture)
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _as_grey(picture: Picture) -> Picture:
+    picture = _eight_bits(picture)
+    return picture if picture.mode == "L" else picture.convert("L")
+
+
+def _eight_bits(picture: Picture) -> Picture:
+    """16 bits a channel would be clipped at 255 by convert()."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
 
 
 def _as_labels(picture: Picture) -> Picture:

@@ -1,8 +1,7 @@
-"""Optimizers under MXNet's names, and how the learning rate falls."""
+"""Optimizers under MXNet's names."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,6 @@ from torch import nn
 
 from sagewright_algorithms.common.errors import ClientError
 
-_STEPS = re.compile(r"[1-9][0-9]*(,[1-9][0-9]*)*")
 _WITH_MOMENTUM = ("sgd", "nag")
 _ADADELTA = (0.9, 1e-5)  # MXNet's decay and epsilon; its AdaDelta has no learning rate
 
@@ -63,25 +61,9 @@ def _of(choice: Choice, groups: Iterable[Mapping[str, Any]]) -> torch.optim.Opti
     raise ClientError(f"{choice.name!r} is not an optimizer")
 
 
-def steps(text: str, name: str = "lr_scheduler_step") -> tuple[int, ...]:
-    """The epochs of "10,20"; none for "". Raises ClientError."""
-    if not text:
-        return ()
-    if not _STEPS.fullmatch(text.replace(" ", "")):
-        raise ClientError(
-            f"{text!r} does not match '^(([1-9][0-9]*)(,[1-9][0-9]*)*)$': {name} is a list of epochs such as 10,20"
-        )
-    return tuple(int(part) for part in text.split(","))
-
-
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """For every parameter; Adadelta has no rate."""
     if isinstance(optimizer, torch.optim.Adadelta):
         return
     for group in optimizer.param_groups:
         group["lr"] = rate
-
-
-def stepped(rate: float, factor: float, steps: tuple[int, ...], epoch: int) -> float:
-    """The rate in ``epoch`` (from 0): multiplied by ``factor`` after each of the epochs in ``steps``."""
-    return rate * factor ** sum(epoch >= step for step in steps)

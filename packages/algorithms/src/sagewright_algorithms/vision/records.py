@@ -17,6 +17,8 @@ from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.recordio import MAGIC, MalformedRecordError
 
 _FRAME, _HEADER = struct.Struct("<II"), struct.Struct("<IfQQ")
+HEAD = _FRAME.size
+"""Bytes of a frame before its payload."""
 _LENGTH_BITS = 29
 _WHOLE, _FIRST, _LAST = 0, 1, 3
 _MAGIC = struct.pack("<I", MAGIC)

@@ -61,8 +61,8 @@ class Records:
         try:
             record = records.unpack(records.payload(content, place))
         except MalformedRecordError as error:
-            raise ClientError(f"{_UNPARSABLE} {error}, at byte {place[0][0]} of {name}") from error
-        return Example(record.image, record.label, None, f"at byte {place[0][0]} of {name}")
+            raise ClientError(f"{_UNPARSABLE} {error}, at byte {place[0][0] - records.HEAD} of {name}") from error
+        return Example(record.image, record.label, None, f"at byte {place[0][0] - records.HEAD} of {name}")
 
     def outline(self, number: int) -> Example:
         """See Source."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sagewright_algorithms.common import log
 
@@ -17,14 +17,14 @@ class Speedometer:
         self._epoch, self._batch, self._every = epoch, batch, every
         self._started = self._since = time.monotonic()
 
-    def after(self, number: int, metrics: Mapping[str, float]) -> None:
+    def after(self, number: int, metrics: Callable[[], Mapping[str, float]]) -> None:
         """``Epoch[0] Batch [20]\\tSpeed: 191.406 samples/sec\\taccuracy=0.976190``, when batch ``number`` is one of every 20."""
         if not number or number % self._every:
             return
         now = time.monotonic()
         speed = self._every * self._batch / max(now - self._since, 1e-6)
         self._since = now
-        values = "".join(f"\t{name}={value:f}" for name, value in metrics.items())
+        values = "".join(f"\t{name}={value:f}" for name, value in metrics().items())
         log.info(f"Epoch[{self._epoch}] Batch [{number}]\tSpeed: {speed:.3f} samples/sec{values}")
 
     def trained(self, metrics: Mapping[str, float]) -> None:

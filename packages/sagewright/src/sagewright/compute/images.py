@@ -134,7 +134,6 @@ _ENVIRONMENTS = {
 _AWAITED = (
     "blazingtext",
     "forecasting-deepar",
-    "image-classification",
     "lda",
     "ntm",
     "object-detection",
