@@ -1,4 +1,4 @@
-"""The hyperparameters of Object Detection as a training job needs them."""
+"""The hyperparameters of Object Detection as a training job needs them. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
-from sagewright_algorithms.object_detection.network import RESNET_18, Architecture
+from sagewright_algorithms.object_detection.architecture import RESNET_18, Architecture
 from sagewright_algorithms.vision.early_stopping import EarlyStopping
-from sagewright_algorithms.vision.optimizers import Choice, stepped, steps
+from sagewright_algorithms.vision.schedule import stepped, steps
 
 _SMALLEST_IMAGE = 300  # of AWS's base networks
-_DECAYED = ("sgd", "rmsprop")
 _NOTHING_FROZEN = ("", "false", "False")
 
 
@@ -38,7 +37,6 @@ class Settings:
     """
 
     architecture: Architecture
-    optimizer: Choice
     schedule: Schedule
     epochs: int
     stopping: EarlyStopping | None
@@ -49,15 +47,13 @@ class Settings:
     mini_batch_size: int
 
 
-def of(given: Hyperparameters) -> Settings:
+def read(given: Hyperparameters) -> Settings:
     """Raises ClientError."""
-    rate = given.number("learning_rate")
     return Settings(
         architecture=_architecture(given),
-        optimizer=Choice(
-            given.text("optimizer"), rate, given.number("momentum"), given.number("weight_decay"), decayed=_DECAYED
+        schedule=Schedule(
+            given.number("learning_rate"), given.number("lr_scheduler_factor"), steps(given.text("lr_scheduler_step"))
         ),
-        schedule=Schedule(rate, given.number("lr_scheduler_factor"), steps(given.text("lr_scheduler_step"))),
         epochs=given.integer("epochs"),
         stopping=_stopping(given),
         nms=given.number("nms_threshold"),

@@ -133,8 +133,6 @@ _ENVIRONMENTS = {
 # Repositories of algorithms that are not written yet.
 _AWAITED = (
     "forecasting-deepar",
-    "object-detection",
-    "semantic-segmentation",
     "seq2seq",
 )
 
