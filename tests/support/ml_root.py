@@ -15,6 +15,9 @@ from pathlib import Path
 from socket import socket
 from time import monotonic
 
+from sagewright_algorithms import manifest
+from support.forks import forks
+
 SOURCES = [str(Path(__file__).parents[2] / "packages" / name / "src") for name in ("container", "algorithms")]
 
 
@@ -69,9 +72,15 @@ class MlRoot:
         return {**kept, "PYTHONPATH": os.pathsep.join(SOURCES), "SAGEWRIGHT_ML_ROOT": str(self.folder), **more}
 
     def train(self, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
-        """``python -m sagewright_container train`` to its end, which comes within so many seconds."""
-        command = [sys.executable, "-m", "sagewright_container", "train"]
+        """``python -m sagewright_container train`` to its end; algorithms on torch in a fork that has it imported.
+
+        ``timeout``: seconds that it may take where it is a process of its own.
+        """
         given = self.environment(**environment)
+        algorithm = environment.get("SAGEWRIGHT_ALGORITHM", "")
+        if algorithm in manifest.names() and manifest.load(algorithm).environment == "torch":
+            return forks("torch", given["PYTHONPATH"]).run(["train"], given)
+        command = [sys.executable, "-m", "sagewright_container", "train"]
         return subprocess.run(command, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Brings in what a training container reads: configuration, channels, code, checkpoints."""
+"""Brings in what a training container needs: its environment, configuration, channels, code, checkpoints."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sagewright.compute.environments.build import BuildError
+from sagewright.compute.environments.folder import Environments
+from sagewright.compute.images import resolve
 from sagewright.features.training import ml_view
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.synchronised import synchronised
+from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import Access, TransferError, download_channel
@@ -19,12 +23,14 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, objects: Objects, jobs: Path) -> None:
+    def __init__(self, objects: Objects, jobs: Path, environments: Environments) -> None:
         self._objects = objects
         self._jobs = jobs
+        self._environments = environments
 
     async def bring(self, resource: Resource) -> None:
-        """Raises TransferError for what the user can mend, ConnectionError when S3 is away."""
+        """Raises TransferError and ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
+        await self._environment(resource)
         folder = JobFolder.of(self._jobs, resource)
         access = Access(resource.world.region, resource.spec["RoleArn"])
         await asyncio.to_thread(_prepare, folder, resource.spec)
@@ -37,6 +43,12 @@ class Intake:
             await checkpoints.restore(
                 self._objects, checkpoint.uri, folder.ml, checkpoint.below, folder.ledger("checkpoints"), access
             )
+
+    async def _environment(self, resource: Resource) -> None:
+        try:
+            await self._environments.prepare(resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"]).name)
+        except BuildError as problem:
+            raise ErrandFailed(f"ClientError: {problem}") from problem
 
     async def _source(self, folder: JobFolder, spec: Mapping[str, Any]) -> None:
         uri, target = ml_view.source_uri(spec), folder.config / ml_view.SOURCE_ARCHIVE

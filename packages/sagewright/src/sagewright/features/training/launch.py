@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sagewright.base.clock import Clock
+from sagewright.compute.environments.build import BuildError
+from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
@@ -33,6 +35,7 @@ class Launch:
     endpoint_url: str
     keyring: Keyring
     clock: Clock
+    environments: Environments
 
     async def start(self, resource: Resource) -> None:
         """Starts the container once, however often it is called. Raises ErrandFailed, OSError."""
@@ -40,14 +43,17 @@ class Launch:
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
         try:
-            await asyncio.to_thread(self.runtime.start, self.instance(resource, image))
+            python = await self.environments.prepare(image.name)
+            await asyncio.to_thread(self.runtime.start, self.instance(resource, image, python))
+        except BuildError as problem:
+            raise ErrandFailed(f"ClientError: {problem}") from problem
         except OSError as unable:
             if unable.errno == errno.EOPNOTSUPP:  # trying again would not change what the machine can do
                 raise ErrandFailed(f"ClientError: This machine cannot run the job: {unable.strerror}.") from unable
             raise
 
-    def instance(self, resource: Resource, image: Image) -> InstanceSpec:
-        """What the runtime is asked for."""
+    def instance(self, resource: Resource, image: Image, python: str) -> InstanceSpec:
+        """What the runtime is asked for; ``python`` is the interpreter of the image's environment."""
         spec, folder = resource.spec, JobFolder.of(self.jobs, resource)
         resources = spec["ResourceConfig"]
         isolated = bool(spec.get("EnableNetworkIsolation"))
@@ -56,7 +62,7 @@ class Launch:
         return InstanceSpec(
             key=key(resource),
             image=image.name,
-            argv=_command(spec["AlgorithmSpecification"], image),
+            argv=_command(spec["AlgorithmSpecification"], image, python),
             folder=folder.run,
             ml=folder.ml,
             env=ml_view.environment(resource, spec, platform),
@@ -64,6 +70,7 @@ class Launch:
             limits=limits(resources["InstanceType"], resources.get("VolumeSizeInGB", 0), self.machine),
             network="isolated" if isolated else "open",
             hostname=ml_view.HOST,
+            python=python,
         )
 
     def _way_back(self, resource: Resource) -> dict[str, str]:
@@ -73,6 +80,6 @@ class Launch:
         return {"AWS_ENDPOINT_URL": self.endpoint_url, **keys.environment()}
 
 
-def _command(algorithm: Mapping[str, Any], image: Image) -> tuple[str, ...]:
+def _command(algorithm: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:
     """API AlgorithmSpecification: an entrypoint replaces the image's own command."""
-    return (*(algorithm.get("ContainerEntrypoint") or image.train_command()), *algorithm.get("ContainerArguments", ()))
+    return (*(algorithm.get("ContainerEntrypoint") or image.train_command(python)), *algorithm.get("ContainerArguments", ()))
