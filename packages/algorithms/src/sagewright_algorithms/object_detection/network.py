@@ -13,27 +13,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sagewright_algorithms.object_detection import anchors
+from sagewright_algorithms.object_detection.architecture import RESNET_18, RESNET_50, VGG, Architecture
 from sagewright_algorithms.vision.resnet import Plan, ResNet, initialise, plan
 from sagewright_algorithms.vision.tensors import normalised
 from sagewright_algorithms.vision.vgg import ReducedVgg16
 
-VGG, RESNET_50, RESNET_18 = "vgg-16", "resnet-50", "resnet-18"
 # What MXNet calls the two maps of the base network, and how many pixels of the image one cell of them stands for.
-_TAPS = {VGG: ("relu4_3", "relu7"), RESNET_50: ("_plus12", "_plus15"), RESNET_18: ("_plus3", "_plus5")}
-_STRIDES = {VGG: (8, 16), RESNET_50: (16, 32), RESNET_18: (8, 16)}
+_TAPS = {
+    VGG: ("relu4_3", "relu7"),
+    RESNET_50: ("_plus12", "_plus15"),
+    RESNET_18: ("_plus3", "_plus5"),
+    "resnet-20": ("_plus5", "_plus8"),
+}
+_STRIDES = {VGG: (8, 16), RESNET_50: (16, 32), RESNET_18: (8, 16), "resnet-20": (8, 16)}
 _LARGE_IMAGE = 448
 _NARROWEST = 128
 _VGG_SCALE = 20.0
-_MEAN, _DEVIATION = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """What determines the shape of every parameter. RESNET_18 is ours, for small images; the other two networks are AWS's."""
-
-    base_network: str
-    num_classes: int
-    image_shape: int
+_MEAN = (123.0, 117.0, 104.0)  # MXNet's SSD takes it from every image
+DEVIATION = 58.0
+"""What the VGG network divides images by; residual networks begin with a batch norm instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Detector(nn.Module):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """All feature maps, the finest first."""
-        found = list(self.base(normalised(images, _MEAN, _DEVIATION) if self._normalises else images))
+        found = list(self.base(normalised(images, _MEAN, (DEVIATION if self._normalises else 1.0,) * 3)))
         for name in self._extras:
             data = functional.relu(getattr(self, f"{name}_conv_1x1_conv")(found[-1]))
             found.append(functional.relu(getattr(self, f"{name}_conv_3x3_conv")(data)))
@@ -123,7 +121,7 @@ def _base(name: str) -> ReducedVgg16 | _Stages:
         return ReducedVgg16()
     if name == RESNET_50:
         return _Stages(plan(50))
-    small = plan(18)
+    small = plan(int(name[7:]))
     return _Stages(replace(small, units=small.units[:3], filters=small.filters[:4]))
 
 

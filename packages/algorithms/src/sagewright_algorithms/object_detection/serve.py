@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import torch
 
-from sagewright_algorithms.common.accelerator import device as usable_device
+from sagewright_algorithms.common import accelerator
 from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_algorithms.object_detection import artifact
 from sagewright_algorithms.object_detection.network import Detector
@@ -38,14 +38,18 @@ def load(folder: Path) -> ServedDetector:
 class ServedDetector:
     """``threshold``: the overlap above which a box suppresses another."""
 
+    channels = 3
+
     def __init__(self, detector: Detector, threshold: float) -> None:
-        self._device = usable_device()
-        self._detector = detector.to(self._device).eval()
+        self._device = accelerator.device()
+        self._detector = tensors.placed(detector, self._device).eval()
+        # The answer names the size of the image as it was sent, which a JPEG that is only decoded small does not tell.
+        self.shorter: int | None = None
         self._threshold = threshold
 
     def answer(self, images: Sequence[Picture], accept: Accept) -> list[bytes]:
         """``{"prediction": [[class, score, xmin, ymin, xmax, ymax], …]}``, or with ``;annotation=1`` the annotation's form."""
-        annotated = accept.options.get("annotation") == "1"
+        annotated = "annotation=1" in accept.options
         documents = [
             _annotation(rows, picture) if annotated else {"prediction": rows}
             for picture, rows in zip(images, self._detected(images), strict=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from sagewright_algorithms.common.job import Job, run
+from sagewright_algorithms.object_detection.settings import read
+from sagewright_algorithms.vision import pretrained
 
 
 def main() -> int:
@@ -13,6 +15,7 @@ def main() -> int:
 
 
 def train(job: Job) -> None:
-    """Raises ClientError."""
-    # torch takes seconds to import where no zygote holds it: not before the first log lines and the checks of the frame.
-    import_module("sagewright_algorithms.object_detection.fitting").fit(job)
+    """Raises ClientError. What is wrong with the hyperparameters is said before torch is loaded."""
+    settings = read(job.hyperparameters)
+    pretrained.check(job, settings.architecture.base_network)
+    import_module("sagewright_algorithms.object_detection.fitting").fit(job, settings)

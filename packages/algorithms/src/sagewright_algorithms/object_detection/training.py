@@ -34,15 +34,18 @@ class Keeper(Protocol):
 class Training:
     """``host`` names the machine in log lines."""
 
-    def __init__(self, detector: Detector, wanted: Settings, checkpoints: Checkpoints, device: torch.device, host: str) -> None:
-        self._detector, self._wanted, self._checkpoints = detector, wanted, checkpoints
-        self._device, self._host = device, host
-        self._optimizer = optimizers.build(wanted.optimizer, detector)
+    def __init__(
+        self, detector: Detector, optimizer: torch.optim.Optimizer, settings: Settings, checkpoints: Checkpoints, host: str
+    ) -> None:
+        self._detector, self._optimizer, self._settings = detector, optimizer, settings
+        self._checkpoints, self._host = checkpoints, host
+        self._device = detector.anchors.device
         self._best = -1.0
 
     def run(self, train: Loader[Item], validation: Loader[Item], keeper: Keeper) -> None:
         """From the newest checkpoint to the last epoch, or until early stopping. Raises ClientError."""
-        for epoch in range(self._resume(), self._wanted.epochs):
+        first, stops = self._resumed()
+        for epoch in range(first, 0 if stops else self._settings.epochs):
             report = EpochReport(self._host, epoch)
             self._train(epoch, train, report)
             report.trained()
@@ -51,9 +54,9 @@ class Training:
             if precision > self._best:
                 self._best = precision
                 keeper.better(precision)
-            stopping = self._wanted.stopping
+            stopping = self._settings.stopping
             stops = stopping is not None and stopping.should_stop(epoch, precision)
-            self._checkpoints.save(epoch + 1, self._state())
+            self._checkpoints.save(epoch + 1, self._state(stops))
             keeper.passed(epoch + 1)
             if stops:
                 log.info(f"Early stopping after epoch {epoch}: the best validation mAP is {self._best}")
@@ -62,39 +65,40 @@ class Training:
     def precision(self, loader: Loader[Item]) -> float:
         """Mean average precision over all batches."""
         self._detector.eval()
-        found = MeanAveragePrecision(self._wanted.overlap)
+        found = MeanAveragePrecision(self._settings.overlap)
         for items in loader.epoch(0):
             batch = batches.of(items, self._device)
-            for rows, objects in zip(detected(self._detector, batch.images, self._wanted.nms), batch.found, strict=True):
+            for rows, objects in zip(detected(self._detector, batch.images, self._settings.nms), batch.found, strict=True):
                 found.add(rows.cpu().numpy(), objects)
         return found.value()
 
-    def _resume(self) -> int:
-        """The epochs that are done."""
+    def _resumed(self) -> tuple[int, bool]:
+        """The epochs that are done, and whether there are to be no more."""
         found = self._checkpoints.newest()
         if found is None:
-            return 0
+            return 0, False
         epochs, state = found
         self._detector.load_state_dict(state["detector"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._best = state["best"]
-        if self._wanted.stopping is not None:
-            self._wanted.stopping.best, self._wanted.stopping.waited = state["stopping"]
-        log.info(f"Going on from the checkpoint after {epochs} epochs")
-        return epochs
+        if self._settings.stopping is not None:
+            self._settings.stopping.best, self._settings.stopping.waited = state["stopping"]
+        log.info(f"Resuming training from the checkpoint after {epochs} epochs")
+        return epochs, bool(state["stopped"])
 
-    def _state(self) -> dict[str, Any]:
-        stopping = self._wanted.stopping
+    def _state(self, stopped: bool) -> dict[str, Any]:
+        stopping = self._settings.stopping
         return {
             "detector": self._detector.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "best": self._best,
             "stopping": (stopping.best, stopping.waited) if stopping is not None else (None, 0),
+            "stopped": stopped,
         }
 
     def _train(self, epoch: int, loader: Loader[Item], report: EpochReport) -> None:
         self._detector.train()
-        optimizers.set_rate(self._optimizer, self._wanted.schedule.in_epoch(epoch))
+        optimizers.set_rate(self._optimizer, self._settings.schedule.in_epoch(epoch))
         for items in loader.epoch(epoch):
             batch = batches.of(items, self._device)
             found = self._step(batch)

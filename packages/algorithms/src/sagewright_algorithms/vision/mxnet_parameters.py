@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from sagewright_algorithms.common import ndarray_file
-
 _OF_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}
 _UNNAMED = ("base.", "body.")  # parts that have no name of their own there
+
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class WrongParametersError(ValueError):
     """The file holds other parameters than the network has."""
 
 
-def dump(network: nn.Module) -> bytes:
-    """An NDArray list, as MXNet's ``.params`` files are."""
-    return ndarray_file.dump({name: tensor.detach().cpu().numpy() for name, tensor in named(network).items()})
+def arrays(network: nn.Module) -> Arrays:
+    """Copies."""
+    return {name: tensor.detach().cpu().contiguous().numpy().copy() for name, tensor in named(network).items()}
 
 
-def load(network: nn.Module, content: bytes) -> None:
-    """Sets every parameter. Raises ndarray_file.MalformedModelError, WrongParametersError."""
-    given, wanted = ndarray_file.load(content), named(network)
-    if set(given) != set(wanted):
-        differing = sorted(set(given) ^ set(wanted))
+def load(network: nn.Module, given: Arrays, *, more: bool = False) -> None:
+    """Sets every parameter; with ``more`` there may be others beside them. Raises WrongParametersError."""
+    wanted = named(network)
+    differing = sorted(set(wanted) - set(given) if more else set(given) ^ set(wanted))
+    if differing:
         raise WrongParametersError(f"the parameters are those of another network: {', '.join(differing[:3])} …")
     with torch.no_grad():
         for name, tensor in wanted.items():
@@ -61,7 +63,7 @@ def _plain(owner: str) -> str:
     return owner.replace(".", "_")
 
 
-def _shaped(name: str, given: np.ndarray[Any, np.dtype[Any]], tensor: torch.Tensor) -> torch.Tensor:
+def _shaped(name: str, given: npt.NDArray[Any], tensor: torch.Tensor) -> torch.Tensor:
     if given.shape != tuple(tensor.shape):
         raise WrongParametersError(f"{name} has the shape {given.shape} instead of {tuple(tensor.shape)}")
     return torch.from_numpy(given.astype(np.float32))

@@ -133,9 +133,7 @@ _ENVIRONMENTS = {
 # Repositories of algorithms that are not written yet.
 _AWAITED = (
     "forecasting-deepar",
-    "object-detection",
     "object2vec",
-    "semantic-segmentation",
     "seq2seq",
 )
 
