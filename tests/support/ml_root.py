@@ -72,11 +72,12 @@ class MlRoot:
         return {**kept, "PYTHONPATH": os.pathsep.join(SOURCES), "SAGEWRIGHT_ML_ROOT": str(self.folder), **more}
 
     def train(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """``python -m sagewright_container train`` to its end; algorithms on torch in a fork that has it imported."""
+        """``python -m sagewright_container train`` to its end; what needs torch in a fork that has it imported."""
         given = self.environment(**environment)
-        algorithm = environment.get("SAGEWRIGHT_ALGORITHM", "")
-        if algorithm in manifest.names() and manifest.load(algorithm).environment == "torch":
-            return forks("torch", given["PYTHONPATH"]).run(["train"], given)
+        algorithm, framework = (environment.get(f"SAGEWRIGHT_{name}", "") for name in ("ALGORITHM", "FRAMEWORK"))
+        zygote = manifest.load(algorithm).environment if algorithm in manifest.names() else framework
+        if zygote in ("torch", "pytorch", "huggingface"):
+            return forks(zygote, given["PYTHONPATH"]).run(["train"], given)
         command = [sys.executable, "-m", "sagewright_container", "train"]
         return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
 
