@@ -13,7 +13,8 @@ from sagewright_algorithms.jumpstart.tables import Tables
 
 UNKNOWN = 0
 """The code of a category that was missing, or that no training row has."""
-Floats, Codes = npt.NDArray[np.float32], npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

