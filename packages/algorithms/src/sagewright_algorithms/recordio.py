@@ -68,7 +68,7 @@ def decode(content: bytes | memoryview) -> Iterator[Record]:
 
 
 def encode(records: Iterable[Record]) -> bytes:
-    """A RecordIO stream of Records with Float32 tensors."""
+    """A RecordIO stream of Records; tensors are Float32, those of an array of integers Int32."""
     return b"".join(frame(_encode_record(record)) for record in records)
 
 
@@ -177,16 +177,21 @@ def _encode_record(record: Record) -> bytes:
 
 
 def _encode_entry(name: str, tensor: Tensor) -> bytes:
-    message = _delimited(1, tensor.values.tobytes())
+    whole = tensor.values.typecode not in "fd"
+    message = _delimited(1, b"".join(map(_encode_int32, tensor.values)) if whole else tensor.values.tobytes())
     if tensor.keys is not None:
         message += _delimited(2, b"".join(map(_encode_varint, tensor.keys)))
     if tensor.shape:
         message += _delimited(3, b"".join(map(_encode_varint, tensor.shape)))
-    return _delimited(1, name.encode()) + _delimited(2, _delimited(_FLOAT32, message))
+    return _delimited(1, name.encode()) + _delimited(2, _delimited(_INT32 if whole else _FLOAT32, message))
 
 
 def _delimited(number: int, payload: bytes) -> bytes:
     return _encode_varint(number << 3 | _LENGTH) + _encode_varint(len(payload)) + payload
+
+
+def _encode_int32(value: float) -> bytes:
+    return _encode_varint(int(value) & 0xFFFFFFFFFFFFFFFF)
 
 
 def _encode_varint(value: int) -> bytes:
