@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
+from sagewright_algorithms.common.sequences import of_rows
 from sagewright_algorithms.manifest import load
 from sagewright_algorithms.object2vec import artifact, auxiliary, batches, pairs
 from sagewright_algorithms.object2vec.network import Network
@@ -38,7 +39,7 @@ def resolved(**given: str) -> NetworkSettings:
 
 def encode(network: Network, *rows: list[int]) -> NDArray[np.float32]:
     with torch.no_grad():
-        found: NDArray[np.float32] = network.encode(0, *placed(network, pairs.of_rows(rows))).numpy()
+        found: NDArray[np.float32] = network.encode(0, *placed(network, of_rows(rows))).numpy()
     return found
 
 
@@ -142,7 +143,7 @@ def test_lazy_slopes_move_the_rows_of_the_batch_as_dense_ones_do(optimizer: str)
         start = network.tables[0].detach().clone()
         others = [item for item in network.parameters() if all(item is not table for table in network.tables)]
         steps = Steps(optimizer, 0.1, 0.01, others if lazy else network.parameters(), network.tables if lazy else ())
-        sides = [network.encode(side, *placed(network, pairs.of_rows([[1, 2], [2]]))) for side in (0, 1)]
+        sides = [network.encode(side, *placed(network, of_rows([[1, 2], [2]]))) for side in (0, 1)]
         steps.take(network.compare(*sides).square().sum())
         moved.append(network.tables[0].detach() - start)
     torch.testing.assert_close(moved[0][1:3], moved[1][1:3])
@@ -157,7 +158,7 @@ def test_every_optimizer_goes_downhill(optimizer: str) -> None:
     steps = Steps(optimizer, 0.01, 0.0, network.parameters(), ())
 
     def loss() -> torch.Tensor:
-        sides = [network.encode(side, *placed(network, pairs.of_rows([[1, 2], [3]]))) for side in (0, 1)]
+        sides = [network.encode(side, *placed(network, of_rows([[1, 2], [3]]))) for side in (0, 1)]
         return torch.nn.functional.cross_entropy(network.compare(*sides), torch.tensor([0, 1]))
 
     before = loss().item()
@@ -191,7 +192,7 @@ def test_sequences_that_are_none(document: Any, words: str) -> None:
 
 
 def test_sequences_are_cut_and_taken() -> None:
-    found = pairs.of_rows(pairs.rows([{"in0": [1, 2, 3]}, {"in0": []}, {"in0": [4]}], "in0", 7, 2))
+    found = of_rows(pairs.rows([{"in0": [1, 2, 3]}, {"in0": []}, {"in0": [4]}], "in0", 7, 2))
     assert found.lengths.tolist() == [2, 0, 1]
     taken = found.take(np.array([2, 0, 1, 0]))
     assert (taken.tokens.tolist(), taken.starts.tolist()) == ([4, 1, 2, 1, 2], [0, 1, 3, 3, 5])
@@ -200,7 +201,7 @@ def test_sequences_are_cut_and_taken() -> None:
 @pytest.mark.parametrize("width", [0, 3])
 def test_batches_hold_every_pair_once(width: int) -> None:
     random = np.random.default_rng(0)
-    left, right = (pairs.of_rows([[1] * int(random.integers(0, 10)) for _ in range(53)]) for _ in range(2))
+    left, right = (of_rows([[1] * int(random.integers(0, 10)) for _ in range(53)]) for _ in range(2))
     found = batches.shuffled(Pairs(left, right, np.zeros(53, np.float32)), 8, width, random)
     assert sorted(np.concatenate(found).tolist()) == list(range(53))
     assert max(map(len, found)) <= 8

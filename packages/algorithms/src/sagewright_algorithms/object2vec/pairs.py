@@ -8,13 +8,13 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
-from sagewright_algorithms.common.matrix import Floats, Integers
+from sagewright_algorithms.common import sequences
+from sagewright_algorithms.common.matrix import Floats
+from sagewright_algorithms.common.sequences import Sequences
 
 LONGEST = 5000
-Indices = npt.NDArray[np.integer[Any]]
 
 
 class MalformedPairsError(ValueError):
@@ -23,29 +23,6 @@ class MalformedPairsError(ValueError):
     def __init__(self, text: str, line: int = 0) -> None:
         super().__init__(text)
         self.line = line
-
-
-@dataclass(frozen=True, slots=True)
-class Sequences:
-    """Sequence i holds ``tokens`` from ``starts[i]`` to ``starts[i + 1]``."""
-
-    tokens: Integers
-    starts: Integers
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @property
-    def lengths(self) -> Integers:
-        """Of each sequence."""
-        return np.diff(self.starts)
-
-    def take(self, rows: Indices) -> Sequences:
-        """The sequences of these rows."""
-        lengths = self.lengths[rows]
-        starts = _starts(lengths)
-        places = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], lengths)
-        return Sequences(self.tokens[places], starts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +86,6 @@ def _check_tokens(cut: list[list[Any]], name: str, vocab_size: int) -> None:
     raise MalformedPairsError(text, next(number for number, row in enumerate(cut, 1) if culprit in row))
 
 
-def of_rows(found: Sequence[list[int]]) -> Sequences:
-    """Lists of token ids as arrays."""
-    starts = _starts(np.fromiter(map(len, found), np.int64, len(found)))
-    return Sequences(np.fromiter(chain.from_iterable(found), np.int64, int(starts[-1])), starts)
-
-
 def labels(found: Sequence[Any], classes: int) -> Floats:
     """The member "label" of each document: a class, or with ``classes`` 1 any number. Raises MalformedPairsError."""
     values = [document.get("label") for document in found]
@@ -128,15 +99,5 @@ def labels(found: Sequence[Any], classes: int) -> Floats:
 
 def joined(parts: Sequence[Pairs]) -> Pairs:
     """All pairs of all parts."""
-    left, right = (
-        Sequences(
-            np.concatenate([side.tokens for side in sides]),
-            _starts(np.concatenate([side.lengths for side in sides])),
-        )
-        for sides in ([part.left for part in parts], [part.right for part in parts])
-    )
-    return Pairs(left, right, np.concatenate([part.labels for part in parts]))
-
-
-def _starts(lengths: Integers) -> Integers:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    left, right = ([part.left for part in parts], [part.right for part in parts])
+    return Pairs(sequences.joined(left), sequences.joined(right), np.concatenate([part.labels for part in parts]))

@@ -11,9 +11,10 @@ import torch
 from sagewright_algorithms.common.documents import json_documents
 from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.common.requests import UnreadablePayloadError
+from sagewright_algorithms.common.sequences import Sequences, of_rows
 from sagewright_algorithms.object2vec import batches, pairs
 from sagewright_algorithms.object2vec.network import Network
-from sagewright_algorithms.object2vec.pairs import LONGEST, MalformedPairsError, Sequences
+from sagewright_algorithms.object2vec.pairs import LONGEST, MalformedPairsError
 from sagewright_algorithms.object2vec.training import placed
 
 _TOGETHER = 256
@@ -63,8 +64,7 @@ class Predictor:
             for kind in sorted(set(kinds)):
                 rows = [row for row, found in enumerate(kinds) if found == kind]
                 sides = [
-                    pairs.of_rows([items[row][side] or [] for row in rows]) if asked else None
-                    for side, asked in enumerate(kind)
+                    of_rows([items[row][side] or [] for row in rows]) if asked else None for side, asked in enumerate(kind)
                 ]
                 name = "scores" if all(kind) else "embeddings"
                 for row, values in zip(rows, self._values(sides).tolist(), strict=True):

@@ -10,6 +10,7 @@ from sagewright_algorithms.common import log
 from sagewright_algorithms.common.channels import NOTHING, Channel, files
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.job import Job, run
+from sagewright_algorithms.common.sequences import of_rows
 from sagewright_algorithms.object2vec import pairs as pairs_module
 from sagewright_algorithms.object2vec.pairs import MalformedPairsError, Pairs
 from sagewright_algorithms.object2vec.settings import NetworkSettings, resolve
@@ -62,7 +63,7 @@ def _pairs(file: Path, settings: NetworkSettings) -> Pairs:
     try:
         documents = pairs_module.documents(file.read_bytes())
         left, right = (
-            pairs_module.of_rows(pairs_module.rows(documents, name, encoder.vocab_size, encoder.max_seq_len))
+            of_rows(pairs_module.rows(documents, name, encoder.vocab_size, encoder.max_seq_len))
             for name, encoder in zip(("in0", "in1"), settings.encoders, strict=True)
         )
         return Pairs(left, right, pairs_module.labels(documents, settings.outputs))

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from sagewright_algorithms.common.matrix import Integers
+from sagewright_algorithms.common.sequences import Sequences
 from sagewright_algorithms.object2vec import batches
 from sagewright_algorithms.object2vec.network import Network
 from sagewright_algorithms.object2vec.optimizers import Steps
-from sagewright_algorithms.object2vec.pairs import Pairs, Sequences
+from sagewright_algorithms.object2vec.pairs import Pairs
 
 _EVALUATED_TOGETHER = 512
 
