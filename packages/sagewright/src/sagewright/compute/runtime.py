@@ -40,6 +40,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Peers:
+    """The containers of a job, which share a network of their own and nothing else.
+
+    ``folder`` is that network's run folder, the same for all of them and nobody else's; it is removed like a container's.
+    ``hosts`` are their host names, in an order that is the same for all: each one's place gives it its address.
+    """
+
+    folder: Path
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceSpec:
     """One container of a job or an endpoint.
 
@@ -47,7 +59,8 @@ class InstanceSpec:
     ``folder`` is its run folder on the host (stdout, started.json, exit.json, sockets; hidden from the container), ``ml`` is
     bound at /opt/ml. ``image`` names the environment (compute/images.py) whose zygote may serve it. ``argv`` is the command.
     ``network``: "isolated" has loopback only, "open" the host's network. ``way_out`` (host, port) is the one address that an
-    isolated container reaches all the same, at the same port of its own loopback.
+    isolated container reaches all the same, at the same port of its own loopback. ``peers`` are whom an isolated container
+    reaches by their names, at any port of the interface eth0; ``hostname`` is one of them.
     """
 
     key: str
@@ -60,6 +73,7 @@ class InstanceSpec:
     limits: Limits = Limits()
     network: Literal["isolated", "open"] = "isolated"
     way_out: tuple[str, int] | None = None
+    peers: Peers | None = None
     hostname: str = "algo-1"
     workdir: str = "/"
 
@@ -101,7 +115,7 @@ class Runtime(Protocol):
     def start(self, spec: InstanceSpec) -> None:
         """Starts the container; a no-op when its folder shows that it runs or has run.
 
-        Raises OSError when the machine refuses.
+        Raises OSError when the machine refuses; EOPNOTSUPP means that it always will.
         """
 
     def observe(self, folder: Path) -> Observed:
