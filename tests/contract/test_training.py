@@ -534,7 +534,6 @@ def resources(**changes: Any) -> dict[str, Any]:
             {"AlgorithmSpecification": algorithm(TrainingImage=XGBOOST, MetricDefinitions=[{"Name": "a", "Regex": "b"}])},
             "You can't override the metric definitions for Amazon SageMaker algorithms",
         ),
-        ({"ResourceConfig": resources(InstanceCount=2)}, "InstanceCount greater than 1 is not supported"),
         ({"ResourceConfig": resources(KeepAlivePeriodInSeconds=60)}, "KeepAlivePeriodInSeconds"),
         ({"ResourceConfig": {"VolumeSizeInGB": 5}}, "InstanceType and InstanceCount are required"),
         ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
