@@ -21,7 +21,9 @@ def case() -> Case:
     """Background, rectangles and ellipses."""
     channels = {**_channels("train", _TRAIN), **_channels("validation", _VALIDATION)}
     image = channels["train"].files["0.jpg"]
-    wrong_size = Channel("image/png", {f"{number}.png": encoded(Image.new("L", (9, 9)), "PNG") for number in range(len(_TRAIN))})
+    wrong_size = Channel(
+        "image/png", {f"{number}.png": encoded(Image.new("L", (9, 9)), "PNG") for number in range(len(_TRAIN))}
+    )
     return Case(
         algorithm="semantic-segmentation",
         hyperparameters={
