@@ -23,9 +23,9 @@ def case() -> Case:
             "num_classes": "2",
             "num_training_samples": str(len(_TRAIN)),
             "mini_batch_size": "8",
-            "epochs": "12",
+            "epochs": "25",
             "optimizer": "adam",
-            "learning_rate": "0.001",
+            "learning_rate": "0.003",
         },
         channels=channels,
         requests={
