@@ -207,7 +207,7 @@ def test_a_pipe_of_an_augmented_manifest(job: Job, kind: str, labels: list[bytes
             CLASSES,
             RECORDIO,
             {"use_pretrained_model": "1", "num_layers": "18"},
-            "no ImageNet weights come with this installation",
+            "no weights pretrained on ImageNet are available for a residual network of 18 layers",
         ),
     ],
 )

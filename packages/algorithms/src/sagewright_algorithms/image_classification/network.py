@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sagewright_algorithms.vision.mxnet_parameters import named
 from sagewright_algorithms.vision.resnet import Classifier, Plan, ResNet
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 CLASSIFIER = "fc1"
-_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}
-_AUXILIARY = ("moving_mean", "moving_var")
 _UNIT = re.compile(r"stage(\d+)_unit\d+_conv1_weight")
 
 
@@ -24,31 +23,27 @@ class MismatchError(ValueError):
 
 def arrays(model: Classifier) -> dict[str, npt.NDArray[np.float32]]:
     """Every parameter, float32, ``arg:`` for what is learned and ``aux:`` for the statistics of batch norms."""
-    state = model.state_dict()
-    return {
-        f"{'aux' if name.endswith(_AUXILIARY) else 'arg'}:{name}": state[key].detach().cpu().float().numpy()
-        for key, name in _names(state).items()
-    }
+    return {name: tensor.detach().cpu().float().numpy() for name, tensor in named(model).items()}
 
 
 def load(model: Classifier, given: Arrays, *, without_classifier: bool = False) -> None:
     """Sets the parameters. Raises MismatchError, which names the first that does not fit."""
-    plain = {name.partition(":")[2] or name: value for name, value in given.items()}
-    state = model.state_dict()
-    for key, name in _names(state).items():
-        if without_classifier and name.startswith(CLASSIFIER):
-            continue
-        value = plain.get(name)
-        if value is None or value.shape != tuple(state[key].shape):
-            found = "missing" if value is None else f"of the shape {value.shape}"
-            raise MismatchError(f"the parameter {name} of the shape {tuple(state[key].shape)} is {found}")
-        state[key] = torch.from_numpy(np.array(value, np.float32))
-    model.load_state_dict(state)
+    plain = _plain(given)
+    with torch.no_grad():
+        for long_name, tensor in named(model).items():
+            name = long_name.partition(":")[2]
+            if without_classifier and name.startswith(CLASSIFIER):
+                continue
+            value = plain.get(name)
+            if value is None or value.shape != tuple(tensor.shape):
+                found = "missing" if value is None else f"of the shape {value.shape}"
+                raise MismatchError(f"the parameter {name} of the shape {tuple(tensor.shape)} is {found}")
+            tensor.copy_(torch.from_numpy(np.array(value, np.float32)))
 
 
 def restored(given: Arrays) -> Classifier:
     """The network whose parameters these are: its structure follows from their names and shapes. Raises MismatchError."""
-    plain = {name.partition(":")[2] or name: value for name, value in given.items()}
+    plain = _plain(given)
     try:
         stem = plain["conv0_weight"].shape
         bottleneck = "stage1_unit1_conv3_weight" in plain
@@ -65,12 +60,6 @@ def restored(given: Arrays) -> Classifier:
     return model
 
 
-def _names(state: Mapping[str, torch.Tensor]) -> dict[str, str]:
-    """MXNet's name of each key; ``body.bn0.weight`` is ``bn0_gamma``, ``fc1.weight`` is ``fc1_weight``."""
-    found = {}
-    for key in state:
-        *path, last = key.removeprefix("body.").split(".")
-        if last == "num_batches_tracked":
-            continue
-        found[key] = "_".join([*path, _NORM[last] if path[-1].startswith("bn") else last])
-    return found
+def _plain(given: Arrays) -> dict[str, npt.NDArray[np.generic]]:
+    """By name without ``arg:`` and ``aux:``, which not every file of MXNet has."""
+    return {name.partition(":")[2] or name: value for name, value in given.items()}

@@ -37,14 +37,15 @@ class ImageClassifier:
     def __init__(self, model: Classifier, shape: tuple[int, int, int], *, multi_label: bool) -> None:
         self._device = accelerator.device()
         self._model = tensors.placed(model, self._device).eval()
-        self.channels, self._height, self._width = shape
+        channels, self._height, self._width = shape
+        self._mode = "RGB" if channels == 3 else "L"
         self.shorter: int | None = max(self._height, self._width)
         self._multi_label = multi_label
 
     @torch.inference_mode()
     def probabilities(self, images: Sequence[Picture]) -> torch.Tensor:
         """(N, classes): they add up to 1, or each stands for itself with several labels."""
-        stretched = [pixels(geometry.stretched(image, self._height, self._width)) for image in images]
+        stretched = [pixels(geometry.stretched(image, self._height, self._width).convert(self._mode)) for image in images]
         logits: torch.Tensor = self._model(tensors.of_pixels(stretched, self._device))
         return (logits.sigmoid() if self._multi_label else logits.softmax(1)).cpu()
 

@@ -17,18 +17,13 @@ from sagewright_algorithms.image_classification.examples import Examples, Prepar
 from sagewright_algorithms.image_classification.keeping import Keeper
 from sagewright_algorithms.image_classification.metrics import Counts
 from sagewright_algorithms.image_classification.settings import Settings
-from sagewright_algorithms.vision import given_model, optimizers, tensors
+from sagewright_algorithms.vision import given_model, optimizers, pretrained, tensors
 from sagewright_algorithms.vision.checkpoints import Checkpoints
 from sagewright_algorithms.vision.early_stopping import EarlyStopping
 from sagewright_algorithms.vision.loader import Loader
 from sagewright_algorithms.vision.resnet import Classifier, ResNet, plan
 from sagewright_algorithms.vision.schedule import stepped
 from sagewright_algorithms.vision.speedometer import Speedometer
-
-_NO_WEIGHTS = (
-    "use_pretrained_model=1: no ImageNet weights come with this installation. Give the artifact of an earlier training "
-    "(or parameters under MXNet's names) in the channel model, or set use_pretrained_model=0"
-)
 
 
 def train(job: Job, settings: Settings) -> None:
@@ -50,8 +45,7 @@ def _started(job: Job, settings: Settings) -> Classifier:
     """The network, from random parameters or those of the model channel."""
     model = Classifier(ResNet(plan(settings.layers, settings.shape[1]), settings.shape[0]), settings.classes)
     if "model" not in job.channels:
-        if settings.pretrained:
-            raise ClientError(_NO_WEIGHTS)
+        pretrained.check(job, f"a residual network of {settings.layers} layers")
         return model
     files = given_model.read(job.layout.channel("model"))
     try:

@@ -33,13 +33,12 @@ class Accept:
 
 
 class ImageModel(Protocol):
-    """A loaded model. ``shorter`` and ``channels``: as in ``image.decode``."""
+    """A loaded model. ``shorter``: as in ``image.decode``."""
 
     shorter: int | None
-    channels: int
 
     def answer(self, images: Sequence[Picture], accept: Accept) -> list[bytes]:
-        """A body per image (upright, of any size), of the accepted type. Must not raise."""
+        """A body per image (RGB, upright, of any size), of the accepted type. Must not raise."""
 
 
 def run(load: Callable[[Path], ImageModel], inference: Inference) -> int:
@@ -109,7 +108,7 @@ class ImageEndpoint:
 
     def _image(self, body: bytes) -> Picture:
         try:
-            return decode(body, self._model.shorter, self._model.channels)
+            return decode(body, self._model.shorter)
         except UnreadableImageError as error:
             raise InvalidRequestError(400, f"unable to evaluate payload provided: {error}") from error
 
