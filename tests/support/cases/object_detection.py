@@ -18,14 +18,14 @@ def case() -> Case:
     return Case(
         algorithm="object-detection",
         hyperparameters={
-            "base_network": "resnet-18",
+            "base_network": "resnet-20",
             "image_shape": str(_SIDE),
             "num_classes": "2",
             "num_training_samples": str(len(_TRAIN)),
             "mini_batch_size": "8",
-            "epochs": "12",
+            "epochs": "25",
             "optimizer": "adam",
-            "learning_rate": "0.001",
+            "learning_rate": "0.003",
         },
         channels=channels,
         requests={
@@ -38,7 +38,7 @@ def case() -> Case:
         metrics=("validation:mAP", "train:cross_entropy", "train:smooth_l1", "train:progress", "train:throughput"),
         wrong_hyperparameters=(
             WrongHyperparameter("num_classes", "0", "'0' is not valid under any of the given schemas"),
-            WrongHyperparameter("base_network", "alexnet", "'alexnet' is not one of ['vgg-16', 'resnet-50', 'resnet-18']"),
+            WrongHyperparameter("base_network", "alexnet", "'alexnet' is not one of ['vgg-16', 'resnet-50', 'resnet-20']"),
             WrongHyperparameter("base_network", "vgg-16", "'64' is not valid under any of the given schemas"),
             WrongHyperparameter("label_width", "6", "Invalid parameter value 'label_width'. Please ensure that the value of"),
             WrongHyperparameter("num_classes", "1", "has an object of class 1"),
