@@ -1,5 +1,6 @@
 """SageMaker SDK v2: JumpStart's LightGBM and CatBoost, found, trained, deployed and asked as AWS's guide does it."""
 
+import io
 import json
 
 import boto3
@@ -90,7 +91,7 @@ predictor = estimator.deploy(
     endpoint_name="catboost-by-hand",
 )
 table = s3.get_object(Bucket=f"jumpstart-cache-prod-{region}", Key="training-datasets/tabular_regression/validation/data.csv")
-rows = np.loadtxt(table["Body"], delimiter=",")
+rows = np.loadtxt(io.BytesIO(table["Body"].read()), delimiter=",")
 response = boto3.client("sagemaker-runtime").invoke_endpoint(
     EndpointName="catboost-by-hand",
     ContentType="text/csv",

@@ -104,7 +104,8 @@ class JumpStartModel:
     the JumpStart bucket. ``defaults`` are those of its specification where they are not the algorithm's own: their keys may be
     aliases, under which the specification then lists the hyperparameter. ``hyperparameters`` and ``metrics`` name what the
     specification lists (() for all). ``image`` is the framework image it trains and serves in. ``dataset`` is the folder of
-    its default training data in that bucket, "" when it has none.
+    its default training data in that bucket, "" when it has none. ``pretrained``: a model of these data, trained with the
+    algorithm's own defaults in seconds, is to be had there.
     """
 
     id: str
@@ -115,6 +116,7 @@ class JumpStartModel:
     title: str = ""
     image: str = "pytorch"
     dataset: str = ""
+    pretrained: bool = False
     defaults: Mapping[str, str] = field(default_factory=dict, hash=False)
     hyperparameters: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from sagewright_algorithms.blazingtext.accuracy import Accuracy, measured
 from sagewright_algorithms.blazingtext.console import Console
 from sagewright_algorithms.blazingtext.epochs import Epochs
@@ -61,18 +63,25 @@ class Patience:
         if accuracy > self.best:
             log.plain("Validation accuracy improved! Storing best weights...")
             self.best, self.best_epoch = accuracy, epoch
-            first, second = model.matrices()
-            self.weights = first.copy(), second.copy()
+            self._keep(model.matrices())
             return False
         log.plain(f"Validation accuracy has not improved for last {epoch - self.best_epoch} epochs.")
         return epoch - self.best_epoch >= self.patience
 
-    def restore(self, model: Model) -> None:
-        """Gives the model its best weights back."""
-        if self.weights is not None:
+    def restore(self, model: Model, epoch: int) -> None:
+        """Gives the model, which is that of ``epoch``, its best weights back."""
+        if self.weights is not None and self.best_epoch < epoch:
             for place, best in zip(model.matrices(), self.weights, strict=True):
                 place[:] = best
+        if self.weights is not None:
             log.plain(f"Best epoch: {self.best_epoch}\nBest validation accuracy: {self.best:g}")
+
+    def _keep(self, matrices: tuple[Floats, Floats]) -> None:
+        """Into the same memory each time: fresh pages would cost more than the copy."""
+        if self.weights is None:
+            self.weights = np.empty_like(matrices[0]), np.empty_like(matrices[1])
+        for place, best in zip(self.weights, matrices, strict=True):
+            place[:] = best
 
 
 def _train_with_early_stopping(
@@ -80,7 +89,7 @@ def _train_with_early_stopping(
 ) -> None:
     """fastText's schedule for all epochs, cut off where validation says so; the model is that of the best epoch."""
     text, validation = texts
-    patience, count = Patience.of(wanted), wanted.integer("epochs")
+    patience, count, epoch = Patience.of(wanted), wanted.integer("epochs"), 0
     with Epochs(model, arguments(wanted, text, 1), text, scratch) as epochs:
         for epoch in range(1, count + 1):
             epochs.next()
@@ -89,7 +98,7 @@ def _train_with_early_stopping(
                 log.plain("Reached patience. Terminating training.")
                 console.mute()
                 break
-    patience.restore(model)
+    patience.restore(model, epoch)
 
 
 def _report(name: str, found: Accuracy) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from sagewright_algorithms.blazingtext import batch_skipgram, similarity, vectors_file
+from sagewright_algorithms.blazingtext import similarity, vectors_file
 from sagewright_algorithms.blazingtext.console import Console
 from sagewright_algorithms.blazingtext.library import Model, arguments, threads_for
 from sagewright_algorithms.common import log
@@ -53,6 +54,7 @@ def _train_pairs(model: Model, given: Any) -> float:
 
 def _train_batches(model: Model, given: Any, wanted: Hyperparameters, text: Path) -> float:
     """By ``batch_skipgram``, on the words and the first vectors that fastText finds; million words a second."""
+    batch_skipgram = importlib.import_module("sagewright_algorithms.blazingtext.batch_skipgram")  # SciPy: 0.3 s
     given.epoch, given.verbose = 0, 0
     model.train(given)
     words, counts = model.words()

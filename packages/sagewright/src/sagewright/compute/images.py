@@ -66,7 +66,7 @@ def resolve(uri: str) -> Image:
         entry.framework,
         _version(tag),
         _problem(uri, entry),
-        load(entry.algorithm).missing() if entry.algorithm in names() else "",
+        load(entry.algorithm).missing() if entry.algorithm else "",
         preload(environment),
         _told(entry),
     )
@@ -130,13 +130,6 @@ _ENVIRONMENTS = {
     "mxnet": _Environment(("sagewright_container", "mxnet"), _TOOLKIT),
 }
 
-# Repositories of algorithms that are not written yet.
-_AWAITED = (
-    "forecasting-deepar",
-    "object2vec",
-    "seq2seq",
-)
-
 # Algorithms whose image also runs the user's own script.
 _SCRIPT_MODE = {"sagemaker-xgboost": "xgboost"}
 
@@ -168,7 +161,6 @@ _FRAMEWORKS = {
 }
 
 _REPOSITORIES: dict[str, _Entry] = {
-    **{name: _Entry("python", name) for name in _AWAITED},
     **{
         repository: _Entry(manifest.environment, manifest.algorithm, _SCRIPT_MODE.get(repository, ""))
         for manifest in map(load, names())
@@ -205,8 +197,6 @@ def _unknown(uri: str) -> str:
 
 
 def _problem(uri: str, entry: _Entry) -> str:
-    if entry.algorithm and entry.algorithm not in names():
-        return f"The image {uri} cannot be run here: the built-in algorithm {entry.algorithm} is not available yet."
     missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not _installed(module)]
     if missing:
         return f"The image {uri} cannot be run here: it needs {', '.join(missing)}, not installed in the server's environment."

@@ -7,8 +7,8 @@ import os
 import socket
 from pathlib import Path
 
-from sagewright.front import published
 from sagewright.front.body import Body
+from sagewright.front.published import Published, copy_answer
 from sagewright.front.s3proxy import S3Call, S3Proxy
 from sagewright.front.s3target import S3Target
 from sagewright.front.streamed import Answer
@@ -25,7 +25,8 @@ _OF_A_COPY = ("x-amz-copy-source", "x-amz-metadata-directive", "x-amz-tagging-di
 class ObjectStore:
     """The S3 behind the front. With a ``record`` (a file written by the embedded server) it follows restarts of that server."""
 
-    def __init__(self, record: Path | None = None, upstream: Upstream | None = None) -> None:
+    def __init__(self, published: Published, record: Path | None = None, upstream: Upstream | None = None) -> None:
+        self._published = published
         self._record = record
         self._seen: tuple[int, int] | None = None
         self._proxy = _proxy(upstream) if upstream is not None else None
@@ -33,10 +34,10 @@ class ObjectStore:
     async def handle(self, call: S3Call) -> Answer:
         """Answers one proven S3 request. Raises Fault."""
         target = S3Target.of(call.request)
-        bucket = published.find(target)
+        bucket = self._published.find(target)
         if bucket is not None:
-            return published.answer(bucket, target, call.request, call.caller.region)
-        content = published.copied(call.request.headers)
+            return await self._published.answer(bucket, target, call.request, call.caller.region)
+        content = await self._published.copied(call.request.headers)
         if content is not None:
             return await self._copy(call, content)
         return await self._present().handle(call)
@@ -49,7 +50,7 @@ class ObjectStore:
         put = Request("PUT", request.path, request.query, kept)
         written = await self._present().handle(S3Call(call.caller, put, Body.of(content.body), call.request_id))
         etag = next((value for name, value in written.headers if name.lower() == "etag"), "")
-        return published.copy_answer(etag) if written.status < 300 else written
+        return copy_answer(etag) if written.status < 300 else written
 
     async def ready(self) -> bool:
         """Whether the S3 answers."""
@@ -60,7 +61,8 @@ class ObjectStore:
             return False
 
     async def close(self) -> None:
-        """Closes idle connections."""
+        """Closes idle connections, ends what is being made."""
+        await self._published.close()
         if self._proxy is not None:
             await self._proxy.close()
 

@@ -16,10 +16,12 @@ from sagewright.front.s3mend import location_document
 from sagewright.front.s3target import S3Target
 from sagewright.jumpstart import bucket as jumpstart
 from sagewright.jumpstart.bucket import Bucket, Content
+from sagewright.jumpstart.pretrained import Pretrained, TrainingFailedError
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 
 _XML = [("Content-Type", "application/xml")]
+_ARCHIVE = "binary/octet-stream"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MOST_KEYS = 1000
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -39,17 +41,50 @@ _LISTING = frozenset(
 )
 
 
-def find(target: S3Target) -> Bucket | None:
-    """The bucket that a request is about, None when it is not one of these."""
-    return jumpstart.named(target.bucket)
+class Published:
+    """All such buckets."""
 
+    def __init__(self, pretrained: Pretrained) -> None:
+        self._pretrained = pretrained
 
-def copied(headers: Mapping[str, str]) -> Content | None:
-    """What CopyObject wants to copy out of such a bucket; None when it copies something else. Raises Fault."""
-    path = unquote(headers.get("x-amz-copy-source", "").partition("?")[0]).removeprefix("/")
-    name, _, key = path.partition("/")
-    found = jumpstart.named(name)
-    return None if found is None else _existing(found, key)
+    def find(self, target: S3Target) -> Bucket | None:
+        """The bucket that a request is about, None when it is not one of these."""
+        return jumpstart.named(target.bucket)
+
+    async def answer(self, bucket: Bucket, target: S3Target, request: Request, region: str) -> Response:
+        """GetObject, HeadObject, ListObjects (both), HeadBucket and GetBucketLocation. Raises Fault for anything else."""
+        if request.method not in ("GET", "HEAD") or "x-amz-expected-bucket-owner" in request.headers:
+            raise Fault("AccessDenied", "Access Denied", 403)
+        if target.key:
+            return _object(await self._existing(bucket, target.key.decode("utf-8", "replace")), request)
+        if request.method == "HEAD":
+            return Response(200, [("x-amz-bucket-region", region)])
+        if target.has("location"):
+            return Response(200, list(_XML), location_document(region))
+        if any(name not in _LISTING for name, _ in target.query):
+            raise Fault("AccessDenied", "Access Denied", 403)
+        return Response(200, list(_XML), _listing(bucket, target.bucket, dict(target.query)))
+
+    async def copied(self, headers: Mapping[str, str]) -> Content | None:
+        """What CopyObject wants to copy out of such a bucket; None when it copies something else. Raises Fault."""
+        path = unquote(headers.get("x-amz-copy-source", "").partition("?")[0]).removeprefix("/")
+        name, _, key = path.partition("/")
+        found = jumpstart.named(name)
+        return None if found is None else await self._existing(found, key)
+
+    async def close(self) -> None:
+        """Ends what is being made."""
+        await self._pretrained.close()
+
+    async def _existing(self, bucket: Bucket, key: str) -> Content:
+        offer = bucket.trained(key)
+        try:
+            content = Content(await self._pretrained.archive(offer), _ARCHIVE) if offer is not None else bucket.get(key)
+        except TrainingFailedError as failure:
+            raise Fault("InternalError", f"The model cannot be made: {failure}", 500) from failure
+        if content is None:
+            raise Fault("NoSuchKey", "The specified key does not exist.", 404)
+        return content
 
 
 def copy_answer(etag: str) -> Response:
@@ -57,28 +92,6 @@ def copy_answer(etag: str) -> Response:
     date = strftime("%Y-%m-%dT%H:%M:%S.000Z", gmtime())
     members = f"<LastModified>{date}</LastModified><ETag>{escape(etag)}</ETag>"
     return Response(200, list(_XML), _document("CopyObjectResult", members))
-
-
-def answer(bucket: Bucket, target: S3Target, request: Request, region: str) -> Response:
-    """GetObject, HeadObject, ListObjects (both), HeadBucket and GetBucketLocation. Raises Fault for anything else."""
-    if request.method not in ("GET", "HEAD") or "x-amz-expected-bucket-owner" in request.headers:
-        raise Fault("AccessDenied", "Access Denied", 403)
-    if target.key:
-        return _object(_existing(bucket, target.key.decode("utf-8", "replace")), request)
-    if request.method == "HEAD":
-        return Response(200, [("x-amz-bucket-region", region)])
-    if target.has("location"):
-        return Response(200, list(_XML), location_document(region))
-    if any(name not in _LISTING for name, _ in target.query):
-        raise Fault("AccessDenied", "Access Denied", 403)
-    return Response(200, list(_XML), _listing(bucket, target.bucket, dict(target.query)))
-
-
-def _existing(bucket: Bucket, key: str) -> Content:
-    content = bucket.get(key)
-    if content is None:
-        raise Fault("NoSuchKey", "The specified key does not exist.", 404)
-    return content
 
 
 def _object(content: Content, request: Request) -> Response:

@@ -17,7 +17,7 @@ Train a model with JumpStartEstimator("{model}") and deploy what it made.
 
 def training_script(offer: Offer) -> bytes:
     """sourcedir.tar.gz of a training job."""
-    return archive({scripts.TRAINING: scripts.training(offer.manifest.algorithm, offer.model.id)})
+    return archive({scripts.TRAINING: scripts.training(offer.manifest.algorithm, offer.model.id).encode()})
 
 
 def inference_script(offer: Offer) -> bytes:
@@ -27,30 +27,24 @@ def inference_script(offer: Offer) -> bytes:
 
 def training_artifact(offer: Offer) -> bytes:
     """The model that training starts from: none, as these algorithms start anew."""
-    return archive({"README.md": _NOTE.format(model=offer.model.id)})
+    return archive({"README.md": _NOTE.format(model=offer.model.id).encode()})
 
 
 def inference_artifact(offer: Offer) -> bytes:
-    """A model to deploy without training one: none."""
-    return archive({"README.md": _NOTE.format(model=offer.model.id)})
+    """In place of a model to deploy: the script of an endpoint, which will find no model and say so."""
+    return archive({"README.md": _NOTE.format(model=offer.model.id).encode(), f"code/{scripts.INFERENCE}": _inference(offer)})
 
 
-def prepacked_artifact(offer: Offer) -> bytes:
-    """The same with the endpoint's script, which says so when the endpoint starts."""
-    return archive({"README.md": _NOTE.format(model=offer.model.id), f"code/{scripts.INFERENCE}": _inference(offer)})
-
-
-def archive(files: dict[str, str]) -> bytes:
-    """A tar.gz of text files."""
+def archive(files: dict[str, bytes]) -> bytes:
+    """A tar.gz."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name, text in sorted(files.items()):
-            content = text.encode()
+        for name, content in sorted(files.items()):
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o644
             tar.addfile(member, io.BytesIO(content))
     return gzip.compress(packed.getvalue(), mtime=0)
 
 
-def _inference(offer: Offer) -> str:
-    return scripts.inference(offer.manifest.algorithm, offer.model.id)
+def _inference(offer: Offer) -> bytes:
+    return scripts.inference(offer.manifest.algorithm, offer.model.id).encode()

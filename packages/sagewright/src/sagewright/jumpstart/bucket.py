@@ -13,7 +13,8 @@ from functools import lru_cache, partial
 from sagewright.jumpstart import archives, datasets, specification
 from sagewright.jumpstart.offers import Offer, offers
 
-_NAME = re.compile(r"jumpstart-cache-prod-([a-z]{2}(?:-[a-z]+){1,3}-[0-9])")
+_PREFIX = "jumpstart-cache-prod-"
+_NAME = re.compile(_PREFIX + r"([a-z]{2}(?:-[a-z]+){1,3}-[0-9])")
 MODIFIED = 1_704_067_200  # 2024-01-01: what is made anew is still the same
 
 # list_jumpstart_models of the SDKs fails on an empty list; no SDK is new enough to show this entry.
@@ -41,12 +42,20 @@ class Content:
 
 
 class Bucket:
-    """The objects of one region. Made when they are asked for and kept: all together a few hundred kilobytes."""
+    """The objects of one region. Made when they are asked for and kept: all together a few hundred kilobytes.
+
+    Models that are trained when somebody asks for one (pretrained.py) are no objects before: ``trained`` names them.
+    """
 
     def __init__(self, region: str) -> None:
         self._makers = _objects(region)
         self._keys = sorted(self._makers)
         self._made: dict[str, Content] = {}
+        self._trained = {key: offer for offer in offers() if offer.trains for key in _models(offer)}
+
+    def trained(self, key: str) -> Offer | None:
+        """The offer whose trained model this is the key of."""
+        return self._trained.get(key)
 
     def keys(self, prefix: str, after: str = "") -> list[str]:
         """Those that start with the prefix and come after a key."""
@@ -61,6 +70,11 @@ class Bucket:
             )
             self._made[key] = Content(self._makers[key](), kind)
         return self._made.get(key)
+
+
+def bucket_name(region: str) -> str:
+    """What AWS calls it."""
+    return f"{_PREFIX}{region}"
 
 
 def named(bucket: str) -> Bucket | None:
@@ -86,11 +100,16 @@ def _objects(region: str) -> dict[str, Callable[[], bytes]]:
             offer.training_script: partial(archives.training_script, offer),
             offer.inference_script: partial(archives.inference_script, offer),
             offer.training_artifact: partial(archives.training_artifact, offer),
-            offer.inference_artifact: partial(archives.inference_artifact, offer),
-            offer.prepacked_artifact: partial(archives.prepacked_artifact, offer),
         }
+        if not offer.trains:
+            found |= {key: partial(archives.inference_artifact, offer) for key in _models(offer)}
         found |= {f"{offer.dataset}{path}": partial(bytes, body) for path, body in datasets.files(offer.model.dataset).items()}
     return found
+
+
+def _models(offer: Offer) -> tuple[str, str]:
+    """The keys under which a model to deploy is found."""
+    return offer.inference_artifact, offer.prepacked_artifact
 
 
 def _header(offer: Offer) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from sagewright.jumpstart import datasets
 from sagewright_algorithms.manifest import JumpStartModel, Manifest, load, names
 
 _PREPACKED = "1.0.0"
@@ -46,6 +47,11 @@ class Offer:
     def prepacked_artifact(self) -> str:
         """A model with its script: what the SDKs deploy."""
         return f"{self.model.framework}-infer/prepack/v{_PREPACKED}/infer-prepack-{self.model.id}.tar.gz"
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model of it is trained on the default data for whoever wants one."""
+        return self.model.pretrained and bool(datasets.files(self.model.dataset)) and not self.manifest.missing()
 
     @property
     def dataset(self) -> str:
