@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from support.environments import define
 from support.jobs import archive, breast_cancer, csv
 from support.training import PYTORCH, SKLEARN, XGBOOST, Rig
 
@@ -154,6 +155,39 @@ def test_script_mode(rig: Rig) -> None:
     assert job["TrainingJobStatus"] == "Completed", (job, rig.lines(job))
     assert "trained" in rig.lines(job)
     assert "out/job/output/model.tar.gz" in rig.objects.keys("bucket")
+
+
+AUTOGLUON = "763104351884.dkr.ecr.us-east-1.amazonaws.com/autogluon-training:1.3.0-cpu-py311"
+
+
+def in_autogluon(rig: Rig, source: str) -> dict[str, Any]:
+    """A job of a script in an environment with an interpreter of its own."""
+    rig.objects.put("s3://bucket/source.tar.gz", archive({"train.py": source}))
+    given = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bucket/source.tar.gz"'}
+    rig.create(
+        AlgorithmSpecification={"TrainingImage": AUTOGLUON, "TrainingInputMode": "File"},
+        HyperParameters=given,
+        EnableNetworkIsolation=True,
+    )
+    return rig.ended()
+
+
+def test_an_environment_of_its_own_is_built_for_the_first_job(rig: Rig, tmp_path: Path) -> None:
+    """Feature row G02: the job runs in its interpreter and sees none of the server's libraries."""
+    define(tmp_path / "definitions", "autogluon")
+    job = in_autogluon(rig, "import importlib.util, sys; print(sys.prefix, importlib.util.find_spec('numpy'))")
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    built = next((tmp_path / "environments").glob("autogluon-*/bin")).parent
+    assert f"{built} None" in rig.lines(job)
+
+
+def test_an_environment_that_cannot_be_built(rig: Rig, tmp_path: Path) -> None:
+    """The reason and the command that tries again are the job's FailureReason."""
+    define(tmp_path / "definitions", "autogluon", imports=("no_such_library",))
+    reason = in_autogluon(rig, "")["FailureReason"]
+    assert reason.startswith("ClientError: The environment autogluon could not be built; ")
+    assert "`sagewright environments build autogluon`" in reason
+    assert "no_such_library cannot be imported: ModuleNotFoundError" in reason
 
 
 TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}

@@ -8,12 +8,15 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+
+import psutil
 
 from sagewright.compute import images
 
@@ -60,8 +63,11 @@ class Forks:
         )
         atexit.register(self.close)
 
-    def run(self, arguments: list[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """``python -m sagewright_container`` with these arguments and nothing but this environment, to its end."""
+    def run(self, arguments: list[str], env: Mapping[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+        """``python -m sagewright_container`` with these arguments and nothing but this environment, to its end.
+
+        Raises TimeoutExpired when the end does not come within so many seconds.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with tempfile.TemporaryDirectory() as folder:
@@ -71,6 +77,11 @@ class Forks:
             job = {"arguments": arguments, "env": dict(env), "stdout": str(out), "stderr": str(err)}
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
+            if not select.select([self._process.stdout], [], [], timeout)[0]:
+                for child in psutil.Process(self._process.pid).children():
+                    child.kill()
+                self._process.stdout.readline()
+                raise subprocess.TimeoutExpired(arguments, timeout, out.read_bytes(), err.read_bytes())
             code = int(self._process.stdout.readline())
             return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
 

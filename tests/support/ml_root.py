@@ -71,14 +71,17 @@ class MlRoot:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return {**kept, "PYTHONPATH": os.pathsep.join(SOURCES), "SAGEWRIGHT_ML_ROOT": str(self.folder), **more}
 
-    def train(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """``python -m sagewright_container train`` to its end; algorithms on torch in a fork that has it imported."""
+    def train(self, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+        """``python -m sagewright_container train`` to its end, which comes within so many seconds.
+
+        Algorithms on torch run in a fork that has it imported.
+        """
         given = self.environment(**environment)
         algorithm = environment.get("SAGEWRIGHT_ALGORITHM", "")
         if algorithm in manifest.names() and manifest.load(algorithm).environment == "torch":
-            return forks("torch", given["PYTHONPATH"]).run(["train"], given)
+            return forks("torch", given["PYTHONPATH"]).run(["train"], given, timeout)
         command = [sys.executable, "-m", "sagewright_container", "train"]
-        return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
     @contextmanager
     def serving(self, **environment: str) -> Iterator[Served]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import ROLE, WORLD, Harness, Parts
 
+from sagewright.compute.environments.folder import Environments
 from sagewright.compute.fake import Fake
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import InstanceSpec, Runtime
@@ -34,6 +35,7 @@ class Rig:
         self.objects = MemoryObjects("bucket")
         self.objects.put("s3://bucket/train/a.csv", b"1,2")
         self.jobs = tmp_path / "jobs"
+        self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
         self.keyring = Keyring.open(tmp_path / "credentials.json")
         self._options = {"twice": twice, "hold": hold, "slots": slots}
         self.harness = Harness(controllers={"TrainingJob"}, quirks=feature.QUIRKS, install=self._install)
@@ -68,6 +70,7 @@ class Rig:
             objects=self.objects,
             keyring=self.keyring,
             jobs=self.jobs,
+            environments=self.environments,
             endpoint_url="http://127.0.0.1:8400",
             wake=lambda job: self.loop.hint(job),
             hold_describe=self._options["hold"],

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sagewright_algorithms.common import channels as channels_module
-from sagewright_algorithms.common import log
+from sagewright_algorithms.common import ending, log
 from sagewright_algorithms.common.channels import Channel, Examples
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.input_config import check
 from sagewright_algorithms.manifest import load
-from sagewright_container.failure import write_failure
 from sagewright_container.layout import Layout
 
 MODEL = "model_algo-1"
-_CLIENT_EXIT, _ALGORITHM_EXIT = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +53,13 @@ def run(algorithm: str, dimension: str, train: Callable[[Job], None]) -> int:
     layout = Layout.current()
     log.plain("Docker entrypoint called with argument(s): train")
     log.plain("Running default environment configuration script")
-    try:
+
+    def work() -> None:
         job = _prepare(algorithm, dimension, layout)
         train(job)
         job.report.finish()
-    except ClientError as failure:
-        return _fail(layout, f"ClientError: {failure}", f"Customer Error: {failure}", _CLIENT_EXIT)
-    except MemoryError:
-        return _fail(layout, "AlgorithmError: out of memory", "out of memory", _ALGORITHM_EXIT)
-    except Exception as failure:  # noqa: BLE001 - the boundary of the job: whatever it is must reach FailureReason
-        text = f"Internal Server Error: {type(failure).__name__}: {failure}"
-        return _fail(layout, f"AlgorithmError: {text}", f"{text}\n{traceback.format_exc()}", _ALGORITHM_EXIT)
-    return 0
+
+    return ending.of(layout, work)
 
 
 def _prepare(algorithm: str, dimension: str, layout: Layout) -> Job:
@@ -98,9 +90,3 @@ def _document(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ClientError(f"{path.name} is not a JSON object")
     return document
-
-
-def _fail(layout: Layout, reason: str, line: str, code: int) -> int:
-    log.error(line)
-    write_failure(layout, reason)
-    return code

@@ -7,6 +7,7 @@ Every method may block for some milliseconds and is called from worker threads. 
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,8 @@ class InstanceSpec:
 
     ``key`` names it for ever (``training-job/<account>/<region>/<name>/algo-1``): start is a no-op when it runs or has run.
     ``folder`` is its run folder on the host (stdout, started.json, exit.json, sockets; hidden from the container), ``ml`` is
-    bound at /opt/ml. ``image`` names the environment (compute/images.py) whose zygote may serve it. ``argv`` is the command.
+    bound at /opt/ml. ``image`` names the environment (compute/images.py) whose zygote may serve it, ``python`` is the
+    interpreter of that environment: the server's own, or one in a virtual environment. ``argv`` is the command.
     ``network``: "isolated" has loopback only, "open" the host's network. ``way_out`` (host, port) is the one address that an
     isolated container reaches all the same, at the same port of its own loopback. ``peers`` are whom an isolated container
     reaches by their names, at any port of the interface eth0; ``hostname`` is one of them.
@@ -76,6 +78,7 @@ class InstanceSpec:
     peers: Peers | None = None
     hostname: str = "algo-1"
     workdir: str = "/"
+    python: str = sys.executable
 
 
 @dataclass(frozen=True, slots=True)

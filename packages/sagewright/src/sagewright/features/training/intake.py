@@ -1,4 +1,4 @@
-"""Brings in what the containers of a training job read: configuration, channels, code, checkpoints."""
+"""Brings in what the containers of a training job need: their environment, configuration, channels, code, checkpoints."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sagewright.features.training import ml_view
+from sagewright.compute.environments.build import BuildError
+from sagewright.compute.environments.folder import Environments
+from sagewright.compute.images import resolve
+from sagewright.features.training import admission, ml_view
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.instances import JobInstance, instances, receivers
 from sagewright.features.training.synchronised import synchronised
+from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import Access, Share, TransferError, download_channel
@@ -20,12 +24,17 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, objects: Objects, jobs: Path) -> None:
+    def __init__(self, objects: Objects, jobs: Path, environments: Environments) -> None:
         self._objects = objects
         self._jobs = jobs
+        self._environments = environments
 
     async def bring(self, resource: Resource) -> None:
-        """Raises TransferError for what the user can mend, ConnectionError when S3 is away."""
+        """Raises TransferError and ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
+        refused = admission.refusal(resource.spec)
+        if refused:
+            raise ErrandFailed(refused)
+        await self._environment(resource)
         access = Access(resource.world.region, resource.spec["RoleArn"])
         for instance in instances(resource.spec["ResourceConfig"]):
             folder = JobFolder.of(self._jobs, resource, instance.host)
@@ -44,6 +53,12 @@ class Intake:
         found = receivers(resource.spec["ResourceConfig"], source)
         folders = [JobFolder.of(self._jobs, resource, instance.host) for instance in found]
         return [Share(folder.channel(name), folder.mark(f"channel-{name}")) for folder in folders]
+
+    async def _environment(self, resource: Resource) -> None:
+        try:
+            await self._environments.prepare(resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"]).name)
+        except BuildError as problem:
+            raise ErrandFailed(f"ClientError: {problem}") from problem
 
     async def _source(self, folder: JobFolder, spec: Mapping[str, Any]) -> None:
         uri, target = ml_view.source_uri(spec), folder.config / ml_view.SOURCE_ARCHIVE

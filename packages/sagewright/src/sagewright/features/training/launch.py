@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sagewright.base.clock import Clock
+from sagewright.compute.environments.build import BuildError
+from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
@@ -35,13 +37,14 @@ class Launch:
     endpoint_url: str
     keyring: Keyring
     clock: Clock
+    environments: Environments
 
     async def start(self, resource: Resource) -> None:
         """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
         image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
-        containers = self.containers(resource, image)
+        containers = self.containers(resource, image, await self._python(image))
         try:
             # All that can be started are, although one may not be: what runs is what the next look must see.
             ends = await asyncio.gather(*map(self._start, containers), return_exceptions=True)
@@ -53,17 +56,26 @@ class Launch:
                 raise ErrandFailed(f"ClientError: This machine cannot run the job: {unable.strerror}.") from unable
             raise
 
+    async def _python(self, image: Image) -> str:
+        """The interpreter of the image's environment."""
+        try:
+            return await self.environments.prepare(image.name)
+        except BuildError as problem:
+            raise ErrandFailed(f"ClientError: {problem}") from problem
+
     async def _start(self, container: InstanceSpec) -> None:
         await asyncio.to_thread(self.runtime.start, container)
 
-    def containers(self, resource: Resource, image: Image) -> tuple[InstanceSpec, ...]:
-        """What the runtime is asked for."""
+    def containers(self, resource: Resource, image: Image, python: str) -> tuple[InstanceSpec, ...]:
+        """What the runtime is asked for; ``python`` is the interpreter."""
         found = instances(resource.spec["ResourceConfig"])
         hosts = tuple(instance.host for instance in found)
         peers = Peers(network_folder(self.jobs, resource), hosts) if len(hosts) > 1 else None
-        return tuple(self._container(resource, image, instance, peers) for instance in found)
+        return tuple(self._container(resource, image, python, instance, peers) for instance in found)
 
-    def _container(self, resource: Resource, image: Image, instance: JobInstance, peers: Peers | None) -> InstanceSpec:
+    def _container(
+        self, resource: Resource, image: Image, python: str, instance: JobInstance, peers: Peers | None
+    ) -> InstanceSpec:
         """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
         spec, folder = resource.spec, JobFolder.of(self.jobs, resource, instance.host)
         isolated = bool(spec.get("EnableNetworkIsolation"))
@@ -72,7 +84,7 @@ class Launch:
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
             image=image.name,
-            argv=_command(spec["AlgorithmSpecification"], image),
+            argv=_command(spec["AlgorithmSpecification"], image, python),
             folder=folder.run,
             ml=folder.ml,
             env=ml_view.environment(resource, spec, platform),
@@ -82,6 +94,7 @@ class Launch:
             way_out=None if isolated or not peers else self._front,
             peers=peers,
             hostname=instance.host,
+            python=python,
         )
 
     @property
@@ -100,6 +113,6 @@ class Launch:
         return {"AWS_ENDPOINT_URL": url, **keys.environment()}
 
 
-def _command(algorithm: Mapping[str, Any], image: Image) -> tuple[str, ...]:
+def _command(algorithm: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:
     """API AlgorithmSpecification: an entrypoint replaces the image's own command."""
-    return (*(algorithm.get("ContainerEntrypoint") or image.train_command()), *algorithm.get("ContainerArguments", ()))
+    return (*(algorithm.get("ContainerEntrypoint") or image.train_command(python)), *algorithm.get("ContainerArguments", ()))
