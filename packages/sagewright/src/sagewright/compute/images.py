@@ -133,7 +133,6 @@ _ENVIRONMENTS = {
 # Repositories of algorithms that are not written yet.
 _AWAITED = (
     "blazingtext",
-    "forecasting-deepar",
     "image-classification",
     "lda",
     "ntm",
