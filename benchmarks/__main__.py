@@ -8,10 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import control, inference, jobs, load
+from benchmarks import control, inference, jobs, load, training
 from benchmarks.figures import print_figures
 
-SUITES = {"jobs": jobs.figures, "inference": inference.figures, "control": control.figures}
+SUITES = {"jobs": jobs.figures, "inference": inference.figures, "control": control.figures, "training": training.figures}
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from sagewright_algorithms.common import answers, matrix, requests
 from sagewright_algorithms.common.matrix import Rows
 from sagewright_algorithms.manifest import Inference
 from sagewright_container.layout import Layout
+from sagewright_container.serving.endpoint import Endpoint
 from sagewright_container.serving.listen import serve
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
 
@@ -80,7 +81,7 @@ def main(load: Callable[[Path], TableModel], inference: Inference) -> int:
     return run(open_endpoint)
 
 
-def run(open_endpoint: Callable[[Path], ModelEndpoint]) -> int:
+def run(open_endpoint: Callable[[Path], Endpoint]) -> int:
     """Serves what it opens in /opt/ml/model until SIGTERM; 1 when that cannot be loaded."""
     threadpool_limits(1, "blas")  # waking a second thread costs more than a request's products (measured: 7 times)
     try:
@@ -125,12 +126,7 @@ class ModelEndpoint:
 
     def execution_parameters(self) -> Response:
         """What batch transform should do unless the request says otherwise."""
-        document = {
-            "MaxConcurrentTransforms": os.cpu_count() or 1,
-            "BatchStrategy": "MULTI_RECORD",
-            "MaxPayloadInMB": int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _MAXIMUM_PAYLOAD_MB),
-        }
-        return Response(200, orjson.dumps(document), requests.JSON)
+        return execution_parameters()
 
     def _question(self, request: Request) -> Question | Response:
         try:
@@ -163,6 +159,16 @@ class ModelEndpoint:
             responses.append(Response(200, body, item.accept, item.custom_attributes))
             start = end
         return responses
+
+
+def execution_parameters() -> Response:
+    """The usual GET /execution-parameters of this family."""
+    document = {
+        "MaxConcurrentTransforms": os.cpu_count() or 1,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _MAXIMUM_PAYLOAD_MB),
+    }
+    return Response(200, orjson.dumps(document), requests.JSON)
 
 
 def accepted(header: str, default: str, inference: Inference) -> tuple[str, bool]:

@@ -1,0 +1,71 @@
+"""The Object2Vec training job: pairs of token sequences in, ``model_algo-1`` out (DG:object2vec)."""
+
+from __future__ import annotations
+
+import time
+from importlib import import_module
+from pathlib import Path
+
+from sagewright_algorithms.common import log
+from sagewright_algorithms.common.channels import NOTHING, Channel, files
+from sagewright_algorithms.common.errors import ClientError
+from sagewright_algorithms.common.job import Job, run
+from sagewright_algorithms.common.sequences import of_rows
+from sagewright_algorithms.object2vec import pairs as pairs_module
+from sagewright_algorithms.object2vec.pairs import MalformedPairsError, Pairs
+from sagewright_algorithms.object2vec.settings import NetworkSettings, resolve
+
+_JSON_LINES = "application/jsonlines"
+
+
+def main() -> int:
+    """Trains; the exit code."""
+    return run("object2vec", "AWS/Object2Vec", train)
+
+
+def train(job: Job) -> None:
+    """Raises ClientError."""
+    settings = resolve(job.hyperparameters)
+    log.info(f"Encoder configs: {list(settings.document()['encoders'])}")
+    if job.hyperparameters.integer("negative_sampling_rate") and job.hyperparameters.integer("mini_batch_size") == 1:
+        raise ClientError("negative_sampling_rate needs a mini_batch_size of at least 2: negatives are made of other pairs")
+    examples = _read(job, "train", settings)
+    if examples is None:
+        raise ClientError(NOTHING)
+    validation, test = _read(job, "validation", settings), _read(job, "test", settings)
+
+    # By name: torch is not needed to refuse a job, and takes seconds to import where no zygote has it.
+    import_module("sagewright_algorithms.object2vec.fitting").fit(job, settings, examples, validation, test)
+
+
+def _read(job: Job, name: str, settings: NetworkSettings) -> Pairs | None:
+    """All pairs of a channel, None without the channel. Raises ClientError."""
+    if name not in job.channels:
+        return None
+    since = time.time()
+    _check_content_type(job.channels[name])
+    parts = [_pairs(file, settings) for file in files(job.layout.channel(name)) if file.stat().st_size]
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        raise ClientError(NOTHING)
+    found = pairs_module.joined(parts)
+    log.info(f"Read {len(found)} pairs of the channel {name} in {time.time() - since:.3f} s")
+    return found
+
+
+def _check_content_type(channel: Channel) -> None:
+    name = str(channel.get("ContentType") or _JSON_LINES).partition(";")[0].strip().lower()
+    if name != _JSON_LINES:
+        raise ClientError(f"No iterator has been registered for ContentType {(name, '1.0')}")
+
+
+def _pairs(file: Path, settings: NetworkSettings) -> Pairs:
+    try:
+        documents = pairs_module.documents(file.read_bytes())
+        left, right = (
+            of_rows(pairs_module.rows(documents, name, encoder.vocab_size, encoder.max_seq_len))
+            for name, encoder in zip(("in0", "in1"), settings.encoders, strict=True)
+        )
+        return Pairs(left, right, pairs_module.labels(documents, settings.outputs))
+    except MalformedPairsError as error:
+        raise ClientError(f"{error} (line {error.line}, file {file})") from error
