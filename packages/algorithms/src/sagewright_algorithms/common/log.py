@@ -64,10 +64,6 @@ class Reporter:
         """``#test_score (algo-1) : ('msd', 1.5)``."""
         info(f"#test_score ({self.host}) : {(name, value)}")
 
-    def named_test_score(self, name: str, value: float) -> None:
-        """``#test_score (algo-1, RMSE): 1.5``, as DeepAR has it."""
-        info(f"#test_score ({self._host}, {name}): {value}")
-
     def finish(self) -> None:
         """The last ``#metrics`` line: how long everything took, in milliseconds."""
         total = (time.time() - self._started) * 1000

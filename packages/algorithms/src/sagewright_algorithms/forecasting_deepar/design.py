@@ -59,7 +59,10 @@ class Design:
         if not isinstance(document, Mapping):
             raise ValueError("the description of the model is not an object")
         try:
-            design = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in document.items()})
+            given: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+            }
+            design = cls(**given)
             if design.input_width <= len(design.lags) or min(design.lags) < 1 or design.prediction_length < 1:
                 raise ValueError("its numbers do not fit together")
         except (TypeError, ValueError) as error:

@@ -25,6 +25,11 @@ class Scores:
     absolute: float
     weighted: dict[float, float]
 
+    def named(self) -> dict[str, float]:
+        """As the log names them."""
+        means = {"RMSE": self.rmse, "mean_absolute_QuantileLoss": self.absolute, "mean_wQuantileLoss": self.mean_weighted}
+        return means | {f"wQuantileLoss[{quantile}]": loss for quantile, loss in self.weighted.items()}
+
     @property
     def mean_weighted(self) -> float:
         """Over the quantiles."""

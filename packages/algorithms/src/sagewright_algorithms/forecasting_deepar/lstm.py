@@ -8,6 +8,7 @@ tanh(x) = 2 σ(2x) − 1 stands for tanh, which costs four times as much as σ o
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -26,44 +27,42 @@ class State(NamedTuple):
 
 
 class Lstm(nn.Module):
-    """``layers`` of ``cells``. A gate's weights are in the order input, forget, output, candidate (of which tanh takes half)."""
+    """``layers`` of ``cells``. Weights are in the order of the gates input, forget, output and of the candidate.
+
+    What the candidate's weights make is halved before tanh.
+    """
 
     def __init__(self, width: int, cells: int, layers: int, zoneout: float) -> None:
         super().__init__()
         self._cells = cells
         self._zoneout = zoneout
-        self.inputs = nn.ModuleList(nn.Linear(cells if layer else width, 4 * cells) for layer in range(layers))
-        self.recurrent = nn.ParameterList(torch.empty(cells, 4 * cells) for _ in range(layers))
-        self._start()
+        self.inputs = nn.ParameterList(self._drawn(cells if layer else width) for layer in range(layers))
+        self.recurrent = nn.ParameterList(self._drawn(cells) for _ in range(layers))
+        self.biases = nn.ParameterList(torch.zeros(4 * cells) for _ in range(layers))
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, State]:
         """Over all steps from an empty state: [steps, rows, width] to [steps, rows, cells] and the state after the last step."""
         state = State([], [])
-        for linear, recurrent in zip(self.inputs, self.recurrent, strict=True):
-            inputs, hidden, cell = _Layer.apply(linear(inputs), recurrent, *self._kept(inputs))
+        for weights, recurrent, bias in zip(self.inputs, self.recurrent, self.biases, strict=True):
+            inputs, hidden, cell = _run_layer(inputs @ weights + bias, recurrent, *self._kept(inputs))
             state.hidden.append(hidden)
             state.cell.append(cell)
         return inputs, state
 
     def step(self, inputs: Tensor, state: State) -> Tensor:
         """One step of prediction, which changes the state: [rows, width] to [rows, cells]."""
-        for layer, (linear, recurrent) in enumerate(zip(self.inputs, self.recurrent, strict=True)):
-            gates = torch.addmm(linear(inputs), state.hidden[layer], recurrent).sigmoid_()
-            entered, forgot, opened, drawn = gates.split(self._cells, 1)
+        for layer, (weights, recurrent, bias) in enumerate(zip(self.inputs, self.recurrent, self.biases, strict=True)):
+            gates = torch.addmm(torch.addmm(bias, inputs, weights), state.hidden[layer], recurrent).sigmoid_()
+            entered, forgot, opened, drawn = gates.chunk(4, 1)
             state.cell[layer] = _candidate(entered, forgot, drawn, state.cell[layer])
             state.hidden[layer] = inputs = opened * _squashed(state.cell[layer])
         return inputs
 
-    def _start(self) -> None:
+    def _drawn(self, width: int) -> Tensor:
         bound = self._cells**-0.5
-        for linear, recurrent in zip(self.inputs, self.recurrent, strict=True):
-            for weights, of_candidate in (
-                (linear.weight, linear.weight[3 * self._cells :]),
-                (recurrent, recurrent[:, 3 * self._cells :]),
-            ):
-                nn.init.uniform_(weights, -bound, bound)
-                of_candidate.data.mul_(2)
-            nn.init.zeros_(linear.bias)
+        weights = torch.empty(width, 4 * self._cells).uniform_(-bound, bound)
+        weights[:, 3 * self._cells :] *= 2
+        return weights
 
     def _kept(self, inputs: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Which parts of the hidden state and of the cell stay, as 0 and 1."""
@@ -99,9 +98,9 @@ class _Layer(torch.autograd.Function):
         context: Any, projected: Tensor, recurrent: Tensor, kept_hidden: Tensor | None, kept_cell: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """``projected`` is what the gates get of the inputs, [steps, rows, 4 cells]."""
-        steps, rows, width = projected.shape
+        _, rows, width = projected.shape
         gates = torch.empty_like(projected)
-        entered, forgot, opened, drawn = (part.unbind(0) for part in gates.split(width // 4, 2))
+        entered, forgot, opened, drawn = (part.unbind(0) for part in gates.chunk(4, 2))
         hidden, cell = [projected.new_zeros(rows, width // 4)], [projected.new_zeros(rows, width // 4)]
         candidates, squashed, outputs = [], [], []
         for now, (given, gate) in enumerate(zip(projected.unbind(0), gates.unbind(0), strict=True)):
@@ -142,10 +141,13 @@ class _Layer(torch.autograd.Function):
 
 def _factors(gates: Tensor, squashed: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """The slopes of a candidate along what its gates get (of the output along the third), and of an output along its candidate."""
-    entered, forgot, opened, drawn = gates.split(gates.shape[2] // 4, 2)
+    entered, _, opened, drawn = gates.chunk(4, 2)
     slopes = torch.addcmul(gates, gates, gates, value=-1).view(*gates.shape[:2], 4, -1)
     slopes[:, :, 0] *= drawn * 2 - 1
     slopes[:, :, 1] *= cell
     slopes[:, :, 2] *= squashed
     slopes[:, :, 3] *= entered * 2
     return slopes, opened * (1 - squashed * squashed)
+
+
+_run_layer: Callable[..., tuple[Tensor, Tensor, Tensor]] = _Layer.apply

@@ -36,7 +36,8 @@ class Configuration:
         if not isinstance(document, Mapping):
             raise UnreadablePayloadError("configuration is not an object")
         readers = {"num_samples": _num_samples, "output_types": _output_types, "quantiles": _quantiles}
-        return replace(self, **{name: read(document[name]) for name, read in readers.items() if name in document})
+        given: dict[str, Any] = {name: read(document[name]) for name, read in readers.items() if name in document}
+        return replace(self, **given)
 
 
 @dataclass(frozen=True, slots=True)

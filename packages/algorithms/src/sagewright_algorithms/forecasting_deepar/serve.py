@@ -61,8 +61,7 @@ class ForecastEndpoint:
 
     def execution_parameters(self) -> Response:
         """What batch transform should do unless the request says otherwise."""
-        document = {"MaxConcurrentTransforms": os.cpu_count() or 1, "BatchStrategy": "SINGLE_RECORD", "MaxPayloadInMB": 6}
-        return Response(200, orjson.dumps(document), JSON)
+        return endpoint.execution_parameters()
 
     def _question(self, asked: Request) -> ForecastRequest | Response:
         try:

@@ -40,10 +40,7 @@ def _score(job: Job, settings: Settings, forecaster: Forecaster, test: Sequence[
     since = time.time()
     scores = evaluation.score(forecaster, test, settings.quantiles, settings.num_eval_samples)
     job.report.metrics(since, {"model.score.time": (time.time() - since) * 1000})
-    job.report.named_test_score("RMSE", scores.rmse)
-    job.report.named_test_score("mean_absolute_QuantileLoss", scores.absolute)
-    job.report.named_test_score("mean_wQuantileLoss", scores.mean_weighted)
-    for quantile, loss in scores.weighted.items():
-        job.report.named_test_score(f"wQuantileLoss[{quantile}]", loss)
+    for name, value in scores.named().items():
+        log.info(f"#test_score ({job.report.host}, {name}): {value}")
     job.report.quality("test", "RMSE", scores.rmse)
     job.report.quality("test", "mean_wQuantileLoss", scores.mean_weighted)

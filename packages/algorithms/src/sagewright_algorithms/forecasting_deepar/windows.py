@@ -73,7 +73,7 @@ class Panel:
     def _lagged(self, which: Integers, steps: Integers, mean: Floats, scale: Floats) -> Floats:
         """The scaled values so many steps ago; the scaled mean for a missing one, 0 before the first."""
         places = self._within(which[:, None], steps[:, :, None] - self._lags)
-        lagged = self._values[places] / scale[:, None]
+        lagged = np.asarray(self._values[places] / scale[:, None], np.float32)
         gaps = np.nonzero(np.isnan(lagged))
         lagged[gaps] = np.where(places[gaps] == _NOWHERE, 0, mean[gaps[1]])
         return lagged
