@@ -9,7 +9,7 @@ import catboost
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
-from support import jumpstart_jobs, tables
+from support import jumpstart_jobs, splits
 from support.ml_root import MlRoot
 from support.numpy_jobs import csv
 
@@ -32,13 +32,13 @@ DEFAULTS = {
 }
 
 
-def fitted(model: Any, split: tables.Split) -> Any:
+def fitted(model: Any, split: splits.Split) -> Any:
     """The library's, with AWS's patience."""
     held = (split.validation[:, 1:], split.validation[:, 0])
     return model.fit(split.train[:, 1:], split.train[:, 0], eval_set=held, early_stopping_rounds=5)
 
 
-def ours(root: MlRoot, model: str, split: tables.Split, member: str) -> Any:
+def ours(root: MlRoot, model: str, split: splits.Split, member: str) -> Any:
     """What the endpoint answers for the validation rows."""
     given = {name: str(value) for name, value in QUICK.items()}
     jumpstart_jobs.fit(root, "catboost", model, {**given, "verbose": "50"}, training=split.files())
@@ -48,7 +48,7 @@ def ours(root: MlRoot, model: str, split: tables.Split, member: str) -> Any:
 
 def test_breast_cancer(tmp_path: Path) -> None:
     """Reference AUC 0.9855."""
-    split = tables.breast_cancer()
+    split = splits.breast_cancer()
     found = ours(MlRoot(tmp_path / "ml"), CLASSIFICATION, split, "probabilities")
     model = fitted(catboost.CatBoostClassifier(**QUICK, **DEFAULTS, eval_metric="AUC"), split)
     assert found == pytest.approx(model.predict_proba(split.validation[:, 1:])[:, 1], abs=1e-9)
@@ -57,7 +57,7 @@ def test_breast_cancer(tmp_path: Path) -> None:
 
 def test_digits(tmp_path: Path) -> None:
     """Reference accuracy 0.9756."""
-    split = tables.digits()
+    split = splits.digits()
     found = ours(MlRoot(tmp_path / "ml"), CLASSIFICATION, split, "probabilities")
     model = fitted(catboost.CatBoostClassifier(**QUICK, **DEFAULTS, loss_function="MultiClass"), split)
     assert found == pytest.approx(model.predict_proba(split.validation[:, 1:]), abs=1e-9)
@@ -66,7 +66,7 @@ def test_digits(tmp_path: Path) -> None:
 
 def test_diabetes(tmp_path: Path) -> None:
     """Reference RMSE 60.7."""
-    split = tables.diabetes()
+    split = splits.diabetes()
     found = ours(MlRoot(tmp_path / "ml"), REGRESSION, split, "prediction")
     model = fitted(catboost.CatBoostRegressor(**QUICK, **DEFAULTS), split)
     assert found == pytest.approx(model.predict(split.validation[:, 1:]), rel=1e-9)

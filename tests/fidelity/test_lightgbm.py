@@ -9,7 +9,7 @@ import lightgbm
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
-from support import jumpstart_jobs, tables
+from support import jumpstart_jobs, splits
 from support.ml_root import MlRoot
 from support.numpy_jobs import csv
 
@@ -30,7 +30,7 @@ DEFAULTS = {
 }
 
 
-def reference(split: tables.Split, **parameters: Any) -> Any:
+def reference(split: splits.Split, **parameters: Any) -> Any:
     """What the library predicts for the validation rows."""
     train = lightgbm.Dataset(split.train[:, 1:], split.train[:, 0])
     validation = lightgbm.Dataset(split.validation[:, 1:], split.validation[:, 0], reference=train)
@@ -39,7 +39,7 @@ def reference(split: tables.Split, **parameters: Any) -> Any:
     return booster.predict(split.validation[:, 1:])
 
 
-def ours(root: MlRoot, model: str, split: tables.Split, member: str) -> Any:
+def ours(root: MlRoot, model: str, split: splits.Split, member: str) -> Any:
     """What the endpoint answers for them."""
     jumpstart_jobs.fit(root, "lightgbm", model, {}, training=split.files())
     with jumpstart_jobs.serving(root, "sklearn") as served:
@@ -48,7 +48,7 @@ def ours(root: MlRoot, model: str, split: tables.Split, member: str) -> Any:
 
 def test_breast_cancer(tmp_path: Path) -> None:
     """Reference AUC 0.9855."""
-    split = tables.breast_cancer()
+    split = splits.breast_cancer()
     found = ours(MlRoot(tmp_path / "ml"), CLASSIFICATION, split, "probabilities")
     assert found == pytest.approx(reference(split, objective="binary", metric="binary_logloss"), abs=1e-9)
     assert roc_auc_score(split.validation[:, 0], found) > 0.985
@@ -56,7 +56,7 @@ def test_breast_cancer(tmp_path: Path) -> None:
 
 def test_digits(tmp_path: Path) -> None:
     """Reference accuracy 0.9756."""
-    split = tables.digits()
+    split = splits.digits()
     found = ours(MlRoot(tmp_path / "ml"), CLASSIFICATION, split, "probabilities")
     expected = reference(split, objective="multiclass", metric="multi_logloss", num_class=10)
     assert found == pytest.approx(expected, abs=1e-9)
@@ -65,7 +65,7 @@ def test_digits(tmp_path: Path) -> None:
 
 def test_diabetes(tmp_path: Path) -> None:
     """Reference RMSE 60.7."""
-    split = tables.diabetes()
+    split = splits.diabetes()
     found = ours(MlRoot(tmp_path / "ml"), REGRESSION, split, "prediction")
     assert found == pytest.approx(reference(split, objective="regression", metric="rmse"), rel=1e-9)
     assert np.sqrt(np.mean((found - split.validation[:, 0]) ** 2)) < 63  # of another split: ours is every fifth row

@@ -1,47 +1,37 @@
-"""scikit-learn's tables as JumpStart's algorithms read them: label first, every fifth row for validation."""
+"""Bodies of the same rows in each content type that the algorithms of tables take."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer
 
 from support.numpy_jobs import csv
+from support.record_io import records
 
-Table = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Training and validation rows, the label in the first column."""
-
-    train: Table
-    validation: Table
-
-    def files(self) -> dict[str, bytes]:
-        """Of one channel."""
-        return {"train/data.csv": csv(self.train), "validation/data.csv": csv(self.validation)}
+RECORD_IO = "application/x-recordio-protobuf"
+ALL = ("text/csv", "application/json", "application/jsonlines", RECORD_IO)
 
 
-def breast_cancer() -> Split:
-    return _split(load_breast_cancer)
+def bodies(rows: NDArray[Any], content_types: Iterable[str] = ALL) -> dict[str, bytes]:
+    """By content type."""
+    listed = [{"features": row} for row in rows.tolist()]
+    every = {
+        "text/csv": csv(rows),
+        "application/json": json.dumps({"instances": listed}).encode(),
+        "application/jsonlines": "".join(json.dumps(item) + "\n" for item in listed).encode(),
+        RECORD_IO: records(rows.astype(np.float32)),
+    }
+    return {name: every[name] for name in content_types}
 
 
-def digits() -> Split:
-    return _split(load_digits)
-
-
-def diabetes() -> Split:
-    return _split(load_diabetes)
-
-
-def _split(load: Callable[[], Any]) -> Split:
-    found = load()
-    table = np.column_stack([found.target, found.data])
-    table = np.array([[float(f"{cell:.9g}") for cell in row] for row in table])  # as the CSV has them
-    held = np.arange(len(table)) % 5 == 4
-    return Split(table[~held], table[held])
+def cancer() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Standardised rows and labels of scikit-learn's breast cancer data, shuffled."""
+    rows, labels = load_breast_cancer(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(labels))
+    rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    return rows[order], labels[order]
