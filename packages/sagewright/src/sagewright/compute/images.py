@@ -138,9 +138,7 @@ _AWAITED = (
     "lda",
     "ntm",
     "object-detection",
-    "object2vec",
     "semantic-segmentation",
-    "seq2seq",
 )
 
 # Algorithms whose image also runs the user's own script.
