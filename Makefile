@@ -6,7 +6,7 @@ CLIENTS := .clients
 # Byte code is worth a factor of three at start-up; some machines switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up test test-slow lint bench clients system coverage clean
+.PHONY: help demo up test test-slow lint bench clients system coverage guide clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ bench: .venv/tested $(CLIENTS)/peers ## the figures, as ratios measured in one r
 coverage: .venv/installed ## write docs/coverage.md anew
 	$(BIN)/python tests/docs/coverage_page.py > docs/coverage.md.new
 	mv docs/coverage.md.new docs/coverage.md
+
+guide: .venv/installed ## write docs/guide/algorithms anew
+	$(BIN)/python tests/docs/algorithm_pages.py
 
 clients: $(CLIENTS)/installed
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
+import numpy as np
 import psutil
 import pytest
+from support.environments import define
 from support.serving import MODEL, SKLEARN, XGBOOST, Rig, archive, variant, xgboost_model
 
 from sagewright.compute import records
@@ -220,6 +222,32 @@ def test_an_update_replaces_the_model_without_a_gap(rig: Rig, endpoint: dict[str
         assert predicted(rig) in (pytest.approx(5.0, abs=0.5), pytest.approx(15.0, abs=1.0))
     assert predicted(rig) == pytest.approx(15.0, abs=1.0)
     assert rig.describe()["EndpointConfigName"] == "tripled"
+
+
+def test_an_environment_that_cannot_be_built(rig: Rig, tmp_path: Path) -> None:
+    """Feature row G02: the reason is the endpoint's FailureReason; mended, the next endpoint is in service."""
+    image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/autogluon-inference:1.3.0-cpu-py311"
+    script = b"import sys\ndef model_fn(_): return sys.prefix\ndef transform_fn(model, *_): return model, 'text/plain'\n"
+    rig.objects.put(MODEL, archive({"code/inference.py": script}))
+    rig.model(image=image, SAGEMAKER_PROGRAM="inference.py")
+    rig.config()
+    define(tmp_path / "definitions", "autogluon", imports=("no_such_library",))
+    found = rig.endpoint()
+    assert found["EndpointStatus"] == "Failed"
+    assert "no_such_library cannot be imported" in found["FailureReason"]
+    define(tmp_path / "definitions", "autogluon")
+    lend_numpy(rig.harness.run(rig.environments.prepare("autogluon")))
+    again = rig.endpoint("again")
+    assert again["EndpointStatus"] == "InService", (again.get("FailureReason"), rig.lines("/aws/sagemaker/Endpoints/again", ""))
+    answer = rig.invoke(b"1", name="again")
+    assert answer.body.decode() == str(next((tmp_path / "environments").glob("autogluon-*/bin")).parent)
+
+
+def lend_numpy(python: str) -> None:
+    """All that the toolkit needs to serve; a network would be needed to install it."""
+    packages = Path(np.__file__).parents[1]
+    for folder in packages.glob("numpy*"):
+        next(Path(python).parents[1].glob("lib/python*/site-packages")).joinpath(folder.name).symlink_to(folder)
 
 
 def test_a_failed_update_leaves_the_old_model_serving(rig: Rig, endpoint: dict[str, Any]) -> None:

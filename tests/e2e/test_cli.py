@@ -20,7 +20,7 @@ from support.server import ROLE, SKLEARN, XGBOOST, Server
 
 from sagewright.settings import free_port
 
-COMMANDS = ("up", "down", "status", "env", "run", "demo", "logs", "doctor", "reset")
+COMMANDS = ("up", "down", "status", "env", "run", "demo", "logs", "doctor", "reset", "environments list")
 
 
 class Shell:
@@ -85,11 +85,11 @@ def _down(server: Server) -> None:
 class TestHelp:
     def test_the_table_of_contents_names_every_command(self, stopped: Server) -> None:
         text = Shell(stopped)("--help").stdout
-        assert all(re.search(rf"\b{command}\b", text) for command in COMMANDS)
+        assert all(re.search(rf"\b{command.split()[0]}\b", text) for command in COMMANDS)
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_every_command_says_what_it_does_and_what_each_option_means(self, stopped: Server, command: str) -> None:
-        text = Shell(stopped)(command, "--help").stdout
+        text = Shell(stopped)(*command.split(), "--help").stdout
         options = re.findall(r"│ +(--[a-z-]+)(.*)│", text)
         assert "Usage:" in text
         assert options
@@ -189,6 +189,29 @@ class TestRefusals:
         assert done.returncode == {"logs": 1, "status": 3, "down": 0}[arguments[0]]
         assert "Traceback" not in done.stderr
         assert done.stdout.strip() == "null" if "--json" in arguments else "server" in done.stdout + done.stderr
+
+
+class TestEnvironments:
+    """Feature row G02. What `build` does is held in tests/contract/test_environments.py: here would be a network."""
+
+    def test_what_is_not_built_is_listed(self, tmp_path: Path) -> None:
+        assert re.search(r"autogluon.*not built", _command("environments", "list", "--data", str(tmp_path)).stdout)
+
+    @pytest.mark.parametrize("verb", ["build", "remove"])
+    def test_one_that_is_not_defined(self, tmp_path: Path, verb: str) -> None:
+        done = _command("environments", verb, "nothing", "--data", str(tmp_path))
+        assert done.returncode == 2
+        assert "there is no environment nothing; there are autogluon" in done.stderr
+
+    def test_a_build_that_fails_says_why(self, tmp_path: Path) -> None:
+        given = {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "empty")}
+        done = _command("environments", "build", "autogluon", "--data", str(tmp_path / "data"), env=given)
+        assert done.returncode == 1
+        assert "autogluon could not be built" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert (
+            "autogluon is not built" in _command("environments", "remove", "autogluon", "--data", str(tmp_path / "data")).stdout
+        )
 
 
 class TestRunning:

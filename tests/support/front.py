@@ -27,6 +27,7 @@ from sagewright.front.exchange import Patience
 from sagewright.front.gateway import Gateway
 from sagewright.front.objects import ObjectStore
 from sagewright.front.presigned_v2 import PresignedV2
+from sagewright.front.process import object_store
 from sagewright.front.server import Server
 from sagewright.objects.upstream import RECORD
 from sagewright.settings import Settings
@@ -193,7 +194,7 @@ class FrontRig:
 
 
 def _embedded(rig: FrontRig) -> ObjectStore:
-    return ObjectStore(record=rig.settings.run / RECORD)
+    return object_store(rig.settings)
 
 
 def serve_for_ever(data: str) -> None:

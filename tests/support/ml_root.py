@@ -15,6 +15,9 @@ from pathlib import Path
 from socket import socket
 from time import monotonic
 
+from sagewright_algorithms import manifest
+from support.forks import forks
+
 SOURCES = [str(Path(__file__).parents[2] / "packages" / name / "src") for name in ("container", "algorithms")]
 
 
@@ -68,11 +71,17 @@ class MlRoot:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return {**kept, "PYTHONPATH": os.pathsep.join(SOURCES), "SAGEWRIGHT_ML_ROOT": str(self.folder), **more}
 
-    def train(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """``python -m sagewright_container train`` to its end."""
-        command = [sys.executable, "-m", "sagewright_container", "train"]
+    def train(self, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+        """``python -m sagewright_container train`` to its end, which comes within so many seconds.
+
+        Algorithms on torch run in a fork that has it imported.
+        """
         given = self.environment(**environment)
-        return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
+        algorithm = environment.get("SAGEWRIGHT_ALGORITHM", "")
+        if algorithm in manifest.names() and manifest.load(algorithm).environment == "torch":
+            return forks("torch", given["PYTHONPATH"]).run(["train"], given, timeout)
+        command = [sys.executable, "-m", "sagewright_container", "train"]
+        return subprocess.run(command, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
     @contextmanager
     def serving(self, **environment: str) -> Iterator[Served]:

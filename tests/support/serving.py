@@ -17,6 +17,7 @@ import xgboost
 from harness import ROLE, WORLD, Harness, Parts
 
 from sagewright.base.clock import SystemClock
+from sagewright.compute.environments.folder import Environments
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import Runtime
 from sagewright.features.hosting.hosting import Hosting
@@ -50,6 +51,7 @@ class Rig:
         self.objects = MemoryObjects("bucket")
         self.objects.put(MODEL, archive({"xgboost-model": xgboost_model()}))
         self.jobs = tmp_path / "jobs"
+        self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
         self.snapshot = tmp_path / "run" / "routes.json"
         self.snapshot.parent.mkdir()
         self._twice = twice
@@ -109,7 +111,7 @@ class Rig:
         machine = Machine(2, 8 * 1024**3)
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
-        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back)
+        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
         self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine)
         self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
         self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sagewright_algorithms.common import answers, channels, ndarray_file, requests, uniform_records
+from sagewright_algorithms.common import answers, channels, input_config, ndarray_file, requests, uniform_records
 from sagewright_algorithms.common.endpoint import ModelEndpoint, TableReader
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
@@ -212,13 +212,14 @@ class TestChannels:
 
     def test_channels_are_checked_against_the_manifest(self) -> None:
         kmeans = load("kmeans")
-        for given, message in (
+        wrong: tuple[tuple[dict[str, dict[str, str]], str], ...] = (
             ({}, "'train' is a required property"),
             ({"train": {}, "other": {}}, "'other' was unexpected"),
             ({"train": {"S3DistributionType": "Nowhere"}}, "'Nowhere' is not one of"),
-        ):
+        )
+        for given, message in wrong:
             with pytest.raises(ClientError, match=message):
-                channels.check(kmeans, given)
+                input_config.check(kmeans, given)
 
 
 class Double:

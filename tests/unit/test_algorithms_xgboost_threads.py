@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from sagewright_algorithms.xgboost.threads import VALUES_PER_THREAD, threads_for
+from sagewright_algorithms.common.threads import VALUES_PER_THREAD, threads_for
 
 
 @pytest.mark.parametrize(

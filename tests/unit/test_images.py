@@ -51,12 +51,6 @@ def test_legacy_xgboost_is_the_algorithm_without_script_mode() -> None:
     assert (image.name, image.algorithm, image.framework) == ("xgboost", "xgboost", "")
 
 
-def test_an_algorithm_that_is_not_there_yet_says_so() -> None:
-    image = images.resolve("382416733822.dkr.ecr.us-east-1.amazonaws.com/image-classification:1")
-    assert image.kind == "algorithm"
-    assert "image-classification is not available" in image.problem
-
-
 @pytest.mark.parametrize("uri", ["123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest", "", "::", "a/b/c\n:x", "@", "é:é"])
 def test_anything_else_is_unknown_and_says_why(uri: str) -> None:
     image = images.resolve(uri)

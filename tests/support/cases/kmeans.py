@@ -8,7 +8,7 @@ from sklearn.datasets import load_iris
 
 from support.cases import Case, Channel, Invoke, WrongChannel, WrongHyperparameter
 from support.numpy_jobs import csv
-from support.record_io import records
+from support.tables import bodies
 
 _ROWS = load_iris().data
 
@@ -24,12 +24,7 @@ def case() -> Case:
             "train": Channel(content_type, {"rows.csv": rows}),
             "test": Channel(content_type, {"rows.csv": rows}),
         },
-        requests={
-            "text/csv": csv(_ROWS[:5]),
-            "application/json": json.dumps({"instances": [{"features": row} for row in _ROWS[:5].tolist()]}).encode(),
-            "application/jsonlines": b"".join(json.dumps({"features": row}).encode() + b"\n" for row in _ROWS[:5].tolist()),
-            "application/x-recordio-protobuf": records(_ROWS[:5]),
-        },
+        requests=bodies(_ROWS[:5]),
         artifact=("model_algo-1",),
         check=_check,
         metrics=("test:msd", "train:progress", "train:throughput"),
@@ -38,7 +33,7 @@ def case() -> Case:
             WrongHyperparameter("k", "0", "'0' is not valid under any of the given schemas"),
             WrongHyperparameter("kk", "1", "Additional hyperparameters are not allowed ('kk' was unexpected)"),
         ),
-        wrong_channels=(WrongChannel("train", Channel(content_type, {"rows.csv": b"1,2,x,4\n"}), "ClientError: "),),
+        wrong_channels=(WrongChannel("train", Channel(content_type, {"rows.csv": b"1,2,x,4\n"}), "Unable to parse csv"),),
         wrong_requests=(("text/csv", b"1,2,3"), ("application/json", b"{")),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -97,12 +97,41 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class JumpStartModel:
+    """One model id of JumpStart behind which an algorithm stands (DG:jumpstart-foundation-models-use-python-sdk).
+
+    ``task`` tells the algorithm what to train (classification, regression, …); ``framework`` is the folder of its scripts in
+    the JumpStart bucket. ``defaults`` are those of its specification where they are not the algorithm's own: their keys may be
+    aliases, under which the specification then lists the hyperparameter. ``hyperparameters`` and ``metrics`` name what the
+    specification lists (() for all). ``image`` is the framework image it trains and serves in. ``dataset`` is the folder of
+    its default training data in that bucket, "" when it has none. ``pretrained``: a model of these data, trained with the
+    algorithm's own defaults in seconds, is to be had there.
+    """
+
+    id: str
+    version: str
+    task: str
+    framework: str
+    url: str = ""
+    title: str = ""
+    image: str = "pytorch"
+    dataset: str = ""
+    pretrained: bool = False
+    defaults: Mapping[str, str] = field(default_factory=dict, hash=False)
+    hyperparameters: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    training_instance_type: str = "ml.m5.xlarge"
+    inference_instance_type: str = "ml.m5.large"
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """See the module docstring.
 
     ``repositories`` and ``versions`` are those of the image URI; an algorithm of JumpStart has no repository of its own.
     ``environment`` names the zygote it runs in, ``requires`` the modules it cannot do without, ``extra`` what of this
-    distribution installs them ("" when every installation has them).
+    distribution installs them ("" when every installation has them). ``hidden`` are hyperparameters that are taken and have
+    no effect. ``jumpstart`` are its model ids there.
     """
 
     algorithm: str
@@ -120,6 +149,8 @@ class Manifest:
     inference: Inference
     training: Training
     model_file: str
+    hidden: tuple[str, ...] = ()
+    jumpstart: tuple[JumpStartModel, ...] = ()
 
     def missing(self) -> str:
         """ "" when all that it requires is installed, or a sentence with the command that installs it."""
@@ -136,6 +167,13 @@ class Manifest:
     def channel(self, name: str) -> Channel | None:
         """By name."""
         return next((item for item in self.channels if item.name == name), None)
+
+    def model(self, model_id: str) -> JumpStartModel:
+        """Of JumpStart, by its id. Raises KeyError."""
+        found = next((item for item in self.jumpstart if item.id == model_id), None)
+        if found is None:
+            raise KeyError(model_id)
+        return found
 
 
 @cache
@@ -165,13 +203,14 @@ def _installed(module: str) -> bool:
 
 def _manifest(document: Mapping[str, Any]) -> Manifest:
     return Manifest(
-        **_tuples(document, "channels", "hyperparameters", "metrics", "tunable", "inference", "training"),
+        **_tuples(document, "channels", "hyperparameters", "metrics", "tunable", "inference", "training", "jumpstart"),
         channels=tuple(Channel(**_tuples(item)) for item in document["channels"]),
         hyperparameters=tuple(Hyperparameter(**_tuples(item)) for item in document["hyperparameters"]),
         metrics=tuple(Metric(**item) for item in document["metrics"]),
         tunable=tuple(TunableRange(**_tuples(item)) for item in document["tunable"]),
         inference=Inference(**_tuples(document["inference"])),
         training=Training(**document["training"]),
+        jumpstart=tuple(JumpStartModel(**_tuples(item)) for item in document.get("jumpstart", ())),
     )
 
 

@@ -17,6 +17,7 @@ MAGIC = 0xCED7230A
 _FRAME = struct.Struct("<II")
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FLOAT32, _FLOAT64, _INT32 = 2, 3, 7
+_UNSIGNED = 0xFFFFFFFFFFFFFFFF  # a negative number is written as its 64 bits
 
 
 class MalformedRecordError(ValueError):
@@ -68,7 +69,7 @@ def decode(content: bytes | memoryview) -> Iterator[Record]:
 
 
 def encode(records: Iterable[Record]) -> bytes:
-    """A RecordIO stream of Records; tensors are Float32, those of an array of integers Int32."""
+    """A RecordIO stream of Records with Float32 tensors, and Int32 tensors where the values are an ``array("i")``."""
     return b"".join(frame(_encode_record(record)) for record in records)
 
 
@@ -157,7 +158,7 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, at
+            return value & _UNSIGNED, at
         shift += 7
     raise MalformedRecordError("a varint is cut off")
 
@@ -177,8 +178,9 @@ def _encode_record(record: Record) -> bytes:
 
 
 def _encode_entry(name: str, tensor: Tensor) -> bytes:
-    whole = tensor.values.typecode not in "fd"
-    message = _delimited(1, b"".join(map(_encode_int32, tensor.values)) if whole else tensor.values.tobytes())
+    whole = tensor.values.typecode == "i"
+    packed = b"".join(_encode_varint(int(value) & _UNSIGNED) for value in tensor.values) if whole else tensor.values.tobytes()
+    message = _delimited(1, packed)
     if tensor.keys is not None:
         message += _delimited(2, b"".join(map(_encode_varint, tensor.keys)))
     if tensor.shape:
@@ -188,10 +190,6 @@ def _encode_entry(name: str, tensor: Tensor) -> bytes:
 
 def _delimited(number: int, payload: bytes) -> bytes:
     return _encode_varint(number << 3 | _LENGTH) + _encode_varint(len(payload)) + payload
-
-
-def _encode_int32(value: float) -> bytes:
-    return _encode_varint(int(value) & 0xFFFFFFFFFFFFFFFF)
 
 
 def _encode_varint(value: int) -> bytes:

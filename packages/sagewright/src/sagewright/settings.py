@@ -139,6 +139,11 @@ class Settings:
         return self.data / "jobs"
 
     @property
+    def environments(self) -> Path:
+        """Environments with an interpreter of their own, built from what lies in compute/environments."""
+        return self.data / "environments"
+
+    @property
     def run(self) -> Path:
         """Pid files, logs, the route snapshot."""
         return self.data / "run"

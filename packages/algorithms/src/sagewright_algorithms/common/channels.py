@@ -13,7 +13,6 @@ import numpy as np
 from sagewright_algorithms.common import csv_rows, matrix, uniform_records
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.matrix import Floats, Rows
-from sagewright_algorithms.manifest import Manifest
 from sagewright_algorithms.recordio import MalformedRecordError, Tensor, decode
 
 RECORDIO, CSV = "application/x-recordio-protobuf", "text/csv"
@@ -47,23 +46,6 @@ class Examples:
         if self.labels is None:
             raise ClientError("The data has no labels: each record needs one (label_size=1 for text/csv)")
         return self.labels
-
-
-def check(manifest: Manifest, channels: Mapping[str, Channel]) -> None:
-    """Names, distribution and input mode against the manifest. Raises ClientError."""
-    missing = [item.name for item in manifest.channels if item.required and item.name not in channels]
-    if missing:
-        raise ClientError(
-            f"Unable to initialize the algorithm. Failed to validate input data configuration: '{missing[0]}' is a required property"
-        )
-    for name, given in channels.items():
-        expected = manifest.channel(name)
-        if expected is None:
-            raise ClientError(f"Additional channels are not allowed ('{name}' was unexpected)")
-        for member, allowed in (("S3DistributionType", expected.distributions), ("TrainingInputMode", expected.input_modes)):
-            value = given.get(member, allowed[0])
-            if value not in allowed:
-                raise ClientError(f"{value!r} is not one of {list(allowed)}: {member} of the channel {name}")
 
 
 def read(folder: Path, channel: Channel) -> Examples:

@@ -23,10 +23,10 @@ _NUMBER_PATTERN = r"^([-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?)$"
 class Hyperparameters:
     """Checked values, by name. What was not sent and has no default is not set."""
 
-    def __init__(self, manifest: Manifest, given: Mapping[str, Any], hidden: frozenset[str] = frozenset()) -> None:
-        """``hidden``: more names that are taken and have no effect. Raises ClientError."""
+    def __init__(self, manifest: Manifest, given: Mapping[str, Any]) -> None:
+        """Raises ClientError."""
         sent = {name: str(value).strip() for name, value in given.items()}
-        _check_names(manifest, sent, HIDDEN | hidden)
+        _check_names(manifest, sent)
         self.final = {item.name: item.default for item in manifest.hyperparameters if item.default is not None} | sent
         self._values = {
             item.name: _checked(item, self.final[item.name]) for item in manifest.hyperparameters if item.name in self.final
@@ -69,8 +69,8 @@ class Hyperparameters:
         return auto
 
 
-def _check_names(manifest: Manifest, sent: Mapping[str, str], hidden: frozenset[str]) -> None:
-    known = {item.name for item in manifest.hyperparameters} | hidden
+def _check_names(manifest: Manifest, sent: Mapping[str, str]) -> None:
+    known = {item.name for item in manifest.hyperparameters} | HIDDEN | set(manifest.hidden)
     unknown = sorted(set(sent) - known)
     if unknown:
         listed = ", ".join(f"'{name}'" for name in unknown)

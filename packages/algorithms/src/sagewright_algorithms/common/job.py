@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sagewright_algorithms.common import channels as channels_module
-from sagewright_algorithms.common import log
+from sagewright_algorithms.common import ending, log
 from sagewright_algorithms.common.channels import Channel, Examples
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
+from sagewright_algorithms.common.input_config import check
 from sagewright_algorithms.manifest import load
-from sagewright_container.failure import write_failure
 from sagewright_container.layout import Layout
 
 MODEL = "model_algo-1"
-_CLIENT_EXIT, _ALGORITHM_EXIT = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +45,38 @@ class Job:
         (self.layout.model / name).write_bytes(content)
 
 
-def run(algorithm: str, dimension: str, train: Callable[[Job], None], hidden: frozenset[str] = frozenset()) -> int:
+def run(algorithm: str, dimension: str, train: Callable[[Job], None]) -> int:
     """Trains; 0 and a model, or the reason in /opt/ml/output/failure and 2 (the user's fault) or 1.
 
-    ``dimension`` is the algorithm's name in AWS's metric lines, ``hidden`` more hyperparameters that have no effect.
+    ``dimension`` is the algorithm's name in AWS's metric lines.
     """
     layout = Layout.current()
     log.plain("Docker entrypoint called with argument(s): train")
     log.plain("Running default environment configuration script")
-    try:
-        job = _prepare(algorithm, dimension, layout, hidden)
+
+    def work() -> None:
+        job = _prepare(algorithm, dimension, layout)
         train(job)
         job.report.finish()
-    except ClientError as failure:
-        return _fail(layout, f"ClientError: {failure}", f"Customer Error: {failure}", _CLIENT_EXIT)
-    except MemoryError:
-        return _fail(layout, "AlgorithmError: out of memory", "out of memory", _ALGORITHM_EXIT)
-    except Exception as failure:  # noqa: BLE001 - the boundary of the job: whatever it is must reach FailureReason
-        text = f"Internal Server Error: {type(failure).__name__}: {failure}"
-        return _fail(layout, f"AlgorithmError: {text}", f"{text}\n{traceback.format_exc()}", _ALGORITHM_EXIT)
-    return 0
+
+    return ending.of(layout, work)
 
 
-def _prepare(algorithm: str, dimension: str, layout: Layout, hidden: frozenset[str]) -> Job:
+def _prepare(algorithm: str, dimension: str, layout: Layout) -> Job:
     manifest = load(algorithm)
     given = _document(layout.config / "hyperparameters.json")
     defaults = {item.name: item.default for item in manifest.hyperparameters if item.default is not None}
     source = f"sagewright_algorithms/{algorithm.replace('-', '_')}/manifest.json"
     log.info(f"Reading default configuration from {source}: {defaults}")
     log.info(f"Merging with provided configuration from {layout.config / 'hyperparameters.json'}: {given}")
-    hyperparameters = Hyperparameters(manifest, given, hidden)
+    hyperparameters = Hyperparameters(manifest, given)
     log.info(f"Final configuration: {hyperparameters.final}")
     resources = _document(layout.config / "resourceconfig.json")
     hosts = resources.get("hosts") or ["algo-1"]
     if len(hosts) > 1:
         raise ClientError("Training on several instances is not available: set InstanceCount to 1")
     channels = _document(layout.config / "inputdataconfig.json")
-    channels_module.check(manifest, channels)
+    check(manifest, channels)
     for line in ("Process 1 is a worker.", "Using default worker.", "Create Store: local"):
         log.info(line)
     host = str(resources.get("current_host") or hosts[0])
@@ -97,9 +90,3 @@ def _document(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ClientError(f"{path.name} is not a JSON object")
     return document
-
-
-def _fail(layout: Layout, reason: str, line: str, code: int) -> int:
-    log.error(line)
-    write_failure(layout, reason)
-    return code

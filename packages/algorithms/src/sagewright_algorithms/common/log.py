@@ -31,7 +31,7 @@ class Reporter:
 
     def __init__(self, algorithm: str, host: str) -> None:
         self._algorithm = algorithm
-        self._host = host
+        self.host = host
         self._started = time.time()
 
     def metrics(self, since: float, values: Mapping[str, float], **dimensions: object) -> None:
@@ -39,7 +39,7 @@ class Reporter:
         document = {
             "StartTime": since,
             "EndTime": time.time(),
-            "Dimensions": {"Algorithm": self._algorithm, "Host": self._host, "Operation": "training", **dimensions},
+            "Dimensions": {"Algorithm": self._algorithm, "Host": self.host, "Operation": "training", **dimensions},
             "Metrics": {name: {"sum": value, "count": 1, "min": value, "max": value} for name, value in values.items()},
         }
         plain("#metrics " + orjson.dumps(document).decode() + "\n")
@@ -49,20 +49,20 @@ class Reporter:
         place = "".join(f"{key}={number}, " for key, number in where.items())
         if "batch" in where:  # AWS's lines have no comma behind the batch
             place = place.removesuffix(", ") + " "
-        info(f"#quality_metric: host={self._host}, {place}{split} {name} <{'score' if score else 'loss'}>={value}")
+        info(f"#quality_metric: host={self.host}, {place}{split} {name} <{'score' if score else 'loss'}>={value}")
 
     def progress(self, done: int, epochs: int) -> None:
         """``#progress_metric: host=algo-1, completed 50 % of epochs``."""
-        info(f"#progress_metric: host={self._host}, completed {100 * done / epochs:g} % of epochs")
+        info(f"#progress_metric: host={self.host}, completed {100 * done / epochs:g} % of epochs")
 
     def throughput(self, records: int, since: float) -> None:
         """``#throughput_metric: host=algo-1, train throughput=5000.0 records/second``."""
         rate = records / max(time.time() - since, 1e-6)
-        info(f"#throughput_metric: host={self._host}, train throughput={rate} records/second")
+        info(f"#throughput_metric: host={self.host}, train throughput={rate} records/second")
 
     def test_score(self, name: str, value: float) -> None:
         """``#test_score (algo-1) : ('msd', 1.5)``."""
-        info(f"#test_score ({self._host}) : {(name, value)}")
+        info(f"#test_score ({self.host}) : {(name, value)}")
 
     def finish(self) -> None:
         """The last ``#metrics`` line: how long everything took, in milliseconds."""

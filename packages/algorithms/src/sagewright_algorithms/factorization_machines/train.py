@@ -14,18 +14,6 @@ from sagewright_algorithms.common.matrix import Floats, WrongWidthError
 from sagewright_algorithms.factorization_machines.artifact import FittedMachine
 from sagewright_algorithms.factorization_machines.machine import Machine, Trainer, sparse
 
-_HIDDEN = frozenset(
-    (
-        "use_bias",
-        "use_linear",
-        "batch_metrics_publish_interval",
-        "_data_format",
-        "_learning_rate",
-        "_optimizer",
-        "_use_full_symbolic",
-        "_wd",
-    )
-)
 _PUBLISH_INTERVAL = 500
 _F1 = "binary_f_1.000"
 Metrics = dict[str, tuple[float, bool]]
@@ -34,7 +22,7 @@ Metrics = dict[str, tuple[float, bool]]
 
 def main() -> int:
     """Trains; the exit code."""
-    return run("factorization-machines", "factorization-machines", train, _HIDDEN)
+    return run("factorization-machines", "factorization-machines", train)
 
 
 def train(job: Job) -> None:

@@ -13,14 +13,13 @@ from sagewright_algorithms.common.job import Job, run
 from sagewright_algorithms.common.matrix import Doubles, Floats
 from sagewright_algorithms.kmeans.clustering import Lloyd, Stream, nearest, start
 
-_HIDDEN = frozenset(("_num_slices", "_disable_wait_to_read"))
 _EXTRA_CENTRES, _TRIALS = 10, 10  # what "auto" means here
 _STARTING_ROWS = 20_000
 
 
 def main() -> int:
     """Trains; the exit code."""
-    return run("kmeans", "AWS/KMeansWebscale", train, _HIDDEN)
+    return run("kmeans", "AWS/KMeansWebscale", train)
 
 
 def train(job: Job) -> None:

@@ -15,13 +15,12 @@ from sagewright_algorithms.knn.index import CODEWORDS, Flat, Index, Metric, list
 from sagewright_algorithms.knn.neighbours import Model, transformed
 from sagewright_algorithms.knn.reduction import projection
 
-_HIDDEN = frozenset(("_faiss_index_nprobe", "epochs"))
 _PROBES = 5
 
 
 def main() -> int:
     """Trains; the exit code."""
-    return run("knn", "AWS/KNN", train, _HIDDEN)
+    return run("knn", "AWS/KNN", train)
 
 
 def train(job: Job) -> None:

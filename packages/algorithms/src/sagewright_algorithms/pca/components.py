@@ -46,7 +46,7 @@ def randomized(batches: Batches, mean: Doubles, number: int, extra: int, random:
     """The rows are mixed at random into ``number + extra`` rows, whose span further passes turn towards the components."""
     sketch = np.zeros((number + extra, len(mean)))
     for batch in batches():
-        signs = random.choice((-1.0, 1.0), (number + extra, len(batch)))
+        signs = random.integers(0, 2, (number + extra, len(batch)), dtype=np.int8) * 2.0 - 1.0
         sketch += signs @ (batch - mean)
     basis = np.linalg.qr(sketch.T)[0]
     for _ in range(_POWER_PASSES):

@@ -15,11 +15,13 @@ from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.pca.components import Batches, Components, mean_of, randomized, regular
 
 _LEAST_EXTRA = 10
+_ROWS_AT_ONCE = 8192
+"""Sums do not depend on the size of a batch; small ones would cost time and nothing else."""
 
 
 def main() -> int:
     """Trains; the exit code."""
-    return run("pca", "PCA", train, frozenset(("epochs",)))
+    return run("pca", "PCA", train)
 
 
 def train(job: Job) -> None:
@@ -41,7 +43,7 @@ def train(job: Job) -> None:
 
 def _components(wanted: Hyperparameters, rows: Floats) -> Components:
     number = wanted.integer("num_components")
-    batches = _batches(rows, wanted.integer("mini_batch_size"))
+    batches = _batches(rows, max(wanted.integer("mini_batch_size"), _ROWS_AT_ONCE))
     mean = mean_of(batches, rows.shape[1])[0] if wanted.flag("subtract_mean") else np.zeros(rows.shape[1])
     if wanted.text("algorithm_mode") == "regular":
         return regular(batches, mean, number)

@@ -11,7 +11,6 @@ from sagewright_algorithms.common.job import Job, run
 from sagewright_algorithms.common.matrix import Doubles
 from sagewright_algorithms.randomcutforest.forest import Forest, grow
 
-_HIDDEN = frozenset(("_ftp_port", "epochs"))
 _DEVIATIONS = 3
 _SMALLEST_SAMPLE = 64
 """A tree of a handful of points says little: below this, trees share rows instead of dividing them."""
@@ -19,7 +18,7 @@ _SMALLEST_SAMPLE = 64
 
 def main() -> int:
     """Trains; the exit code."""
-    return run("randomcutforest", "RandomCutForest", train, _HIDDEN)
+    return run("randomcutforest", "RandomCutForest", train)
 
 
 def train(job: Job) -> None:

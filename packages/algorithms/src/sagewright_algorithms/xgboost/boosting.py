@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sagewright_algorithms.common.threads import threads_for
 from sagewright_algorithms.xgboost.booster import Booster
 from sagewright_algorithms.xgboost.hyperparameters import Hyperparameters
 from sagewright_algorithms.xgboost.matrix import Matrix
 from sagewright_algorithms.xgboost.metric_names import CUSTOM, TWEEDIE, is_maximized
 from sagewright_algorithms.xgboost.metrics import Floats, score
-from sagewright_algorithms.xgboost.threads import threads_for
 
 Scores = Mapping[tuple[str, str], float]
 """``{(data name, metric): value}`` of one round."""

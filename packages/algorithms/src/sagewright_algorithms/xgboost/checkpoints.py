@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from pathlib import Path
 
+from sagewright_algorithms.common.checkpoint_folder import find, write_whole
 from sagewright_algorithms.xgboost.booster import Booster
 from sagewright_algorithms.xgboost.model_file import load
 from sagewright_container.layout import Layout
@@ -43,19 +42,5 @@ class Checkpoints:
 
 
 def configured(layout: Layout) -> Checkpoints:
-    """By checkpointconfig.json's LocalPath (AWS's default is /opt/ml/checkpoints); without that file, none."""
-    with suppress(FileNotFoundError):
-        local = json.loads((layout.config / "checkpointconfig.json").read_text()).get("LocalPath") or "/opt/ml/checkpoints"
-        folder = Path(local)
-        if folder.is_relative_to("/opt/ml"):
-            folder = layout.root / folder.relative_to("/opt/ml")
-        folder.mkdir(parents=True, exist_ok=True)
-        return Checkpoints(folder)
-    return Checkpoints(layout.checkpoints if layout.checkpoints.is_dir() else None)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A reader sees the old file or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.writing")
-    beside.write_bytes(content)
-    beside.replace(path)
+    """In the job's checkpoint folder."""
+    return Checkpoints(find(layout))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sagewright_algorithms.common.checkpoint_folder import write_whole
 from sagewright_algorithms.xgboost.boosting import Scores, Watched, boost, evaluation_line
-from sagewright_algorithms.xgboost.checkpoints import write_whole
 from sagewright_algorithms.xgboost.hyperparameters import Hyperparameters
 from sagewright_algorithms.xgboost.log import info
 from sagewright_algorithms.xgboost.matrix import Matrix

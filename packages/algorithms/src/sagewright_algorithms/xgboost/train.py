@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sagewright_algorithms.common.checkpoint_folder import write_whole
 from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_algorithms.xgboost import data, labels
 from sagewright_algorithms.xgboost.boosting import AfterRound, Watched, boost
-from sagewright_algorithms.xgboost.checkpoints import Checkpoints, configured, write_whole
+from sagewright_algorithms.xgboost.checkpoints import Checkpoints, configured
 from sagewright_algorithms.xgboost.cross_validation import cross_validate
 from sagewright_algorithms.xgboost.errors import UserError
 from sagewright_algorithms.xgboost.examples import Examples, columns, joined, matrix

@@ -1,4 +1,8 @@
-"""From the environment and the model folder to a loaded endpoint: finds the user's script, binds its functions, loads the model."""
+"""From the environment and the model folder to a loaded endpoint: finds the user's script, binds its functions, loads the model.
+
+Beside AWS's functions a script may have one of ours: ``endpoint_fn(model_dir)`` returns an ``Endpoint``, which gets the requests as
+they come, all that have arrived at once, and answers with a status of its own. The scripts of JumpStart's models do.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,15 @@ from pathlib import Path
 from sagewright_container.code import CodeError, make_importable, prepare
 from sagewright_container.layout import Layout
 from sagewright_container.serving import functions
+from sagewright_container.serving.endpoint import Endpoint
 from sagewright_container.serving.frameworks import defaults
 from sagewright_container.serving.handler import UserEndpoint
 
 _DEFAULT_PROGRAM = "inference.py"
+_WHOLE = "endpoint_fn"
 
 
-def load(layout: Layout) -> UserEndpoint:
+def load(layout: Layout) -> Endpoint:
     """Raises CodeError, and whatever the user's script and its model_fn raise."""
     _configure_logging()
     code = _code(layout)
@@ -26,6 +32,9 @@ def load(layout: Layout) -> UserEndpoint:
     if "SAGEMAKER_PROGRAM" in os.environ or (code / program).is_file():
         make_importable(code)
         module = functions.load(code, program)
+    if hasattr(module, _WHOLE):
+        endpoint: Endpoint = getattr(module, _WHOLE)(str(layout.model))
+        return endpoint
     return UserEndpoint(functions.bind(module, defaults(layout.model)), layout.model)
 
 

@@ -11,6 +11,7 @@ from sagewright.base.clock import SystemClock
 from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.capabilities import choose
+from sagewright.compute.environments.folder import Environments
 from sagewright.compute.host import Host
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.retirement import run_folders
@@ -49,6 +50,7 @@ class Parts:
     engine: Engine
     api: Api
     runtime: Runtime
+    environments: Environments
     training: training.Training
     hosting: Hosting
     transform: Transform
@@ -69,13 +71,15 @@ class Parts:
         hints = _Hints()
 
         way_back = WayBack(settings.address, settings.url, keyring, clock)
-        containers = Containers(runtime, objects, store, hints, way_back)
+        environments = Environments(settings.environments)
+        containers = Containers(runtime, objects, store, hints, way_back, environments)
         jobs = training.Training.compose(
             store=store,
             runtime=runtime,
             objects=objects,
             keyring=keyring,
             jobs=settings.jobs,
+            environments=environments,
             endpoint_url=settings.url,
             wake=hints,
             hold_describe=settings.hold_describe,
@@ -102,6 +106,7 @@ class Parts:
             engine=engine,
             api=Api(operations, clock),
             runtime=runtime,
+            environments=environments,
             training=jobs,
             hosting=hosting,
             transform=transform,
@@ -144,7 +149,9 @@ class Parts:
         """Starts the zygotes that the settings ask for; their imports go on beside everything else."""
         if isinstance(self.runtime, Zygote):
             for image in filter(None, self.settings.prewarm.split(",")):
-                self.runtime.warm(image)
+                python = self.environments.interpreter(image)
+                if python is not None:  # else its first job builds it
+                    self.runtime.warm(image, python)
 
 
 def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring) -> Engine:

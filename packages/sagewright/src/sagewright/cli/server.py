@@ -100,7 +100,7 @@ def reset(data: Data = None, yes: Annotated[bool, typer.Option("--yes", "-y", he
         typer.confirm(f"Delete all resources, objects and logs in {settings.data}?", abort=True)
     remove_all(settings.jobs)
     for entry in settings.data.iterdir():
-        if entry != settings.credentials:
+        if entry not in (settings.credentials, settings.environments):
             trees.remove(entry)
     if settings.database:
         _empty_database(settings)

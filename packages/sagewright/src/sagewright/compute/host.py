@@ -51,6 +51,15 @@ def trees() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def interpreter(python: str) -> tuple[tuple[str, str], ...]:
+    """The same for a virtual environment's interpreter: its folder, and the Python that it was made of where nothing shows it."""
+    if python == sys.executable:
+        return ()
+    folder, base = Path(python).parent.parent, Path(os.path.realpath(python)).parent.parent
+    found = [(os.path.realpath(folder), str(folder))]
+    return (*found, (str(base), str(base))) if not _covered(base, [*trees(), *found]) else tuple(found)
+
+
 @functools.cache
 def links() -> tuple[tuple[str, str], ...]:
     """Symbolic links at the top, as (goal, path): /bin is usr/bin on most machines."""
@@ -60,7 +69,7 @@ def links() -> tuple[tuple[str, str], ...]:
 @functools.cache
 def python_path() -> tuple[str, ...]:
     """Folders that PYTHONPATH must name so that the container finds the toolkit where it is not installed."""
-    folders = [str(package.parent) for package in _packages() if not _in_site(package)]
+    folders = [str(package.parent) for package in packages() if not _in_site(package)]
     return tuple(dict.fromkeys(folders + [entry for entry in sys.path if _is_user_site(entry)]))
 
 
@@ -76,16 +85,19 @@ def gpu_devices() -> list[str]:
     return sorted(glob.glob("/dev/nvidia*"))  # noqa: PTH207 - strings are wanted
 
 
-def environment(hostname: str) -> dict[str, str]:
-    """What every container finds in its environment, before what its own specification says."""
+def environment(hostname: str, python: str = sys.executable) -> dict[str, str]:
+    """What every container finds in its environment, before what its own specification says.
+
+    ``python`` is the interpreter that it runs in; another one than the server's finds the toolkit among its own packages.
+    """
     values = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"{Path(python).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
         "HOSTNAME": hostname,
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
     }
-    return {**values, "PYTHONPATH": ":".join(python_path())} if python_path() else values
+    return {**values, "PYTHONPATH": ":".join(python_path())} if python == sys.executable and python_path() else values
 
 
 def _python_folders() -> list[Path]:
@@ -97,11 +109,12 @@ def _python_folders() -> list[Path]:
             # A prefix that is somebody's home holds more than Python.
             folders += [path / part for part in _PREFIX_PARTS if (path / part).exists()] if path == Path.home() else [path]
     folders += [Path(entry) for entry in sys.path if _is_user_site(entry)]
-    folders += [package for package in _packages() if not _in_site(package)]
+    folders += [package for package in packages() if not _in_site(package)]
     return [folder for folder in dict.fromkeys(folders) if folder != Path("/")]
 
 
-def _packages() -> list[Path]:
+def packages() -> list[Path]:
+    """The folders of the packages that run inside."""
     found = []
     for name in _INSIDE:
         spec = importlib.util.find_spec(name)

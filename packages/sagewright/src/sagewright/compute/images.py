@@ -1,8 +1,8 @@
 """Which environment an image URI stands for.
 
 Repository and tag decide: the SDKs put an account and a region of AWS's registries in front, 374 accounts for 99 repositories,
-and neither means anything here. For now every image runs in the server's own Python environment. What a built-in algorithm is
-called and needs is in its manifest; the tables below are the framework images.
+and neither means anything here. An image runs in the server's own Python unless compute/environments defines an interpreter of
+its environment's own. What a built-in algorithm is called and needs is in its manifest; the tables below are the framework images.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Image:
     preload: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 
-    def train_command(self) -> tuple[str, ...]:
-        """The argv of a training container."""
-        return (sys.executable, "-m", "sagewright_container", "train")
+    def train_command(self, python: str = sys.executable) -> tuple[str, ...]:
+        """The argv of a training container; ``python`` is the interpreter of its environment."""
+        return (python, "-m", "sagewright_container", "train")
 
-    def serve_command(self) -> tuple[str, ...]:
+    def serve_command(self, python: str = sys.executable) -> tuple[str, ...]:
         """The argv of a serving container."""
-        return (sys.executable, "-m", "sagewright_container", "serve")
+        return (python, "-m", "sagewright_container", "serve")
 
 
 def resolve(uri: str) -> Image:
@@ -66,7 +66,7 @@ def resolve(uri: str) -> Image:
         entry.framework,
         _version(tag),
         _problem(uri, entry),
-        load(entry.algorithm).missing() if entry.algorithm in names() else "",
+        load(entry.algorithm).missing() if entry.algorithm else "",
         preload(environment),
         _told(entry),
     )
@@ -90,7 +90,7 @@ class _Entry(NamedTuple):
 
 
 class _Environment(NamedTuple):
-    requires: tuple[str, ...]  # modules without which its images cannot run
+    requires: tuple[str, ...]  # modules of the server's Python without which its images cannot run
     preload: tuple[str, ...]
 
 
@@ -124,22 +124,21 @@ _ENVIRONMENTS = {
         (*_TOOLKIT, "numpy", "pandas", "scipy.sparse", "sklearn.ensemble", "sklearn.linear_model", "sklearn.model_selection"),
     ),
     "pytorch": _Environment(("sagewright_container", "torch"), (*_TOOLKIT, "numpy", "torch", "torch._dynamo")),
-    "huggingface": _Environment(("sagewright_container", "torch", "transformers"), (*_TOOLKIT, "torch", "transformers")),
+    "huggingface": _Environment(
+        ("sagewright_container", "torch", "transformers"),
+        (
+            *_TOOLKIT,
+            "torch",
+            "torch._dynamo",
+            "torch.optim",
+            "transformers.models.auto.modeling_auto",
+            "transformers.models.bert.modeling_bert",
+        ),
+    ),
     "tensorflow": _Environment(("sagewright_container", "tensorflow"), _TOOLKIT),
-    "autogluon": _Environment(("sagewright_container", "autogluon"), _TOOLKIT),
+    "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
     "mxnet": _Environment(("sagewright_container", "mxnet"), _TOOLKIT),
 }
-
-# Repositories of algorithms that are not written yet.
-_AWAITED = (
-    "blazingtext",
-    "forecasting-deepar",
-    "image-classification",
-    "lda",
-    "ntm",
-    "object-detection",
-    "semantic-segmentation",
-)
 
 # Algorithms whose image also runs the user's own script.
 _SCRIPT_MODE = {"sagemaker-xgboost": "xgboost"}
@@ -172,7 +171,6 @@ _FRAMEWORKS = {
 }
 
 _REPOSITORIES: dict[str, _Entry] = {
-    **{name: _Entry("python", name) for name in _AWAITED},
     **{
         repository: _Entry(manifest.environment, manifest.algorithm, _SCRIPT_MODE.get(repository, ""))
         for manifest in map(load, names())
@@ -209,8 +207,6 @@ def _unknown(uri: str) -> str:
 
 
 def _problem(uri: str, entry: _Entry) -> str:
-    if entry.algorithm and entry.algorithm not in names():
-        return f"The image {uri} cannot be run here: the built-in algorithm {entry.algorithm} is not available yet."
     missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not _installed(module)]
     if missing:
         return f"The image {uri} cannot be run here: it needs {', '.join(missing)}, not installed in the server's environment."

@@ -22,7 +22,7 @@ _SHARED_MEMORY = 1 << 30  # bytes of /dev/shm where no memory limit says otherwi
 def steps(spec: InstanceSpec, this: Host) -> list[list[str]]:
     """The view of one container."""
     shown = [(source, target) for source, target in host.trees() if not _is_hidden(source, this.hidden)]
-    found = [["read", source, target] for source, target in shown]
+    found = [["read", source, target] for source, target in (*shown, *host.interpreter(spec.python))]
     found += [["link", goal, path] for goal, path in host.links()]
     found += _masks(shown, this.hidden)
     found += [["proc", "", "/proc"], ["dev", "", "/dev"], ["memory", str(spec.limits.memory or _SHARED_MEMORY), "/dev/shm"]]

@@ -32,9 +32,10 @@ class Sandbox(Supervised):
 
 def container_environment(spec: InstanceSpec) -> dict[str, str]:
     """The environment of a container's process; the folders that its PYTHONPATH names come before ours."""
-    env = {**host.environment(spec.hostname), **spec.env}
-    if "PYTHONPATH" in spec.env and host.python_path():
-        env["PYTHONPATH"] = ":".join((spec.env["PYTHONPATH"], *host.python_path()))
+    ours = host.environment(spec.hostname, spec.python)
+    env = {**ours, **spec.env}
+    if "PYTHONPATH" in spec.env and "PYTHONPATH" in ours:
+        env["PYTHONPATH"] = f"{spec.env['PYTHONPATH']}:{ours['PYTHONPATH']}"
     return env
 
 

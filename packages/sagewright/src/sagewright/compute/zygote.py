@@ -1,6 +1,6 @@
 """Containers that start in milliseconds: forked from a process that has imported the image's libraries already.
 
-One zygote per image, started when first needed (or by ``warm``), ended with the server; the containers it forked live on. What
+One zygote per image and interpreter, started when first needed (or by ``warm``), ended with the server; the containers it forked live on. What
 a zygote cannot do, the sandbox does: commands that are not Python, environments that must be there when an interpreter starts,
 and anything for which the zygote failed.
 """
@@ -51,12 +51,12 @@ class Zygote(Supervised):
         super().__init__(host)
         self._preload = preload
         self._fallback = fallback or Sandbox(host)
-        self._servers: dict[str, _Server] = {}
+        self._servers: dict[tuple[str, str], _Server] = {}
         self._lock = threading.Lock()
 
-    def warm(self, image: str) -> None:
+    def warm(self, image: str, python: str = sys.executable) -> None:
         """Starts the zygote of an image without waiting for its imports. Raises OSError."""
-        self._server(image).start()
+        self._server(image, python).start()
 
     def close(self) -> None:
         """Ends the zygotes; what they forked goes on."""
@@ -66,37 +66,39 @@ class Zygote(Supervised):
             self._servers.clear()
 
     def _launch(self, spec: InstanceSpec) -> None:
-        if not runs_in_fork(spec.argv, spec.env):
+        if not runs_in_fork(spec.argv, spec.env, spec.python):
             self._fallback.start(spec)
             return
         steps = root.steps(spec, self._host)
         request = self._request(spec, "namespaces", env=container_environment(spec), root=steps)
         try:
-            check_answer(self._server(spec.image).ask(json.dumps(request).encode()))
+            check_answer(self._server(spec.image, spec.python).ask(json.dumps(request).encode()))
         except OSError as error:
             _log.warning("zygote %s could not start %s (%s); the sandbox does it", spec.image, spec.key, error)
             self._fallback.start(spec)
 
-    def _server(self, image: str) -> _Server:
+    def _server(self, image: str, python: str) -> _Server:
         with self._lock:
-            if image not in self._servers:
-                self._servers[image] = _Server(self._host.run / "zygotes", image, self._preload(image))
-            return self._servers[image]
+            if (image, python) not in self._servers:
+                self._servers[image, python] = _Server(self._host.run / "zygotes", image, python, self._preload(image))
+            return self._servers[image, python]
 
 
-def runs_in_fork(argv: tuple[str, ...], env: Mapping[str, str]) -> bool:
-    """Whether a fork of this interpreter can stand for a new one: ``python script …`` or ``python -m module …``."""
+def runs_in_fork(argv: tuple[str, ...], env: Mapping[str, str], python: str = sys.executable) -> bool:
+    """Whether a fork of the interpreter can stand for a new one: ``python script …`` or ``python -m module …``."""
     if any(_READ_AT_START.match(name) and name not in _HONOURED for name in env):
         return False
-    ours = argv[0] in (sys.executable, "python", "python3")
+    ours = argv[0] in (python, "python", "python3")
     return ours and len(argv) > 1 and (not argv[1].startswith("-") or (argv[1] == "-m" and len(argv) > 2))
 
 
 class _Server:
     """One zygote process, as its driver sees it."""
 
-    def __init__(self, folder: Path, image: str, modules: tuple[str, ...]) -> None:
-        name = re.sub(r"[^\w.-]", "_", image)
+    def __init__(self, folder: Path, image: str, python: str, modules: tuple[str, ...]) -> None:
+        own = "" if python == sys.executable else f"@{Path(python).parent.parent.name}"
+        name = re.sub(r"[^\w.@-]", "_", f"{image}{own}")
+        self._python = python
         self._socket = folder / f"{name}.sock"
         self._journal = folder / f"{name}.log"
         self._modules = modules
@@ -121,11 +123,11 @@ class _Server:
             self._ready = False
             with self._journal.open("ab") as journal:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-c", _SERVER],
+                    [self._python, "-c", _SERVER],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=journal,
-                    env=host.environment("zygote"),
+                    env=host.environment("zygote", self._python),
                     cwd="/",
                     start_new_session=True,
                 )

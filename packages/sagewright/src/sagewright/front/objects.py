@@ -7,25 +7,50 @@ import os
 import socket
 from pathlib import Path
 
+from sagewright.front.body import Body
+from sagewright.front.published import Published, copy_answer
 from sagewright.front.s3proxy import S3Call, S3Proxy
+from sagewright.front.s3target import S3Target
 from sagewright.front.streamed import Answer
+from sagewright.jumpstart.bucket import Content
 from sagewright.objects.moat import cross_async
 from sagewright.objects.origin import Dial, Origin, dial_tcp
 from sagewright.objects.upstream import Upstream
 from sagewright.wire.errors import Fault
+from sagewright.wire.http import Request
+
+_OF_A_COPY = ("x-amz-copy-source", "x-amz-metadata-directive", "x-amz-tagging-directive")
 
 
 class ObjectStore:
     """The S3 behind the front. With a ``record`` (a file written by the embedded server) it follows restarts of that server."""
 
-    def __init__(self, record: Path | None = None, upstream: Upstream | None = None) -> None:
+    def __init__(self, published: Published, record: Path | None = None, upstream: Upstream | None = None) -> None:
+        self._published = published
         self._record = record
         self._seen: tuple[int, int] | None = None
         self._proxy = _proxy(upstream) if upstream is not None else None
 
     async def handle(self, call: S3Call) -> Answer:
         """Answers one proven S3 request. Raises Fault."""
+        target = S3Target.of(call.request)
+        bucket = self._published.find(target)
+        if bucket is not None:
+            return await self._published.answer(bucket, target, call.request, call.caller.region)
+        content = await self._published.copied(call.request.headers)
+        if content is not None:
+            return await self._copy(call, content)
         return await self._present().handle(call)
+
+    async def _copy(self, call: S3Call, content: Content) -> Answer:
+        """CopyObject out of a published bucket is PutObject."""
+        request = call.request
+        kept = {name: value for name, value in request.headers.items() if not name.startswith(_OF_A_COPY)}
+        kept = {"content-type": content.content_type, **kept, "content-length": str(len(content.body))}
+        put = Request("PUT", request.path, request.query, kept)
+        written = await self._present().handle(S3Call(call.caller, put, Body.of(content.body), call.request_id))
+        etag = next((value for name, value in written.headers if name.lower() == "etag"), "")
+        return copy_answer(etag) if written.status < 300 else written
 
     async def ready(self) -> bool:
         """Whether the S3 answers."""
@@ -36,7 +61,8 @@ class ObjectStore:
             return False
 
     async def close(self) -> None:
-        """Closes idle connections."""
+        """Closes idle connections, ends what is being made."""
+        await self._published.close()
         if self._proxy is not None:
             await self._proxy.close()
 

@@ -22,8 +22,10 @@ from sagewright.front.gateway import Gateway
 from sagewright.front.inference import Inference
 from sagewright.front.objects import ObjectStore
 from sagewright.front.presigned_v2 import PresignedV2
+from sagewright.front.published import Published
 from sagewright.front.routes import FRESH, RouteTable
 from sagewright.front.server import Server
+from sagewright.jumpstart.pretrained import Pretrained
 from sagewright.objects.upstream import RECORD, Upstream
 from sagewright.settings import Settings
 from sagewright.wire.credentials import Keyring
@@ -77,11 +79,12 @@ class Front:
 
 
 def object_store(settings: Settings) -> ObjectStore:
-    """The user's own S3 where one is set, else the embedded one."""
+    """The user's own S3 where one is set, else the embedded one; JumpStart's buckets beside either."""
+    published = Published(Pretrained(settings.data / "jumpstart"))
     if settings.s3_url:
         own = Upstream.at(settings.s3_url, settings.s3_access_key, settings.s3_secret_key, settings.region)
-        return ObjectStore(upstream=own)
-    return ObjectStore(record=settings.run / RECORD)
+        return ObjectStore(published, upstream=own)
+    return ObjectStore(published, record=settings.run / RECORD)
 
 
 async def serve(settings: Settings) -> None:

@@ -17,11 +17,13 @@ from typing import Literal
 
 from sagewright.compute import trees
 from sagewright.compute.dialler import DIAL_SOCKET
+from sagewright.compute.environments.build import BuildError
+from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.replica import Address
 from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
 from sagewright.kernel.controller import Later
-from sagewright.kernel.errands import Errands
+from sagewright.kernel.errands import ErrandFailed, Errands
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access
 from sagewright.serving.attendant import Attendant
@@ -45,13 +47,20 @@ class Containers:
     """See the module docstring. ``told`` is called with the identity of a row that should be looked at now."""
 
     def __init__(
-        self, runtime: Runtime, objects: Objects, store: Store, told: Callable[[Identity], None], way_back: WayBack
+        self,
+        runtime: Runtime,
+        objects: Objects,
+        store: Store,
+        told: Callable[[Identity], None],
+        way_back: WayBack,
+        environments: Environments,
     ) -> None:
         self._runtime = runtime
         self._objects = objects
         self._store = store
         self._told = told
         self._way_back = way_back
+        self._environments = environments
         self._errands = Errands(told)
         self._attendants: dict[Path, Attendant] = {}
 
@@ -110,8 +119,9 @@ class Containers:
         world, now = unit.identity[0], int(self._store.clock.now() * 1000)
         await self._store.write(lambda transaction: logs.create_stream(transaction, world, unit.group, unit.stream, now))
         try:
-            await asyncio.to_thread(self._runtime.start, self._spec(unit, address))
-        except OSError as problem:
+            python = await self._environments.prepare(resolve(unit.container["Image"]).name)
+            await asyncio.to_thread(self._runtime.start, self._spec(unit, address, python))
+        except (OSError, BuildError) as problem:
             raise Later(MACHINE_SECONDS, f"the machine refuses to start {unit.key}: {problem}") from problem
         self._attend(unit)
 
@@ -126,6 +136,11 @@ class Containers:
             await self._store.write(lambda transaction: forget(transaction, unit.source))
 
     async def _prepare(self, unit: Unit) -> None:
+        """Raises ErrandFailed with the words of a FailureReason."""
+        try:
+            await self._environments.prepare(resolve(unit.container["Image"]).name)
+        except BuildError as problem:
+            raise ErrandFailed(str(problem)) from problem
         unit.ml.mkdir(parents=True, exist_ok=True)
         access = Access(unit.identity[0].region, unit.role)
         await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)
@@ -153,14 +168,14 @@ class Containers:
         """Plain processes have neither a network of their own, so each needs a port of its own, nor mounts."""
         return self._runtime.name != "process"
 
-    def _spec(self, unit: Unit, address: Address) -> InstanceSpec:
+    def _spec(self, unit: Unit, address: Address, python: str) -> InstanceSpec:
         image = resolve(unit.container["Image"])
         outward = address.protocol == "http" and not unit.isolated
         back = self._way_back.environment(unit.identity[0].account, unit.role, self._isolates) if outward else {}
         return InstanceSpec(
             key=unit.key,
             image=image.name,
-            argv=image.serve_command(),
+            argv=image.serve_command(python),
             folder=unit.run,
             ml=unit.ml,
             env={**back, **_environment(unit, image, address)},
@@ -169,6 +184,7 @@ class Containers:
             network="isolated" if self._isolates else "open",
             way_out=self._way_back.address if outward and self._isolates else None,
             hostname="algo-1",
+            python=python,
         )
 
 

@@ -11,6 +11,7 @@ from sagewright.features.records.lineage_groups import LineageGroups
 from sagewright.features.records.model_cards import ModelCards
 from sagewright.features.records.model_packages import ModelPackages
 from sagewright.features.records.pipelines import Pipelines
+from sagewright.features.records.public_hub import PublicHub
 from sagewright.features.records.query import LineageQuery
 from sagewright.features.records.teams import Teams
 from sagewright.features.records.trials import Trials
@@ -25,7 +26,7 @@ def register(engine: Engine, operations: Operations, objects: Objects | None = N
         **ImageVersions(engine).handlers(),
         **ModelPackages(engine).handlers(),
         **ModelCards(engine).handlers(),
-        **HubContents(engine).handlers(),
+        **PublicHub(engine).before({**HubContents(engine).handlers(), **_derived(operations, "CreateHub", "DescribeHub")}),
         **Pipelines(engine, objects).handlers(),
         **Trials(engine).handlers(),
         **Lineage(engine).handlers(),
@@ -37,3 +38,7 @@ def register(engine: Engine, operations: Operations, objects: Objects | None = N
     }
     for name, handler in written.items():
         operations.write(SERVICE, name, handler)
+
+
+def _derived(operations: Operations, *names: str) -> dict[str, Handler]:
+    return {name: handler for name in names if (handler := operations.find(SERVICE, name)) is not None}

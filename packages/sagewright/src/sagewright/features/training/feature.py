@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagewright.compute.environments.folder import Environments
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import Runtime
 from sagewright.features.training.controller import TrainingController
@@ -51,6 +52,7 @@ class Training:
         objects: Objects,
         keyring: Keyring,
         jobs: Path,
+        environments: Environments,
         endpoint_url: str,
         wake: Callable[[Identity], None],
         hold_describe: float = 0.0,
@@ -67,8 +69,8 @@ class Training:
             jobs,
             slots or Slots.of(here),
             Errands(wake, (TransferError,)),
-            Intake(objects, jobs),
-            Launch(runtime, jobs, here, endpoint_url, keyring, store.clock),
+            Intake(objects, jobs, environments),
+            Launch(runtime, jobs, here, endpoint_url, keyring, store.clock, environments),
             Watch(store, runtime, objects, Scraper(), jobs, here),
             Delivery(objects, jobs),
         )

@@ -1,0 +1,18 @@
+"""The CatBoost training job of JumpStart: CSV in, a model file out (DG:catboost)."""
+
+from __future__ import annotations
+
+import importlib
+
+from sagewright_algorithms.jumpstart import job as frame
+from sagewright_algorithms.jumpstart.job import Job
+
+
+def main(model_id: str) -> int:
+    """Trains; the exit code."""
+    return frame.run(model_id, train)
+
+
+def train(job: Job) -> None:
+    """The library is loaded once it is known to be there. Raises ClientError."""
+    importlib.import_module("sagewright_algorithms.catboost.fitting").fit(job)

@@ -1,0 +1,1 @@
+"""The built-in algorithm Image Classification: residual networks on images, one label or several (DG:image-classification)."""

@@ -1,0 +1,1 @@
+"""LightGBM in JumpStart form: lightgbm-classification-model and lightgbm-regression-model (DG:lightgbm)."""

@@ -1,0 +1,1 @@
+"""The Neural Topic Model as a SageMaker built-in algorithm: manifest, training and serving (see README.md)."""

@@ -1,0 +1,1 @@
+"""The built-in algorithm Object Detection (SSD), of the image ``object-detection``."""

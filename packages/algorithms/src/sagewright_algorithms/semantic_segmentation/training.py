@@ -1,0 +1,136 @@
+"""The epochs of a segmenter: training, mean IOU and pixel accuracy on the validation channel, the best model kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sagewright_algorithms.common import log
+from sagewright_algorithms.common.hyperparameters import Hyperparameters
+from sagewright_algorithms.semantic_segmentation import batches
+from sagewright_algorithms.semantic_segmentation.batches import Item
+from sagewright_algorithms.semantic_segmentation.label_map import IGNORED
+from sagewright_algorithms.semantic_segmentation.metrics import Confusion
+from sagewright_algorithms.semantic_segmentation.network import Segmenter
+from sagewright_algorithms.semantic_segmentation.settings import Settings
+from sagewright_algorithms.vision import optimizers
+from sagewright_algorithms.vision.checkpoints import Checkpoints
+from sagewright_algorithms.vision.loader import Loader
+from sagewright_algorithms.vision.optimizers import Choice
+
+_AUXILIARY_WEIGHT = 0.5  # of the loss on the features in between, as GluonCV's training has it
+
+
+def choice(given: Hyperparameters) -> Choice:
+    """Weight decay and momentum count for sgd only (DG:segmentation-hyperparameters)."""
+    return Choice(
+        given.text("optimizer"),
+        given.number("learning_rate"),
+        given.number("momentum"),
+        given.number("weight_decay"),
+        gamma=given.number("gamma1"),
+        gamma2=given.number("gamma2"),
+        decayed=("sgd",),
+    )
+
+
+class Training:
+    """``better`` is called when the model is better than all before, ``passed`` with the epochs that are done."""
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        optimizer: torch.optim.Optimizer,
+        settings: Settings,
+        checkpoints: Checkpoints,
+        device: torch.device,
+    ) -> None:
+        self._segmenter, self._optimizer, self._settings = segmenter, optimizer, settings
+        self._checkpoints, self._device = checkpoints, device
+        self._best = -1.0
+
+    def run(
+        self, train: Loader[Item], validation: Loader[Item], better: Callable[[float], None], passed: Callable[[int], None]
+    ) -> None:
+        """From the newest checkpoint to the last epoch, or until early stopping. Raises ClientError."""
+        first, stops = self._resumed()
+        for epoch in range(first, 0 if stops else self._settings.schedule.epochs):
+            self._train(train, epoch)
+            score = self._validate(validation, epoch)
+            if score > self._best:
+                self._best = score
+                better(score)
+            stopping = self._settings.stopping
+            stops = stopping is not None and stopping.should_stop(epoch, score)
+            self._checkpoints.save(epoch + 1, self._state(stops))
+            passed(epoch + 1)
+            if stops:
+                log.info(f"Early stopping after epoch {epoch}: the best validation mIOU is {self._best}")
+                return
+
+    def _train(self, loader: Loader[Item], epoch: int) -> None:
+        self._segmenter.train()
+        since, total, seen = time.monotonic(), 0.0, 0
+        for number, items in enumerate(loader.epoch(epoch)):
+            optimizers.set_rate(self._optimizer, self._settings.schedule.at_point(epoch + number / loader.batches))
+            images, labels = batches.of(items, self._device)
+            total += self._step(images, labels) * len(items)
+            seen += len(items)
+        log.info(f"Epoch: {epoch} train loss: {total / max(seen, 1)}")
+        log.info(f"Epoch: {epoch} train throughput: {seen / max(time.monotonic() - since, 1e-6)} samples/second")
+
+    def _step(self, images: Tensor, labels: Tensor) -> float:
+        self._optimizer.zero_grad()
+        scores, between = self._segmenter.both(images)
+        loss = _loss(scores, labels) + _AUXILIARY_WEIGHT * _loss(between, labels)
+        torch.autograd.backward(loss)
+        self._optimizer.step()
+        return float(loss.item())
+
+    @torch.inference_mode()
+    def _validate(self, loader: Loader[Item], epoch: int) -> float:
+        self._segmenter.eval()
+        found, since, seen = Confusion(self._segmenter.architecture.num_classes), time.monotonic(), 0
+        for items in loader.epoch(0):
+            images, labels = batches.of(items, self._device)
+            found.add(self._segmenter(images).argmax(dim=1), labels)
+            seen += len(items)
+        score = found.mean_iou()
+        log.info(f"Epoch: {epoch} validation mIOU: {score} pixel_accuracy: {found.pixel_accuracy()}")
+        log.info(f"Epoch: {epoch} validation throughput: {seen / max(time.monotonic() - since, 1e-6)} samples/second")
+        return score
+
+    def _resumed(self) -> tuple[int, bool]:
+        """The epochs that are done, and whether there are to be no more."""
+        found = self._checkpoints.newest()
+        if found is None:
+            return 0, False
+        epochs, state = found
+        self._segmenter.load_state_dict(state["segmenter"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._best = state["best"]
+        if self._settings.stopping is not None:
+            self._settings.stopping.best, self._settings.stopping.waited = state["stopping"]
+        log.info(f"Resuming training from the checkpoint after {epochs} epochs")
+        return epochs, bool(state["stopped"])
+
+    def _state(self, stopped: bool) -> dict[str, Any]:
+        stopping = self._settings.stopping
+        return {
+            "segmenter": self._segmenter.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "best": self._best,
+            "stopping": (stopping.best, stopping.waited) if stopping is not None else (None, 0),
+            "stopped": stopped,
+        }
+
+
+def _loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """The mean over the pixels that belong to a class; 0 when none does."""
+    total = functional.cross_entropy(scores, labels, ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).sum().clamp(min=1)

@@ -1,0 +1,1 @@
+"""TabTransformer in JumpStart form: pytorch-tabtransformerclassification-model and -regression-model (DG:tabtransformer)."""

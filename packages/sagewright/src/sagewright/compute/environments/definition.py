@@ -1,0 +1,51 @@
+"""What an environment is made of: ``<name>.toml``, three values. The same content gives the same environment.
+
+``python`` is the version of its interpreter ("" for the server's own), ``requirements`` the pins of everything that is in it,
+``imports`` the modules that must be importable once it is built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFINITIONS = Path(__file__).parent
+_DIGEST = 12  # hexadecimal digits: enough to tell the pins of one name apart
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """See the module docstring."""
+
+    name: str
+    python: str
+    requirements: tuple[str, ...]
+    imports: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> Definition:
+        """Of the definitions in a folder. Raises KeyError when there is none of that name."""
+        if name not in names(folder):
+            raise KeyError(name)
+        document = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+        return cls(name, document["python"], tuple(document["requirements"]), tuple(document["imports"]))
+
+    @property
+    def version(self) -> str:
+        """The Python version that it has here."""
+        return self.python or f"{sys.version_info.major}.{sys.version_info.minor}"
+
+    @property
+    def identity(self) -> str:
+        """The name of its folder."""
+        content = json.dumps([self.version, sorted(self.requirements)])
+        return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:_DIGEST]}"
+
+
+def names(folder: Path) -> tuple[str, ...]:
+    """The environments that are defined in a folder."""
+    return tuple(sorted(file.stem for file in folder.glob("*.toml")))

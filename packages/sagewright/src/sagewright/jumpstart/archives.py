@@ -1,0 +1,50 @@
+"""The archives of JumpStart's bucket: always the same bytes for the same files."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+
+from sagewright.jumpstart.offers import Offer
+from sagewright_algorithms.jumpstart import scripts
+
+_NOTE = """{model}: there is nothing pre-trained in this archive.
+
+Train a model with JumpStartEstimator("{model}") and deploy what it made.
+"""
+
+
+def training_script(offer: Offer) -> bytes:
+    """sourcedir.tar.gz of a training job."""
+    return archive({scripts.TRAINING: scripts.training(offer.manifest.algorithm, offer.model.id).encode()})
+
+
+def inference_script(offer: Offer) -> bytes:
+    """sourcedir.tar.gz of an endpoint."""
+    return archive({scripts.INFERENCE: _inference(offer)})
+
+
+def training_artifact(offer: Offer) -> bytes:
+    """The model that training starts from: none, as these algorithms start anew."""
+    return archive({"README.md": _NOTE.format(model=offer.model.id).encode()})
+
+
+def inference_artifact(offer: Offer) -> bytes:
+    """In place of a model to deploy: the script of an endpoint, which will find no model and say so."""
+    return archive({"README.md": _NOTE.format(model=offer.model.id).encode(), f"code/{scripts.INFERENCE}": _inference(offer)})
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """A tar.gz."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o644
+            tar.addfile(member, io.BytesIO(content))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def _inference(offer: Offer) -> bytes:
+    return scripts.inference(offer.manifest.algorithm, offer.model.id).encode()
