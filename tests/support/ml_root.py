@@ -71,7 +71,7 @@ class MlRoot:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return {**kept, "PYTHONPATH": os.pathsep.join(SOURCES), "SAGEWRIGHT_ML_ROOT": str(self.folder), **more}
 
-    def train(self, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+    def train(self, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         """``python -m sagewright_container train`` to its end, which comes within so many seconds.
 
         Algorithms on torch run in a fork that has it imported.
