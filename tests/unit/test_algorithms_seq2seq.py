@@ -225,6 +225,7 @@ def test_progress_of_checkpoints() -> None:
         (True, 0),
     ]
     assert [larger.note(value) for value in (0.0, 0.5, 0.4)] == [True, True, False]
+    assert Progress(larger=False).note(np.inf), "there must be a model"
 
 
 def test_buckets_take_scaled_steps_on_the_shorter_side() -> None:
