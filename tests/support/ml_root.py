@@ -80,7 +80,12 @@ class MlRoot:
         algorithm = environment.get("SAGEWRIGHT_ALGORITHM", "")
         if algorithm in manifest.names() and manifest.load(algorithm).environment == "torch":
             return forks("torch", given["PYTHONPATH"]).run(["train"], given, timeout)
+        return self.train_alone(timeout, **environment)
+
+    def train_alone(self, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same always in a process of its own."""
         command = [sys.executable, "-m", "sagewright_container", "train"]
+        given = self.environment(**environment)
         return subprocess.run(command, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
     @contextmanager
