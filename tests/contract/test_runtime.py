@@ -27,7 +27,7 @@ from sagewright.compute import capabilities, cgroups, records, supervised, trees
 from sagewright.compute.fake import Fake
 from sagewright.compute.host import Host
 from sagewright.compute.process import Process
-from sagewright.compute.runtime import InstanceSpec, Limits, Mount, Observed, Runtime
+from sagewright.compute.runtime import InstanceSpec, Limits, Mount, Observed, Peers, Runtime
 from sagewright.compute.sandbox import Sandbox
 from sagewright.compute.supervised import Supervised, find_bubblewrap
 from sagewright.compute.zygote import Zygote
@@ -687,6 +687,148 @@ print(answer)
             connection.sendall(b"hello")
             isolating.says(spec, "b'hello'")
     assert isolating.ended(spec).code == 0
+
+
+# Peers
+
+CALL = """
+me = socket.gethostname()
+with socket.create_server(('0.0.0.0', 8080)) as server:
+    print('ready')
+    for name in {others!r}:
+        for _ in range(2000):
+            try: call = socket.create_connection((name, 8080), 5); break
+            except ConnectionRefusedError: time.sleep(0.01)
+        call.sendall(me.encode()); call.shutdown(socket.SHUT_WR)
+        client, (address, _) = server.accept()
+        print('heard', client.makefile().read(), address == socket.gethostbyname(name), address)
+"""
+
+
+class Cluster:
+    """The containers of one job, of one driver."""
+
+    def __init__(self, bench: Bench, name: str, count: int = 2) -> None:
+        self.bench = bench
+        self.peers = Peers(bench.data / "jobs" / name / "network", tuple(f"algo-{n}" for n in range(1, count + 1)))
+
+    def start(self, source: str, host: str, **changes: object) -> InstanceSpec:
+        others = [name for name in self.peers.hosts if name != host]
+        return self.bench.start(source.replace("{others!r}", repr(others)), peers=self.peers, hostname=host, **changes)
+
+    def is_gone(self) -> bool:
+        return not (self.peers.folder / records.STARTED).exists()
+
+
+def test_peers_reach_one_another_by_name_at_any_port(isolating: Bench) -> None:
+    """DG your-algorithms-training-algo-running-container: containers use these names on the container network; each has all ports."""
+    cluster, before = Cluster(isolating, "job", 3), socket.if_nameindex()
+    specs = [cluster.start(CALL, host) for host in cluster.peers.hosts]
+    assert socket.if_nameindex() == before, "nothing is made in the host's own network"
+    heard = {}
+    for spec in specs:
+        assert isolating.ended(spec).code == 0, isolating.output(spec)
+        heard[spec.hostname] = {tuple(line.split()[1:3]) for line in isolating.output(spec).splitlines()[1:]}
+    assert heard == {
+        "algo-1": {("algo-2", "True"), ("algo-3", "True")},
+        "algo-2": {("algo-1", "True"), ("algo-3", "True")},
+        "algo-3": {("algo-1", "True"), ("algo-2", "True")},
+    }
+    await_until(cluster.is_gone, None)
+
+
+def test_peers_reach_nobody_else(isolating: Bench) -> None:
+    """API EnableNetworkIsolation: no calls but between peers within a training cluster; another job has the same names."""
+    waiting = Cluster(isolating, "other").start(SERVER.format(port=8081), "algo-2")
+    isolating.says(waiting, "ready")
+    cluster = Cluster(isolating, "job")
+    quiet = cluster.start("print('ready'); signal.pause()", "algo-2")
+    isolating.says(quiet, "ready")
+    source = """
+for address in (('algo-2', 8081), ('127.0.0.1', {port}), ('192.0.2.1', 80)):
+    try: socket.create_connection(address, 5); print('reached', address)
+    except OSError as error: print(error.errno)
+"""
+    with socket.create_server(("0.0.0.0", 0)) as outside:
+        asking = cluster.start(source.replace("{port}", str(outside.getsockname()[1])), "algo-1")
+        assert isolating.ended(asking).code == 0
+    refused, unreachable = str(errno.ECONNREFUSED), str(errno.ENETUNREACH)
+    assert isolating.output(asking).splitlines() == [refused, refused, unreachable]
+
+
+def test_peers_have_the_way_out_and_can_be_dialled(isolating: Bench, front: socket.socket) -> None:
+    source = SERVER.format(port=8080).replace("print('ready')", "\n    front()\n    print('ready')")
+    call = f"""
+def front():
+    for _ in range(500):
+        try: call = socket.create_connection({front.getsockname()!r}, 5); break
+        except ConnectionRefusedError: time.sleep(0.01)
+    call.sendall(b'x'); print(call.recv(1))
+"""
+    spec = Cluster(isolating, "job").start(call + source, "algo-1", way_out=front.getsockname())
+    isolating.says(spec, "ready")
+    assert isolating.output(spec).startswith("b'x'")
+    assert exchange(isolating.runtime.dial(spec.folder, 8080)) == b"HELLO"
+
+
+def test_the_network_of_peers_survives_a_restart_and_goes_with_the_last(isolating: Bench) -> None:
+    cluster = Cluster(isolating, "job")
+    first = cluster.start(SERVER.format(port=8080), "algo-1")
+    isolating.says(first, "ready")
+    record = records.read(cluster.peers.folder, records.STARTED)
+    assert record is not None
+    isolating.restart()
+    second = cluster.start(
+        "with socket.create_connection(('algo-1', 8080), 5) as call: call.sendall(b'x'); print(call.recv(1))", "algo-2"
+    )
+    assert isolating.ended(second).code == 0
+    assert isolating.output(second) == "b'X'\n"
+    assert records.read(cluster.peers.folder, records.STARTED) == record, "one switch served both"
+    isolating.runtime.signal(first.folder, signal.SIGKILL)
+    await_until(lambda: is_gone(records.Identity(*record["shim"])), None)
+    third = cluster.start("print(socket.gethostbyname('algo-1'))", "algo-2")
+    assert isolating.ended(third).code == 0, "a network that had gone is made again"
+
+
+def test_peers_that_are_killed_from_outside_leave_nothing(isolating: Bench) -> None:
+    """Of the shim, by the machine's user or the kernel: the container goes, and with the last one its network."""
+    cluster = Cluster(isolating, "job")
+    specs = [cluster.start(LOCK + "print('ready'); time.sleep(600)", host) for host in cluster.peers.hosts]
+    record = records.read(cluster.peers.folder, records.STARTED)
+    assert record is not None
+    for spec in specs:
+        isolating.says(spec, "ready")
+        started = records.read(spec.folder, records.STARTED)
+        assert started is not None
+        os.kill(started["shim"][0], signal.SIGKILL)
+    await_until(lambda: is_gone(records.Identity(*record["shim"])), None)
+    assert all(lock_is_free(spec) for spec in specs)
+
+
+def test_removing_the_network_of_peers_ends_it(isolating: Bench) -> None:
+    cluster = Cluster(isolating, "job")
+    spec = cluster.start("print('ready'); signal.pause()", "algo-1")
+    isolating.says(spec, "ready")
+    isolating.runtime.remove(cluster.peers.folder)
+    isolating.runtime.remove(cluster.peers.folder)
+    assert not cluster.peers.folder.exists()
+    assert isolating.runtime.observe(spec.folder).state == "running"
+
+
+def test_peers_without_networks_are_refused_in_words(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "data", DRIVERS["process"])
+    cluster = Cluster(bench, "job")
+    with pytest.raises(OSError, match="several instances need networks of their own") as refused:
+        cluster.start("pass", "algo-1", network="isolated")
+    assert refused.value.errno == errno.EOPNOTSUPP
+    bench.leave_nothing()
+
+
+@pytest.mark.parametrize("changes", [{"network": "open"}, {"hostname": "algo-3"}, {"peers": Peers(Path("/x"), ("a", "a"))}])
+def test_peers_that_make_no_sense_are_refused(isolating: Bench, changes: dict[str, object]) -> None:
+    peers = Peers(isolating.data / "jobs/job/network", ("algo-1", "algo-2"))
+    with pytest.raises(OSError, match="one of them"):
+        isolating.start("", **{"peers": peers, **changes})
 
 
 # Escapes

@@ -17,9 +17,7 @@ import pytest
 
 NOBODY = 65534
 ROOT = Path(__file__).parents[2]
-SCENES = (
-    "cannot or sigkill or sigterm or dial or fork_bomb or too_much_memory or lost or adopts or isolation or refused or masked"
-)
+SCENES = "cannot or sigkill or sigterm or dial or fork_bomb or too_much_memory or lost or adopts or isolation or refused or masked or peers"
 
 
 def as_nobody(interpreter: str, *arguments: str, folder: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +44,8 @@ def as_nobody(interpreter: str, *arguments: str, folder: str) -> subprocess.Comp
 
 
 def is_usable(interpreter: str, folder: str) -> bool:
-    source = f"import sys; sys.path.insert(0, {str(ROOT / 'packages/sagewright/src')!r})"
+    sources = [str(ROOT / "packages" / name / "src") for name in ("sagewright", "container", "algorithms")]
+    source = f"import sys; sys.path[:0] = {sources!r}"
     try:
         return (
             as_nobody(interpreter, "-c", f"{source}; import pytest, sagewright.compute.zygote", folder=folder).returncode == 0

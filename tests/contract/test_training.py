@@ -13,43 +13,12 @@ from typing import Any
 import botocore.exceptions
 import pytest
 from harness import ROLE, WORLD
-from support.training import SKLEARN, XGBOOST, Rig, request
+from support.training import SKLEARN, XGBOOST, FakeRig, request, statuses
 
-from sagewright.compute.fake import Fake
 from sagewright.compute.runtime import InstanceSpec
 from sagewright.features.training import plan, watch
 from sagewright.signals import scrape
 from sagewright.wire.credentials import assumed_role_arn
-
-
-class Containers(Fake):
-    """Notes signals, and does not die of every one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.signals: list[int] = []
-        self.ends_on = {9, 15}
-
-    def signal(self, folder: Path, number: int) -> None:
-        self.signals.append(number)
-        if number in self.ends_on:
-            super().signal(folder, number)
-
-
-class FakeRig(Rig):
-    """With containers that only the test moves."""
-
-    def __init__(self, tmp_path: Path, **options: Any) -> None:
-        self.runtime = Containers()
-        super().__init__(tmp_path, self.runtime, **options)
-
-    def __enter__(self) -> FakeRig:
-        super().__enter__()
-        return self
-
-    def spec(self, name: str = "job") -> InstanceSpec:
-        key = f"training-job/{WORLD.account}/{WORLD.region}/{name}/algo-1"
-        return next(spec for spec in self.runtime.started if spec.key == key)
 
 
 def trains(spec: InstanceSpec) -> int:
@@ -79,10 +48,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[FakeRig]:
     with FakeRig(tmp_path, twice=request.param) as made:
         yield made
-
-
-def statuses(job: dict[str, Any]) -> list[str]:
-    return [step["Status"] for step in job["SecondaryStatusTransitions"]]
 
 
 class TestWay:
@@ -534,7 +499,6 @@ def resources(**changes: Any) -> dict[str, Any]:
             {"AlgorithmSpecification": algorithm(TrainingImage=XGBOOST, MetricDefinitions=[{"Name": "a", "Regex": "b"}])},
             "You can't override the metric definitions for Amazon SageMaker algorithms",
         ),
-        ({"ResourceConfig": resources(InstanceCount=2)}, "InstanceCount greater than 1 is not supported"),
         ({"ResourceConfig": resources(KeepAlivePeriodInSeconds=60)}, "KeepAlivePeriodInSeconds"),
         ({"ResourceConfig": {"VolumeSizeInGB": 5}}, "InstanceType and InstanceCount are required"),
         ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from support.environments import define
 from support.jobs import archive, breast_cancer, csv
-from support.training import SKLEARN, XGBOOST, Rig
+from support.training import PYTORCH, SKLEARN, XGBOOST, Rig
 
 from sagewright.compute.host import Host
 from sagewright.compute.zygote import Zygote
@@ -187,3 +188,137 @@ def test_an_environment_that_cannot_be_built(rig: Rig, tmp_path: Path) -> None:
     assert reason.startswith("ClientError: The environment autogluon could not be built; ")
     assert "`sagewright environments build autogluon`" in reason
     assert "no_such_library cannot be imported: ModuleNotFoundError" in reason
+
+
+TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
+
+# Each host serves on the same port, calls every host by its name, and says what it heard.
+_TALK = """
+import http.server, json, os, socket, threading, time, urllib.request
+me, hosts = os.environ["SM_CURRENT_HOST"], json.loads(os.environ["SM_HOSTS"])
+done = threading.Barrier(len(hosts) + 1)
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(me.encode())
+        threading.Thread(target=done.wait, daemon=True).start()
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Page)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+for host in hosts:
+    for _ in range(3000):
+        try: print("heard", host, urllib.request.urlopen(f"http://{host}:8080/", timeout=30).read().decode(), flush=True); break
+        except OSError: time.sleep(0.01)
+done.wait(60)
+time.sleep(0.1)
+print(f"loss={len(me)}.{me[-1]};", socket.gethostname(), os.environ["SM_NETWORK_INTERFACE_NAME"], flush=True)
+open(os.path.join(os.environ["SM_MODEL_DIR"], me), "w").write(me)
+"""
+
+
+def script(rig: Rig, program: str, **changes: Any) -> str:
+    rig.objects.put("s3://bucket/code/sourcedir.tar.gz", archive({"train.py": program}))
+    code = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bucket/code/sourcedir.tar.gz"'}
+    return rig.create(**{"HyperParameters": code, **changes})
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_instances_reach_one_another(rig: Rig, isolated: bool) -> None:
+    """API EnableNetworkIsolation keeps peers; each has every port, its own name, log stream and part of the model."""
+    script(rig, _TALK, ResourceConfig=TWO, EnableNetworkIsolation=isolated)
+    job = rig.ended()
+    lines = {host: rig.lines(job, host) for host in ("algo-1", "algo-2")}
+    assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), lines)
+    for host, told in lines.items():
+        assert [line for line in told if line.startswith("heard")] == ["heard algo-1 algo-1", "heard algo-2 algo-2"]
+        assert f"loss=6.{host[-1]}; {host} eth0" in told
+    with tarfile.open(fileobj=io.BytesIO(rig.objects.get("s3://bucket/out/job/output/model.tar.gz"))) as tar:
+        assert tar.getnames() == ["algo-1", "algo-2"]
+    rig.until(lambda: rig.folder().parent.exists(), lambda there: not there)
+
+
+# A line fitted by DDP and by FSDP (fully_shard) over gloo: each host sees half of the rows, both end with the same weights.
+_DISTRIBUTED = """
+import os
+import torch
+import torch.distributed as dist
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+dist.init_process_group("gloo")
+rank, world = dist.get_rank(), dist.get_world_size()
+torch.manual_seed(0)
+rows = torch.randn(64, 4)
+wanted = rows @ torch.tensor([1.0, -2.0, 3.0, 0.5])
+rows, wanted = rows[rank::world], wanted[rank::world]
+def train(model):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(80):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(rows).squeeze(1), wanted)
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+replicated, sharded = torch.nn.Linear(4, 1), torch.nn.Linear(4, 2)
+network = torch.nn.Sequential(sharded, torch.nn.Linear(2, 1))
+fully_shard(sharded)
+fully_shard(network)
+losses = train(DistributedDataParallel(replicated)), train(network)
+weights = [torch.empty(1, 4) for _ in range(world)]
+dist.all_gather(weights, replicated.weight.detach())
+print(f"world={world} same={torch.equal(*weights)} fitted={max(losses) < 1e-3}", tuple(sharded.weight.to_local().shape), flush=True)
+if rank == 0:
+    torch.save(replicated.state_dict(), os.path.join(os.environ["SM_MODEL_DIR"], "model.pt"))
+dist.destroy_process_group()
+"""
+
+
+def test_torchrun_over_two_instances(rig: Rig) -> None:
+    """G14: distribution={"torch_distributed": {"enabled": True}}; DDP and FSDP over gloo, on CPU and isolated."""
+    code = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bucket/code/sourcedir.tar.gz"'}
+    script(
+        rig,
+        _DISTRIBUTED,
+        AlgorithmSpecification={"TrainingImage": PYTORCH, "TrainingInputMode": "File"},
+        HyperParameters={**code, "sagemaker_torch_distributed_enabled": "true"},
+        EnableNetworkIsolation=True,
+        ResourceConfig=TWO,
+    )
+    job = rig.until(rig.describe, lambda job: job["TrainingJobStatus"] in ("Completed", "Failed"), 180)
+    lines = {host: rig.lines(job, host) for host in ("algo-1", "algo-2")}
+    assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), lines)
+    assert [line for told in lines.values() for line in told if line.startswith("world=")] == [
+        "world=2 same=True fitted=True (1, 4)"
+    ] * 2
+    with tarfile.open(fileobj=io.BytesIO(rig.objects.get("s3://bucket/out/job/output/model.tar.gz"))) as tar:
+        assert tar.getnames() == ["model.pt"]
+
+
+def test_an_instance_that_fails_ends_the_others(rig: Rig) -> None:
+    """The one that waits for a peer is told to end, and the job does so at once."""
+    program = (
+        "import os, time\nif os.environ['SM_CURRENT_HOST'] == 'algo-2':\n    raise ValueError('the column is bad')\n"
+        "print('waiting', flush=True)\ntime.sleep(600)\n"
+    )
+    began = time.monotonic()
+    script(rig, program, ResourceConfig=TWO)
+    job = rig.ended()
+    assert 'ErrorMessage "ValueError: the column is bad"' in job["FailureReason"]
+    assert time.monotonic() - began < 15
+    rig.until(lambda: rig.folder().parent.exists(), lambda there: not there)
+
+
+def test_a_restarted_control_adopts_all_instances(rig: Rig) -> None:
+    rig.create(
+        AlgorithmSpecification=shell(
+            "echo begun; touch /opt/ml/checkpoints/begun; until [ -e /opt/ml/checkpoints/go ]; do sleep 0.05; done; "
+            "getent hosts algo-1 algo-2 | wc -l"
+        ),
+        ResourceConfig=TWO,
+    )
+    job = rig.reach("Training", member="SecondaryStatus")
+    rig.until(lambda: [rig.lines(job, host) for host in ("algo-1", "algo-2")], lambda lines: lines == [["begun"], ["begun"]])
+    rig.restart()
+    for host in ("algo-1", "algo-2"):
+        (rig.folder("job", host) / "ml/checkpoints/go").touch()
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Completed"
+    assert [rig.lines(job, host) for host in ("algo-1", "algo-2")] == [["begun", "2"]] * 2

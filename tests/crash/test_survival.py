@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import botocore.exceptions
 import psutil
@@ -16,13 +17,17 @@ from support.jobs import (
     breast_cancer,
     bucket,
     csv,
+    instances,
     log_lines,
+    processes,
     script_job,
     training_job,
     wait_for_endpoint,
     wait_for_job,
 )
 from support.server import ROLE, SKLEARN, XGBOOST, Server, eventually, running_server
+
+from sagewright.compute import records
 
 # Announces itself, waits for a sign from outside (the test's object is not reachable from here, so a file in the checkpoint
 # folder does), and ends. The count of announcements in the log is the count of runs.
@@ -39,6 +44,24 @@ print("finished", flush=True)
 """
 
 
+# The same on two hosts, which hear from one another at the end: their network must have survived, too.
+_PATIENT_TOGETHER = f"""{_PATIENT.partition("with open(os.path")[0]}
+import json, socket
+with socket.create_server(("0.0.0.0", 8080)) as server:
+    for host in json.loads(os.environ["SM_HOSTS"]):
+        for _ in range(3000):
+            try:
+                call = socket.create_connection((host, 8080), 30)
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        call.sendall(b"x")
+        client, _ = server.accept()
+        assert client.recv(1) == b"x"
+print("finished", flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with running_server() as started:
@@ -50,10 +73,11 @@ def store(server: Server) -> str:
     return bucket(server, "survival")
 
 
-def _start_patient(server: Server, store: str, name: str) -> None:
-    server.client("s3").put_object(Bucket=store, Key=f"{name}/sourcedir.tar.gz", Body=archive({"train.py": _PATIENT}))
-    server.client("sagemaker").create_training_job(**script_job(name, store, SKLEARN))
-    eventually(lambda: "announced" in "".join(_lines(server, name)), 60)
+def _start_patient(server: Server, store: str, name: str, program: str = _PATIENT, **changes: Any) -> None:
+    server.client("s3").put_object(Bucket=store, Key=f"{name}/sourcedir.tar.gz", Body=archive({"train.py": program}))
+    server.client("sagemaker").create_training_job(**script_job(name, store, SKLEARN, **changes))
+    count = changes.get("ResourceConfig", instances(1))["InstanceCount"]
+    eventually(lambda: _lines(server, name).count("announced") == count, 60)
 
 
 def _lines(server: Server, name: str) -> list[str]:
@@ -79,6 +103,40 @@ def test_a_running_job_goes_on_and_ran_once(server: Server, store: str, victim: 
     assert sum(line == "announced" for line in lines) == 1
     assert sum(line == "finished" for line in lines) == 1
     assert [step["Status"] for step in job["SecondaryStatusTransitions"]][-1] == "Completed"
+
+
+@pytest.mark.parametrize("victim", ["control", "everything"])
+def test_a_running_job_of_two_instances_goes_on_and_each_ran_once(server: Server, store: str, victim: str) -> None:
+    """Both are adopted with the network between them, and nothing of it is left at the end."""
+    name = f"together-{victim}"
+    _start_patient(server, store, name, _PATIENT_TOGETHER, ResourceConfig=instances(2))
+    running = processes(server, name)
+    assert len(running) == 8, "three of each container, and the switch has two names"
+    if victim == "everything":
+        server.kill_everything()
+        server.start()
+    else:
+        server.kill(victim)
+        server.wait_until_healthy()
+    job = wait_for_job(server.client("sagemaker"), name)
+    assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), _lines(server, name))
+    assert (
+        sorted(line for line in _lines(server, name) if line in ("announced", "finished"))
+        == ["announced"] * 2 + ["finished"] * 2
+    )
+    eventually(lambda: not any(map(records.alive, running)))
+    eventually(lambda: not list(server.settings.jobs.glob(f"training-job/*/*/{name}")))
+
+
+def test_a_job_of_two_instances_that_ends_while_nobody_looks_leaves_nothing(server: Server, store: str) -> None:
+    """Without a server at all: the containers end by themselves, and with the last one their network."""
+    _start_patient(server, store, "alone", _PATIENT_TOGETHER, ResourceConfig=instances(2))
+    running = processes(server, "alone")
+    server.kill_everything()
+    eventually(lambda: not any(map(records.alive, running)), 60)
+    server.start()
+    assert wait_for_job(server.client("sagemaker"), "alone")["TrainingJobStatus"] == "Completed"
+    assert sum(line == "finished" for line in _lines(server, "alone")) == 2
 
 
 def test_jobs_created_while_control_is_being_killed_all_complete_once(server: Server, store: str) -> None:

@@ -8,9 +8,21 @@ from collections.abc import Iterator
 
 import botocore.exceptions
 import pytest
-from support.jobs import archive, breast_cancer, bucket, csv, script_job, training_job, wait_for_endpoint, wait_for_job
+from support.jobs import (
+    archive,
+    breast_cancer,
+    bucket,
+    csv,
+    instances,
+    processes,
+    script_job,
+    training_job,
+    wait_for_endpoint,
+    wait_for_job,
+)
 from support.server import ROLE, SKLEARN, XGBOOST, Server, eventually, running_server
 
+from sagewright.compute import records
 from sagewright.compute.retirement import run_folders
 
 ENDLESS = "import time\nprint('announced', flush=True)\nwhile True: time.sleep(1)"
@@ -48,9 +60,11 @@ def test_everything_is_gone_and_the_server_works_on(server: Server) -> None:
         sagemaker.create_endpoint_config(EndpointConfigName="reset", ProductionVariants=[variant])
         sagemaker.create_endpoint(EndpointName="reset", EndpointConfigName="reset")
         wait_for_endpoint(sagemaker, "reset")
-        sagemaker.create_training_job(**script_job("endless", store, SKLEARN))
-        eventually(lambda: any("endless" in str(folder) for folder in run_folders(server.settings.jobs)))
+        sagemaker.create_training_job(**script_job("endless", store, SKLEARN, ResourceConfig=instances(2)))
+        eventually(lambda: len(processes(server, "endless")) == 8, 90)  # three of each container, and the switch has two names
+        running = processes(server, "endless")
         assert reset(server) == 200
+        assert not any(map(records.alive, running))
         assert list(run_folders(server.settings.jobs)) == []
         assert s3.list_buckets()["Buckets"] == []
         assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == []

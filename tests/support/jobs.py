@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
 
+from sagewright.compute import records
 from support.server import ROLE, XGBOOST
 
 
@@ -59,6 +60,20 @@ def training_job(name: str, bucket: str, **changes: Any) -> dict[str, Any]:
         "StoppingCondition": {"MaxRuntimeInSeconds": 300},
         **changes,
     }
+
+
+def instances(count: int) -> dict[str, Any]:
+    """A ResourceConfig."""
+    return {"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 5}
+
+
+def processes(server: Any, job: str) -> list[records.Identity]:
+    """What runs for a training job: the shims, init and user's processes of its containers, the switch of its network."""
+    found = []
+    for folder in server.settings.jobs.glob(f"training-job/*/*/{job}/*"):
+        record = records.read(folder, records.STARTED) or {}
+        found += [records.Identity(*record[who]) for who in ("shim", "init", "user") if record.get(who)]
+    return found
 
 
 def script_job(

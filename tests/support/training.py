@@ -10,8 +10,9 @@ from typing import Any
 from harness import ROLE, WORLD, Harness, Parts
 
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.fake import Fake
 from sagewright.compute.placement import Machine, Slots
-from sagewright.compute.runtime import Runtime
+from sagewright.compute.runtime import InstanceSpec, Runtime
 from sagewright.features.training import feature
 from sagewright.features.training.feature import Training
 from sagewright.kernel.loop import Loop
@@ -20,6 +21,8 @@ from support.objects import MemoryObjects
 from support.signals import messages
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+KMEANS = "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1"
+PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.6-cpu-py312"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -76,8 +79,8 @@ class Rig:
         )
         self.loop = Loop(parts.store, [self.training.controller], twice=bool(self._options["twice"]))
 
-    def folder(self, name: str = "job") -> Path:
-        return self.jobs / "training-job" / WORLD.account / WORLD.region / name / "algo-1"
+    def folder(self, name: str = "job", host: str = "algo-1") -> Path:
+        return self.jobs / "training-job" / WORLD.account / WORLD.region / name / host
 
     def create(self, name: str = "job", **changes: Any) -> str:
         return str(self.sagemaker.create_training_job(**request(name, **changes))["TrainingJobArn"])
@@ -98,10 +101,52 @@ class Rig:
             time.sleep(0.02)
         return found
 
-    def lines(self, job: dict[str, Any]) -> list[str]:
-        stream = f"{job['TrainingJobName']}/algo-1-{int(job['TrainingStartTime'].timestamp())}"
-
+    def lines(self, job: dict[str, Any], host: str = "algo-1") -> list[str]:
+        stream = f"{job['TrainingJobName']}/{host}-{int(job['TrainingStartTime'].timestamp())}"
         return self.harness.run(self.harness.parts.store.read(lambda transaction: messages(transaction, GROUP, stream)))
+
+
+class Containers(Fake):
+    """Notes signals, with the host that got them, and does not die of every one; refuses to start the ``refused`` hosts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signals: list[int] = []
+        self.signalled: list[tuple[str, int]] = []
+        self.ends_on = {9, 15}
+        self.refused: set[str] = set()
+
+    def start(self, spec: InstanceSpec) -> None:
+        if spec.hostname in self.refused:
+            raise OSError(11, "no more processes")
+        super().start(spec)
+
+    def signal(self, folder: Path, number: int) -> None:
+        if self.observe(folder).state == "running":
+            self.signals.append(number)
+            self.signalled.append((folder.name, number))
+        if number in self.ends_on:
+            super().signal(folder, number)
+
+
+class FakeRig(Rig):
+    """With containers that only the test moves."""
+
+    def __init__(self, tmp_path: Path, **options: Any) -> None:
+        self.runtime = Containers()
+        super().__init__(tmp_path, self.runtime, **options)
+
+    def __enter__(self) -> FakeRig:
+        super().__enter__()
+        return self
+
+    def spec(self, name: str = "job", host: str = "algo-1") -> InstanceSpec:
+        key = f"training-job/{WORLD.account}/{WORLD.region}/{name}/{host}"
+        return next(spec for spec in self.runtime.started if spec.key == key)
+
+
+def statuses(job: dict[str, Any]) -> list[str]:
+    return [step["Status"] for step in job["SecondaryStatusTransitions"]]
 
 
 def request(name: str = "job", **changes: Any) -> dict[str, Any]:

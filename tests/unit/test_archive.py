@@ -39,7 +39,7 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", link: 
 
 
 def test_what_goes_in_comes_out(tree: Path, tmp_path: Path) -> None:
-    pack(tree, tmp_path / "model.tar.gz")
+    pack([tree], tmp_path / "model.tar.gz")
     with tarfile.open(tmp_path / "model.tar.gz") as tar:
         assert tar.getnames() == ["code", "code/inference.py", "code/run.sh", "empty", "xgboost-model"]
     unpack(tmp_path / "model.tar.gz", tmp_path / "again", MEGABYTE)
@@ -49,8 +49,8 @@ def test_what_goes_in_comes_out(tree: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_folder_gives_the_same_bytes(tree: Path, tmp_path: Path) -> None:
-    pack(tree, tmp_path / "one.tar.gz")
-    pack(tree, tmp_path / "two.tar.gz")
+    pack([tree], tmp_path / "one.tar.gz")
+    pack([tree], tmp_path / "two.tar.gz")
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
 
 
@@ -62,7 +62,7 @@ def test_only_links_that_stay_inside_are_packed(tree: Path, tmp_path: Path) -> N
     (tree / "out").symlink_to("../secret")
     (tree / "tricky").symlink_to("code/../../secret")
     os.mkfifo(tree / "pipe")
-    pack(tree, tmp_path / "model.tar.gz")
+    pack([tree], tmp_path / "model.tar.gz")
     with tarfile.open(tmp_path / "model.tar.gz") as tar:
         names = set(tar.getnames())
     assert {"latest", "code/up"} <= names
@@ -71,7 +71,7 @@ def test_only_links_that_stay_inside_are_packed(tree: Path, tmp_path: Path) -> N
 
 def test_links_inside_are_restored(tree: Path, tmp_path: Path) -> None:
     (tree / "latest").symlink_to("xgboost-model")
-    pack(tree, tmp_path / "model.tar.gz")
+    pack([tree], tmp_path / "model.tar.gz")
     unpack(tmp_path / "model.tar.gz", tmp_path / "again", MEGABYTE)
     assert (tmp_path / "again" / "latest").readlink() == Path("xgboost-model")
 
@@ -141,7 +141,7 @@ def test_a_header_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_archive_is_refused(tree: Path, tmp_path: Path) -> None:
-    pack(tree, tmp_path / "model.tar.gz")
+    pack([tree], tmp_path / "model.tar.gz")
     whole = (tmp_path / "model.tar.gz").read_bytes()
     broken = bytearray(whole)
     broken[len(broken) // 2] ^= 0xFF
@@ -150,3 +150,20 @@ def test_what_is_no_archive_is_refused(tree: Path, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="gzip-compressed tar"):
             unpack(tmp_path / "x.tar.gz", tmp_path / "model", MEGABYTE)
     assert not (tmp_path / "model.unpacking").exists()
+
+
+def test_folders_are_packed_into_one(tmp_path: Path) -> None:
+    """DG your-algorithms-training-algo-output: what several containers wrote is aggregated; of a clash the first is kept."""
+    for host, names in (("one", ("a", "shards/0", "clash/file")), ("two", ("b", "shards/1", "shards/deep/x", "a", "clash"))):
+        for name in names:
+            file = tmp_path / host / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(host)
+    pack([tmp_path / "one", tmp_path / "two"], tmp_path / "model.tar.gz")
+    unpack(tmp_path / "model.tar.gz", tmp_path / "model", MEGABYTE)
+    found = {
+        path.relative_to(tmp_path / "model").as_posix(): path.read_text()
+        for path in (tmp_path / "model").rglob("*")
+        if path.is_file()
+    }
+    assert found == {"a": "one", "b": "two", "clash/file": "one", "shards/0": "one", "shards/1": "two", "shards/deep/x": "two"}

@@ -277,15 +277,117 @@ def test_code_that_is_not_there_is_a_clear_failure(root: MlRoot, hyperparameters
     assert reason in root.failure()
 
 
-def test_torch_distributed_is_launched_by_torchrun(root: MlRoot) -> None:
-    """SDK v2: distribution={"torch_distributed": {"enabled": True}}."""
+def distributed(root: MlRoot, switch: str, host: str = "algo-1", count: int = 1, **resources: object) -> MlRoot:
+    """A script with one of the SDK's distributions, and a torchrun that only says how it was called."""
     root.write("code/train.py", REPORT)
     root.write("fake/torch/__init__.py", "")
     root.write("fake/torch/distributed/__init__.py", "")
     root.write("fake/torch/distributed/run.py", "import json, sys\nprint('REPORT ' + json.dumps(sys.argv[1:]))")
-    enabled = {"sagemaker_torch_distributed_enabled": "true", "epochs": "1"}
+    enabled = {switch: "true", "epochs": "1"} if switch else {}
+    if "groups" in resources:
+        enabled["sagemaker_distribution_instance_groups"] = json.dumps(resources["groups"])
     root.configure({"sagemaker_program": "train.py", "sagemaker_submit_directory": "/opt/ml/code", **enabled})
-    path = {"PYTHONPATH": root.environment()["PYTHONPATH"] + ":" + str(root.folder / "fake")}
-    words = report(root.train(**path))
-    assert words[:3] == ["--nnodes=1", "--node_rank=0", "--nproc_per_node=1"]  # type: ignore[index]
-    assert words[-3:] == ["train.py", "--epochs", "1"]  # type: ignore[index]
+    hosts = [f"algo-{number}" for number in range(1, count + 1)]
+    groups = [
+        {"instance_group_name": "feed", "instance_type": "ml.c5.xlarge", "hosts": hosts[:1]},
+        {"instance_group_name": "fit", "instance_type": "ml.m5.large", "hosts": hosts[1:]},
+    ]
+    config = {"current_host": host, "hosts": hosts, "network_interface_name": "eth0", "instance_groups": groups}
+    root.write("input/config/resourceconfig.json", json.dumps(config))
+    return root
+
+
+def with_torchrun(root: MlRoot, **environment: str) -> object:
+    return report(root.train(PYTHONPATH=f"{root.environment()['PYTHONPATH']}:{root.folder / 'fake'}", **environment))
+
+
+@pytest.mark.parametrize("switch", ["sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled"])
+def test_torch_distributed_is_launched_by_torchrun(root: MlRoot, switch: str) -> None:
+    """SDK v2: distribution={"torch_distributed": {"enabled": True}}."""
+    distributed(root, switch)
+    assert with_torchrun(root) == ["--standalone", "--nnodes=1", "--nproc_per_node=1", "train.py", "--epochs", "1"]
+
+
+def test_torchrun_on_several_hosts(root: MlRoot) -> None:
+    """SRC aws/sagemaker-training-toolkit torch_distributed.py: the first host is the master, at port 7777."""
+    distributed(root, "sagemaker_torch_distributed_enabled", "algo-2", 2)
+    expected = ["--nnodes=2", "--nproc_per_node=1", "--node_rank=1", "--master_addr=algo-1", "--master_port=7777"]
+    assert with_torchrun(root) == [*expected, "train.py", "--epochs", "1"]
+
+
+def test_torchrun_in_one_of_several_instance_groups(root: MlRoot) -> None:
+    """DG train-heterogeneous-cluster: a distribution is for one group; the others run the program plainly."""
+    distributed(root, "sagemaker_torch_distributed_enabled", "algo-3", 3, groups=["fit"])
+    expected = ["--nnodes=2", "--nproc_per_node=1", "--node_rank=1", "--master_addr=algo-2", "--master_port=7777"]
+    assert with_torchrun(root)[:5] == expected  # type: ignore[index]
+    distributed(root, "sagemaker_torch_distributed_enabled", "algo-1", 3, groups=["fit"])
+    found = report(root.train())
+    assert found["argv"] == ["train.py", "--epochs", "1"]
+    env = found["env"]
+    assert isinstance(env, dict)
+    assert (env["SM_MASTER_ADDR"], json.loads(env["SM_DISTRIBUTION_HOSTS"])) == ("algo-2", ["algo-2", "algo-3"])
+    assert json.loads(env["SM_CURRENT_INSTANCE_GROUP_HOSTS"]) == ["algo-1", "algo-2", "algo-3"]
+
+
+def test_what_a_script_on_several_hosts_finds(root: MlRoot) -> None:
+    """SRC aws/sagemaker-pytorch-training-toolkit training.py; the names that SDK v3's drivers use."""
+    distributed(root, "", "algo-2", 2)
+    env = report(root.train(SAGEWRIGHT_FRAMEWORK="pytorch", NCCL_DEBUG="INFO", MASTER_PORT="9"))["env"]
+    assert isinstance(env, dict)
+    expected = {
+        "SM_CURRENT_HOST": "algo-2",
+        "SM_HOST_COUNT": "2",
+        "SM_CURRENT_HOST_RANK": "1",
+        "SM_MASTER_ADDR": "algo-1",
+        "SM_MASTER_PORT": "7777",
+        "SM_NETWORK_INTERFACE_NAME": "eth0",
+        "MASTER_ADDR": "algo-1",
+        "NCCL_SOCKET_IFNAME": "eth0",
+        "NCCL_DEBUG": "INFO",
+        "MASTER_PORT": "9",
+    }
+    assert env.items() >= expected.items(), "what the request says stays"
+    assert json.loads(env["SM_HOSTS"]) == ["algo-1", "algo-2"]
+
+
+def test_the_cluster_of_a_mirrored_strategy(root: MlRoot) -> None:
+    """SDK v2: distribution={"multi_worker_mirrored_strategy": {"enabled": True}} is TF_CONFIG."""
+    distributed(root, "sagemaker_multi_worker_mirrored_strategy_enabled", "algo-2", 2)
+    env = report(root.train())["env"]
+    assert isinstance(env, dict)
+    assert json.loads(env["TF_CONFIG"]) == {
+        "cluster": {"worker": ["algo-1:8890", "algo-2:8890"]},
+        "task": {"type": "worker", "index": 1},
+        "environment": "cloud",
+    }
+
+
+@pytest.mark.parametrize(
+    ("switch", "reason"),
+    [
+        ("sagemaker_mpi_enabled", "ClientError: MPI (mpirun) is not available in this image"),
+        (
+            "sagemaker_distributed_dataparallel_enabled",
+            "ClientError: the SageMaker data parallel library (smdistributed) is not",
+        ),
+        ("sagemaker_parameter_server_enabled", "ClientError: parameter servers are not available in this image"),
+        ("sagemaker_pytorch_xla_multi_worker_enabled", "ClientError: PyTorch/XLA is not available in this image"),
+    ],
+)
+def test_a_distribution_that_is_not_there_is_refused_in_words(root: MlRoot, switch: str, reason: str) -> None:
+    distributed(root, switch, "algo-1", 2)
+    assert root.train().returncode == 1
+    assert root.failure().startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"), [("train.sh", "Unsupported entry point type"), ("trainer", "Python packages are not")]
+)
+def test_torchrun_runs_python_files_only(root: MlRoot, program: str, reason: str) -> None:
+    distributed(root, "sagemaker_torch_distributed_enabled", "algo-1", 2)
+    root.write("code/train.sh", "true")
+    root.write("code/setup.py", "")
+    given = json.loads((root.folder / "input/config/hyperparameters.json").read_text())
+    root.write("input/config/hyperparameters.json", json.dumps({**given, "sagemaker_program": program}))
+    assert root.train().returncode == 1
+    assert root.failure().startswith(f"ClientError: {reason}")

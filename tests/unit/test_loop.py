@@ -172,6 +172,28 @@ async def test_a_restart_in_the_middle_of_an_action_ends_the_same(store: Store, 
     assert await state(store) == "On"
 
 
+async def test_a_loop_that_was_closed_in_the_middle_of_a_turn_can_be_started_again(store: Store, lamps: Lamps) -> None:
+    """A reset of the server does so: the row that was being looked at must not seem to be at work for ever."""
+    begun = asyncio.Event()
+
+    async def hang(_: Resource) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    lamps.before_observe = hang
+    loop = Loop(store, [lamps])
+    await loop.start()
+    await order(store)
+    await begun.wait()
+    await loop.close()
+    lamps.before_observe = None
+    await loop.start()
+    async with asyncio.timeout(10):
+        await loop.idle()
+    assert await state(store) == "Warming"
+    await loop.close()
+
+
 async def test_later_looks_again_then_and_leaves_the_row_as_it_is(
     store: Store, loop: Loop, lamps: Lamps, clock: VirtualClock
 ) -> None:

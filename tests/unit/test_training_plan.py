@@ -7,6 +7,7 @@ Feature rows A12, G01.
 
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from sagewright.features.training import progress
 from sagewright.features.training.plan import plan
 from sagewright.features.training.sight import (
     Download,
+    Failure,
     Forget,
     Remove,
     Reserve,
@@ -32,6 +34,7 @@ from sagewright.store.rows import Resource
 T0 = 1_800_000_000.0
 RUNNING, DONE = Errand("running"), Errand("done")
 UP = Instance("running", started=T0 + 5)
+GONE = Instance("missing")
 WORLD = World("123456789012", "us-east-1")
 
 
@@ -50,9 +53,17 @@ def exited(code: int, reason: str = "") -> Instance:
     return Instance("exited", code, reason, started=T0 + 5, ended=T0 + 9)
 
 
+def seen(*instances: Instance, text: str = "", last_lines: str = "", **more: Any) -> Sight:
+    """A look at containers, the first failed one of which is to blame."""
+    failed = [one for one in instances if one.state == "lost" or (one.state == "exited" and (one.code or one.reason))]
+    host = f"algo-{instances.index(failed[0]) + 1}" if failed and len(instances) > 1 else ""
+    return Sight(instances, Failure(failed[0], text, last_lines, host) if failed else None, **more)
+
+
 STARTING = progress.created(T0)
 DOWNLOADING = progress.begun(STARTING, "job/algo-1-1800000000", progress.DOWNLOADING, T0)
 TRAINING = progress.entered(DOWNLOADING, "Training", progress.TRAINING, T0 + 5)
+ABANDONED = progress.abandoned(TRAINING, T0 + 6)
 STOPPING = progress.stopping(TRAINING, "Stopped", T0 + 6)
 TOLD = progress.signalled(STOPPING, T0 + 6)
 DONE_WELL = progress.settled(TRAINING, {"Status": "Completed", "Secondary": "Completed"}, progress.UPLOADING, T0 + 9)
@@ -82,10 +93,10 @@ TABLE: list[tuple[str, Mapping[str, Any], Sight, tuple[Any, ...], str, str]] = [
         "Downloading",
     ),
     ("no start", DOWNLOADING, Sight(placed=True, download=DONE, start=Errand("failed", "x")), (), "Failed", "Failed"),
-    ("it runs", DOWNLOADING, Sight(UP, placed=True, download=DONE, start=DONE), (Watch(),), "InProgress", "Training"),
-    ("it goes on", TRAINING, Sight(UP, placed=True), (Watch(),), "", ""),
-    ("restart of control while training", TRAINING, Sight(UP), (Reserve(adopted=True), Watch()), "", ""),
-    ("the row is older than the container", STARTING, Sight(UP), (), "InProgress", "Downloading"),
+    ("it runs", DOWNLOADING, seen(UP, placed=True, download=DONE, start=DONE), (Watch(),), "InProgress", "Training"),
+    ("it goes on", TRAINING, seen(UP, placed=True), (Watch(),), "", ""),
+    ("restart of control while training", TRAINING, seen(UP), (Reserve(adopted=True), Watch()), "", ""),
+    ("the row is older than the container", STARTING, seen(UP), (), "InProgress", "Downloading"),
     (
         "the row lost the race when it began",
         STARTING,
@@ -94,21 +105,21 @@ TABLE: list[tuple[str, Mapping[str, Any], Sight, tuple[Any, ...], str, str]] = [
         "InProgress",
         "Downloading",
     ),
-    ("success", TRAINING, Sight(exited(0)), (Upload(with_model=True),), "InProgress", "Uploading"),
-    ("success too quick to be seen", DOWNLOADING, Sight(exited(0)), (Upload(with_model=True),), "InProgress", "Uploading"),
-    ("failure", TRAINING, Sight(exited(1)), (Upload(with_model=False),), "InProgress", "Uploading"),
-    ("lost", TRAINING, Sight(Instance("lost")), (Upload(with_model=False),), "InProgress", "Uploading"),
-    ("upload lost by a restart", DONE_WELL, Sight(exited(0)), (Upload(with_model=True),), "", ""),
-    ("upload runs", DONE_WELL, Sight(exited(0), upload=RUNNING), (), "", ""),
-    ("upload done", DONE_WELL, Sight(exited(0), upload=DONE), (), "Completed", "Completed"),
-    ("run folder is gone", DONE_WELL, Sight(Instance("missing"), upload=DONE), (), "Completed", "Completed"),
-    ("upload of a failure done", DONE_BADLY, Sight(exited(1), upload=DONE), (), "Failed", "Failed"),
-    ("upload of a failure refused", DONE_BADLY, Sight(exited(1), upload=Errand("failed", "y")), (), "Failed", "Failed"),
-    ("upload refused", DONE_WELL, Sight(exited(0), upload=Errand("failed", "ClientError: y")), (), "Failed", "Failed"),
+    ("success", TRAINING, seen(exited(0)), (Upload(with_model=True),), "InProgress", "Uploading"),
+    ("success too quick to be seen", DOWNLOADING, seen(exited(0)), (Upload(with_model=True),), "InProgress", "Uploading"),
+    ("failure", TRAINING, seen(exited(1)), (Upload(with_model=False),), "InProgress", "Uploading"),
+    ("lost", TRAINING, seen(Instance("lost")), (Upload(with_model=False),), "InProgress", "Uploading"),
+    ("upload lost by a restart", DONE_WELL, seen(exited(0)), (Upload(with_model=True),), "", ""),
+    ("upload runs", DONE_WELL, seen(exited(0), upload=RUNNING), (), "", ""),
+    ("upload done", DONE_WELL, seen(exited(0), upload=DONE), (), "Completed", "Completed"),
+    ("run folder is gone", DONE_WELL, seen(Instance("missing"), upload=DONE), (), "Completed", "Completed"),
+    ("upload of a failure done", DONE_BADLY, seen(exited(1), upload=DONE), (), "Failed", "Failed"),
+    ("upload of a failure refused", DONE_BADLY, seen(exited(1), upload=Errand("failed", "y")), (), "Failed", "Failed"),
+    ("upload refused", DONE_WELL, seen(exited(0), upload=Errand("failed", "ClientError: y")), (), "Failed", "Failed"),
     (
         "upload to be repeated",
         DONE_WELL,
-        Sight(exited(0), upload=Errand("failed", "S3?", True)),
+        seen(exited(0), upload=Errand("failed", "S3?", True)),
         (Forget("upload"),),
         "InProgress",
         "Uploading",
@@ -116,10 +127,79 @@ TABLE: list[tuple[str, Mapping[str, Any], Sight, tuple[Any, ...], str, str]] = [
     ("stop before a place was found", STOPPED_SOON, Sight(waiting="Waiting."), (), "Stopped", "Stopped"),
     ("stop while downloading", STOPPED_IN_DOWNLOAD, Sight(placed=True, download=RUNNING), (), "Stopped", "Stopped"),
     ("stop while being started", STOPPED_IN_DOWNLOAD, Sight(placed=True, download=DONE, start=RUNNING), (), "", ""),
-    ("stop while running", STOPPING, Sight(UP, placed=True), (Signal(signal.SIGTERM), Watch()), "Stopping", "Stopping"),
-    ("stop, told", TOLD, Sight(UP, placed=True), (Watch(),), "", ""),
-    ("stop, ended by itself", TOLD, Sight(exited(143)), (Upload(with_model=True),), "Stopping", "Uploading"),
-    ("stop, lost", TOLD, Sight(Instance("lost")), (Upload(with_model=True),), "Stopping", "Uploading"),
+    ("stop while running", STOPPING, seen(UP, placed=True), (Signal(signal.SIGTERM), Watch()), "Stopping", "Stopping"),
+    ("stop, told", TOLD, seen(UP, placed=True), (Watch(),), "", ""),
+    # several instances
+    ("both run", DOWNLOADING, seen(UP, UP, placed=True, download=DONE, start=DONE), (Watch(),), "InProgress", "Training"),
+    ("one has ended well", TRAINING, seen(UP, exited(0), placed=True), (Watch(),), "", ""),
+    ("both have ended well", TRAINING, seen(exited(0), exited(0)), (Upload(with_model=True),), "InProgress", "Uploading"),
+    ("one has failed", TRAINING, seen(UP, exited(1), placed=True), (Signal(signal.SIGTERM), Watch()), "InProgress", "Training"),
+    (
+        "one was lost",
+        TRAINING,
+        seen(Instance("lost"), UP, placed=True),
+        (Signal(signal.SIGTERM), Watch()),
+        "InProgress",
+        "Training",
+    ),
+    ("the other was told", ABANDONED, seen(UP, exited(1), placed=True), (Watch(),), "", ""),
+    ("the other has ended", ABANDONED, seen(exited(143), exited(1)), (Upload(with_model=False),), "InProgress", "Uploading"),
+    (
+        "one failed before anybody saw it run",
+        DOWNLOADING,
+        seen(UP, exited(1), placed=True, download=DONE, start=DONE),
+        (Signal(signal.SIGTERM), Watch()),
+        "InProgress",
+        "Training",
+    ),
+    ("one is still being started", DOWNLOADING, seen(UP, GONE, placed=True, download=DONE, start=RUNNING), (), "", ""),
+    (
+        "and the first has failed already",
+        DOWNLOADING,
+        seen(exited(1), GONE, placed=True, download=DONE, start=RUNNING),
+        (),
+        "",
+        "",
+    ),
+    ("and the first has ended already", DOWNLOADING, seen(exited(0), GONE, placed=True, download=DONE), (Start(),), "", ""),
+    ("restart of control between two starts", DOWNLOADING, seen(UP, GONE), (Reserve(adopted=True), Download()), "", ""),
+    (
+        "the same on a machine that is full by now",
+        DOWNLOADING,
+        seen(UP, GONE, waiting="Waiting."),
+        (Reserve(adopted=True), Download()),
+        "",
+        "",
+    ),
+    (
+        "one that the machine refused for a while",
+        DOWNLOADING,
+        seen(UP, GONE, placed=True, download=DONE, start=Errand("failed", "x", True)),
+        (Forget("start"),),
+        "InProgress",
+        "Downloading",
+    ),
+    (
+        "one failed while another was refused",
+        DOWNLOADING,
+        seen(exited(1), GONE, placed=True, download=DONE, start=Errand("failed", "x", True)),
+        (Upload(with_model=False),),
+        "InProgress",
+        "Uploading",
+    ),
+    ("stop between two starts", STOPPED_IN_DOWNLOAD, seen(UP, GONE, placed=True, download=DONE, start=RUNNING), (), "", ""),
+    (
+        "stop after one start",
+        STOPPED_IN_DOWNLOAD,
+        seen(UP, GONE, placed=True, download=DONE),
+        (Signal(signal.SIGTERM), Watch()),
+        "Stopping",
+        "Stopping",
+    ),
+    ("stop, one has ended", TOLD, seen(UP, exited(143), placed=True), (Watch(),), "", ""),
+    ("stop, both have ended", TOLD, seen(exited(0), exited(143)), (Upload(with_model=True),), "Stopping", "Uploading"),
+    ("stop, ended by itself", TOLD, seen(exited(143)), (Upload(with_model=True),), "Stopping", "Uploading"),
+    ("stop, lost", TOLD, seen(Instance("lost")), (Upload(with_model=True),), "Stopping", "Uploading"),
 ]
 
 
@@ -155,7 +235,7 @@ def test_a_deleted_job_takes_its_row_along() -> None:
 
 def test_sigterm_then_120_seconds_then_sigkill() -> None:
     """API StopTrainingJob."""
-    sight = Sight(UP, placed=True)
+    sight = seen(UP, placed=True)
     told = plan(job(STOPPING), sight, T0 + 10).status
     assert told is not None
     waiting = plan(job(told), sight, T0 + 129.9)
@@ -164,9 +244,22 @@ def test_sigterm_then_120_seconds_then_sigkill() -> None:
     assert plan(job(told), sight, T0 + 130).actions == (Signal(signal.SIGKILL), Watch())
 
 
+def test_the_others_of_a_failed_instance_are_killed_soon() -> None:
+    """They get SIGTERM, and what is left after ten seconds SIGKILL: the job ends quickly."""
+    sight = seen(UP, exited(1), placed=True)
+    told = plan(job(TRAINING), sight, T0 + 10).status
+    assert told is not None
+    assert plan(job(told), sight, T0 + 19.9).actions == (Watch(),)
+    assert plan(job(told), sight, T0 + 20).actions == (Signal(signal.SIGKILL), Watch())
+
+
+def test_a_job_with_a_failed_instance_is_not_overdue_any_more() -> None:
+    assert plan(job(ABANDONED), seen(UP, exited(1), placed=True), T0 + 9999).state is None
+
+
 @pytest.mark.parametrize(
     ("status", "sight"),
-    [(TRAINING, Sight(UP, placed=True)), (DOWNLOADING, Sight(placed=True, download=RUNNING))],
+    [(TRAINING, seen(UP, placed=True)), (DOWNLOADING, Sight(placed=True, download=RUNNING))],
 )
 def test_max_runtime_stops_the_job(status: Mapping[str, Any], sight: Sight) -> None:
     """API StoppingCondition; SecondaryStatus MaxRuntimeExceeded with TrainingJobStatus Stopped."""
@@ -175,11 +268,11 @@ def test_max_runtime_stops_the_job(status: Mapping[str, Any], sight: Sight) -> N
     assert stopping.state == "Stopping"
     assert stopping.status is not None
     assert stopping.due == T0 + 3600
-    gone = Sight(exited(143)) if sight.instance.state == "running" else sight
+    gone = seen(exited(143)) if sight.running else sight
     after = plan(job(stopping.status), gone, T0 + 3601)
     if after.state == "Stopping":
         assert after.status is not None
-        after = plan(job(after.status), Sight(exited(143), upload=DONE), T0 + 3602)
+        after = plan(job(after.status), seen(exited(143), upload=DONE), T0 + 3602)
     assert after.status is not None
     assert (after.state, after.status["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
 
@@ -188,20 +281,20 @@ def test_max_runtime_stops_the_job(status: Mapping[str, Any], sight: Sight) -> N
 def test_a_stop_that_comes_while_the_model_goes_out(settled: Mapping[str, Any], end: str) -> None:
     stopping = progress.stop_requested(settled, T0 + 10)
     assert (stopping["TrainingJobStatus"], stopping["SecondaryStatus"]) == ("Stopping", "Uploading")
-    last = plan(job(stopping), Sight(exited(0), upload=DONE), T0 + 11)
+    last = plan(job(stopping), seen(exited(0), upload=DONE), T0 + 11)
     assert last.state == end
 
 
 def test_max_runtime_has_a_default_of_a_day() -> None:
     """API StoppingCondition: the default is 1 day."""
-    sight = Sight(UP, placed=True)
+    sight = seen(UP, placed=True)
     assert plan(job(TRAINING, StoppingCondition={}), sight, T0 + 86399).status is None
     assert plan(job(TRAINING, StoppingCondition={}), sight, T0 + 86400).state == "Stopping"
 
 
 def test_a_job_that_ended_in_time_is_not_overdue_while_it_uploads() -> None:
-    assert plan(job(DONE_WELL), Sight(exited(0), upload=DONE), T0 + 9999).state == "Completed"
-    assert plan(job(TRAINING), Sight(exited(0)), T0 + 9999).state == "InProgress"
+    assert plan(job(DONE_WELL), seen(exited(0), upload=DONE), T0 + 9999).state == "Completed"
+    assert plan(job(TRAINING), seen(exited(0)), T0 + 9999).state == "InProgress"
 
 
 def test_the_whole_way_of_a_good_job() -> None:
@@ -209,9 +302,9 @@ def test_the_whole_way_of_a_good_job() -> None:
     resource, now = job(STARTING), T0
     sights = [
         Sight(),
-        Sight(UP, placed=True, download=DONE, start=DONE),
-        Sight(exited(0), placed=True),
-        Sight(exited(0), upload=DONE, metrics=({"MetricName": "m", "Value": 1.0, "Timestamp": now},)),
+        seen(UP, placed=True, download=DONE, start=DONE),
+        seen(exited(0), placed=True),
+        seen(exited(0), upload=DONE, metrics=({"MetricName": "m", "Value": 1.0, "Timestamp": now},)),
     ]
     for sight in sights:
         now += 10
@@ -249,26 +342,27 @@ def test_uncompressed_models_lie_under_a_prefix() -> None:
 @pytest.mark.parametrize(
     ("sight", "reason"),
     [
-        (Sight(exited(1), failure="bad column"), "AlgorithmError: bad column, exit code: 1"),
-        (Sight(exited(1), failure="x" * 5000), ("AlgorithmError: " + "x" * 5000)[:1024]),
-        (Sight(exited(2), failure="ClientError: no data"), "ClientError: no data"),
-        (Sight(exited(3)), "AlgorithmError: The training container failed, exit code: 3."),
+        (seen(exited(1), text="bad column"), "AlgorithmError: bad column, exit code: 1"),
+        (seen(exited(1), text="x" * 5000), ("AlgorithmError: " + "x" * 5000)[:1024]),
+        (seen(exited(2), text="ClientError: no data"), "ClientError: no data"),
+        (seen(exited(3)), "AlgorithmError: The training container failed, exit code: 3."),
         (
-            Sight(exited(139), last_lines="a"),
+            seen(exited(139), last_lines="a"),
             "AlgorithmError: The training container was ended by signal SIGSEGV, exit code: 139. Last log lines: a",
         ),
         (
-            Sight(exited(137, "OutOfMemory")),
+            seen(exited(137, "OutOfMemory")),
             "AlgorithmError: The training container ran out of memory; please use an instance type with more memory, "
             "exit code: 137.",
         ),
         (
-            Sight(exited(1, "DiskFull")),
+            seen(exited(1, "DiskFull")),
             "AlgorithmError: The training container ran out of disk space; please use a larger VolumeSizeInGB, exit code: 1.",
         ),
-        (Sight(exited(126, "no such program")), "AlgorithmError: no such program, exit code: 126."),
+        (seen(exited(0), exited(3)), "AlgorithmError: The training container on algo-2 failed, exit code: 3."),
+        (seen(exited(126, "no such program")), "AlgorithmError: no such program, exit code: 126."),
         (
-            Sight(Instance("lost")),
+            seen(Instance("lost")),
             "InternalServerError: We encountered an internal error. The training container is gone and left no exit record; "
             "its machine may have been restarted. Please try again.",
         ),
@@ -278,20 +372,20 @@ def test_failure_reasons(sight: Sight, reason: str) -> None:
     """DG your-algorithms-training-algo-output: the first 1 024 characters of the failure file."""
     settled = plan(job(TRAINING), sight, T0 + 10)
     assert settled.status is not None
-    last = plan(job(settled.status), Sight(sight.instance, upload=DONE), T0 + 11)
+    last = plan(job(settled.status), replace(sight, upload=DONE), T0 + 11)
     assert last.status is not None
     assert last.status["FailureReason"] == reason
     assert "ModelArtifacts" not in last.status
 
 
 def test_a_notice_is_shown_while_training() -> None:
-    result = plan(job(DOWNLOADING), Sight(UP, placed=True, notice="No GPU here."), T0 + 10)
+    result = plan(job(DOWNLOADING), seen(UP, placed=True, notice="No GPU here."), T0 + 10)
     assert result.status is not None
     assert result.status["SecondaryStatusTransitions"][-1]["StatusMessage"].endswith("in progress. No GPU here.")
 
 
 def test_a_running_job_is_looked_at_less_and_less() -> None:
-    sight = Sight(UP, placed=True)
+    sight = seen(UP, placed=True)
     assert plan(job(TRAINING), sight, T0 + 6).due == T0 + 6.25
     assert plan(job(TRAINING), sight, T0 + 1000).due == T0 + 1002
     assert plan(job(TRAINING), sight, T0 + 3599).due == T0 + 3600

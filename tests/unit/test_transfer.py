@@ -13,7 +13,15 @@ from support.objects import MemoryObjects
 from sagewright.base import folders
 from sagewright.objects import checkpoints
 from sagewright.objects.s3 import Location, Objects, Stored
-from sagewright.objects.transfer import Access, TransferError, check_channel, download_channel, upload_archive, upload_folder
+from sagewright.objects.transfer import (
+    Access,
+    Share,
+    TransferError,
+    check_channel,
+    download_channel,
+    upload_archive,
+    upload_folders,
+)
 
 ACCESS = Access("us-east-1", "arn:aws:iam::123456789012:role/r")
 NO_OBJECTS = (
@@ -27,10 +35,14 @@ def channel(uri: str, **source: Any) -> dict[str, Any]:
     return {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri, **source}}}
 
 
-async def download(objects: Objects, tmp_path: Path, document: dict[str, Any], index: int = 0, count: int = 1) -> list[str]:
-    folder = tmp_path / "data" / "train"
-    await download_channel(objects, document, folder, tmp_path / "marks" / "train", ACCESS, index, count)
-    return [entry.path for entry in folders.files(folder)]
+async def download(objects: Objects, tmp_path: Path, document: dict[str, Any]) -> list[str]:
+    return (await download_to_hosts(objects, tmp_path, document, 1))[0]
+
+
+async def download_to_hosts(objects: Objects, tmp_path: Path, document: dict[str, Any], count: int) -> list[list[str]]:
+    shares = [Share(tmp_path / f"algo-{n}" / "train", tmp_path / f"marks-{n}" / "train") for n in range(1, count + 1)]
+    await download_channel(objects, document, shares, ACCESS)
+    return [[entry.path for entry in folders.files(share.folder)] for share in shares]
 
 
 @pytest.mark.parametrize(
@@ -59,8 +71,34 @@ async def test_hosts_share_the_keys(tmp_path: Path) -> None:
     for number in range(5):
         objects.put(f"s3://bk/t/{number}", b"x")
     document = channel("s3://bk/t/", S3DataDistributionType="ShardedByS3Key")
-    assert await download(objects, tmp_path / "one", document, 0, 2) == ["0", "2", "4"]
-    assert await download(objects, tmp_path / "two", document, 1, 2) == ["1", "3"]
+    assert await download_to_hosts(objects, tmp_path / "two", document, 2) == [["0", "2", "4"], ["1", "3"]]
+    assert await download_to_hosts(objects, tmp_path / "six", document, 6) == [["0"], ["1"], ["2"], ["3"], ["4"], []]
+    assert await download_to_hosts(objects, tmp_path / "all", channel("s3://bk/t/"), 2) == [["0", "1", "2", "3", "4"]] * 2
+
+
+async def test_a_share_that_is_there_is_not_brought_again(tmp_path: Path) -> None:
+    """After a restart of the server only what is missing comes, and each host's share stays its own."""
+    objects = MemoryObjects("bk")
+    for number in range(4):
+        objects.put(f"s3://bk/t/{number}", b"x")
+    document = channel("s3://bk/t/", S3DataDistributionType="ShardedByS3Key")
+    await download_to_hosts(objects, tmp_path, document, 2)
+    (tmp_path / "algo-1" / "train" / "0").unlink()
+    (tmp_path / "marks-2" / "train").unlink()
+    (tmp_path / "algo-2" / "train" / "1").unlink()
+    assert await download_to_hosts(objects, tmp_path, document, 2) == [["2"], ["1", "3"]]
+
+
+async def test_of_files_with_one_name_the_first_hosts_is_uploaded(tmp_path: Path) -> None:
+    objects = MemoryObjects("bk")
+    for host, names in (("one", ("a", "b/c")), ("two", ("a", "b/d"))):
+        for name in names:
+            file = tmp_path / host / "model" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(host)
+    await upload_folders(objects, [tmp_path / "one", tmp_path / "two"], "model", Location("bk", "out/"))
+    found = {key: objects.get(f"s3://bk/{key}") for key in objects.keys("bk")}
+    assert found == {"out/a": b"one", "out/b/c": b"one", "out/b/d": b"two"}
 
 
 async def test_a_manifest_names_the_objects(tmp_path: Path) -> None:
@@ -137,9 +175,9 @@ async def test_a_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
     objects = MemoryObjects("bk")
     for number in range(30):
         objects.put(f"s3://bk/t/{number:02}", b"x" * number)
-    (tmp_path / "data" / "train").mkdir(parents=True)
-    (tmp_path / "data" / "train" / "07").write_bytes(b"y" * 7)
-    (tmp_path / "data" / "train" / "08").write_bytes(b"short")
+    (tmp_path / "algo-1" / "train").mkdir(parents=True)
+    (tmp_path / "algo-1" / "train" / "07").write_bytes(b"y" * 7)
+    (tmp_path / "algo-1" / "train" / "08").write_bytes(b"short")
     await download(objects, tmp_path, channel("s3://bk/t/"))
     assert sorted(objects.downloads) == [f"t/{number:02}" for number in range(30) if number != 7]
     objects.downloads.clear()
@@ -181,9 +219,9 @@ async def test_a_folder_goes_up_as_files_and_as_an_archive(tmp_path: Path) -> No
     (tmp_path / "ml" / "model" / "code").mkdir(parents=True)
     (tmp_path / "ml" / "model" / "weights").write_bytes(b"w")
     (tmp_path / "ml" / "model" / "code" / "x.py").write_bytes(b"c")
-    await upload_folder(objects, tmp_path / "ml", "model", Location("bk", "out/job/output/model/"))
+    await upload_folders(objects, [tmp_path / "ml"], "model", Location("bk", "out/job/output/model/"))
     await upload_archive(
-        objects, tmp_path / "ml" / "model", Location("bk", "out/job/output/model.tar.gz"), tmp_path / "s" / "m.tar.gz"
+        objects, [tmp_path / "ml" / "model"], Location("bk", "out/job/output/model.tar.gz"), tmp_path / "s" / "m.tar.gz"
     )
     assert objects.keys("bk") == [
         "out/job/output/model.tar.gz",
@@ -192,7 +230,7 @@ async def test_a_folder_goes_up_as_files_and_as_an_archive(tmp_path: Path) -> No
     ]
     assert not (tmp_path / "s" / "m.tar.gz").exists()
     with pytest.raises(TransferError, match="Artifact upload failed:The bucket nowhere does not exist"):
-        await upload_folder(objects, tmp_path / "ml", "model", Location("nowhere", "x"))
+        await upload_folders(objects, [tmp_path / "ml"], "model", Location("nowhere", "x"))
 
 
 async def test_links_and_other_things_are_not_uploaded(tmp_path: Path) -> None:
@@ -204,8 +242,8 @@ async def test_links_and_other_things_are_not_uploaded(tmp_path: Path) -> None:
     (tmp_path / "ml" / "model" / "folder").symlink_to(tmp_path / "secret")
     os.mkfifo(tmp_path / "ml" / "model" / "pipe")
     (tmp_path / "ml" / "output").symlink_to(tmp_path / "secret")
-    await upload_folder(objects, tmp_path / "ml", "model", Location("bk", "m"))
-    await upload_folder(objects, tmp_path / "ml", "output", Location("bk", "o"))
+    await upload_folders(objects, [tmp_path / "ml"], "model", Location("bk", "m"))
+    await upload_folders(objects, [tmp_path / "ml"], "output", Location("bk", "o"))
     assert objects.keys("bk") == []
     assert folders.read_start(tmp_path / "ml", "output/key", 10) == ""
     assert folders.read_start(tmp_path / "ml", "model/link", 10) == ""

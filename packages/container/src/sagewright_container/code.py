@@ -22,6 +22,10 @@ class CodeError(Exception):
     """The user's code cannot be prepared; the text is for the user."""
 
 
+class ClientError(CodeError):
+    """The request asks for what this container cannot do; the text is for the user, and the reason of the failure begins so."""
+
+
 def prepare(layout: Layout, source: str) -> Path:
     """The folder of the user's code. ``source``: the submit directory (s3 URI or a path in the container). Raises CodeError."""
     for archive in (layout.config / ARCHIVE, layout.code / ARCHIVE):

@@ -15,6 +15,9 @@ from typing import Any
 from sagewright_container.layout import Layout
 from sagewright_container.training import values
 
+MASTER_PORT = 7777
+"""Where the processes of a distributed job meet on its first host, as on AWS."""
+
 _DEFAULT_LOG_LEVEL = 20
 
 
@@ -52,24 +55,27 @@ class TrainingEnvironment:
         return result
 
     def cluster(self) -> dict[str, Any]:
-        """Hosts and instance groups: hosts, current_host, master_hostname, …"""
+        """Hosts and instance groups: hosts, current_host, master_hostname, …; the first of those that work together is the master."""
         resources = self.resources
         hosts = list(resources.get("hosts") or ["algo-1"])
         current = str(resources.get("current_host") or hosts[0])
         groups = {group["instance_group_name"]: group for group in resources.get("instance_groups") or []}
         group = str(resources.get("current_group_name") or "homogeneousCluster")
+        distributed = self.platform.get("sagemaker_distribution_instance_groups") or []
+        together = sorted(host for name in distributed for host in groups.get(name, {}).get("hosts", ())) or sorted(hosts)
         return {
             "hosts": hosts,
             "current_host": current,
-            "master_hostname": sorted(hosts)[0],
-            "is_master": current == sorted(hosts)[0],
+            "master_hostname": together[0],
+            "is_master": current == together[0],
             "network_interface_name": resources.get("network_interface_name") or "eth0",
             "current_instance_type": resources.get("current_instance_type") or "local",
             "current_instance_group": group,
             "current_instance_group_hosts": list(groups.get(group, {}).get("hosts", hosts)),
             "instance_groups": sorted(groups),
             "instance_groups_dict": groups,
-            "distribution_instance_groups": self.platform.get("sagemaker_distribution_instance_groups") or [],
+            "distribution_instance_groups": distributed,
+            "distribution_hosts": together,
             "is_hetero": len(groups) > 1,
             "resource_config": dict(resources),
         }
@@ -82,12 +88,17 @@ class TrainingEnvironment:
         return {
             "SM_HOSTS": document["hosts"],
             "SM_CURRENT_HOST": document["current_host"],
+            "SM_HOST_COUNT": len(document["hosts"]),
+            "SM_CURRENT_HOST_RANK": sorted(document["hosts"]).index(document["current_host"]),
+            "SM_MASTER_ADDR": document["master_hostname"],
+            "SM_MASTER_PORT": MASTER_PORT,
             "SM_CURRENT_INSTANCE_TYPE": document["current_instance_type"],
             "SM_CURRENT_INSTANCE_GROUP": document["current_instance_group"],
             "SM_CURRENT_INSTANCE_GROUP_HOSTS": document["current_instance_group_hosts"],
             "SM_INSTANCE_GROUPS": document["instance_groups"],
             "SM_INSTANCE_GROUPS_DICT": document["instance_groups_dict"],
             "SM_DISTRIBUTION_INSTANCE_GROUPS": document["distribution_instance_groups"],
+            "SM_DISTRIBUTION_HOSTS": document["distribution_hosts"],
             "SM_IS_HETERO": document["is_hetero"],
             "SM_NETWORK_INTERFACE_NAME": document["network_interface_name"],
             "SM_HPS": document["hyperparameters"],

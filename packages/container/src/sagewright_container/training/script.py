@@ -11,23 +11,18 @@ import io
 import json
 import os
 import shlex
-import signal
-import subprocess
 import sys
-import threading
 import traceback
-from collections import deque
 from pathlib import Path
-from types import FrameType, ModuleType, TracebackType
-from typing import IO
+from types import ModuleType, TracebackType
 
 from sagewright_container import log
-from sagewright_container.code import CodeError, make_importable, prepare
+from sagewright_container.code import ClientError, CodeError, make_importable, prepare
 from sagewright_container.failure import write_failure
+from sagewright_container.training import child, distribution
 from sagewright_container.training.command import command, runs_here
 from sagewright_container.training.environment import TrainingEnvironment
 
-_KEPT_LINES = 100
 _FAILURE = 1
 
 
@@ -40,14 +35,16 @@ def run(environment: TrainingEnvironment) -> int:
         code = prepare(layout, environment.source)
         words = command(code, environment)
         make_importable(code)
+    except ClientError as error:
+        return _report_failure(environment, f"ClientError: {error}", _FAILURE)
     except CodeError as error:
         return _report_failure(environment, f"framework error: \n{error}", _FAILURE)
     for folder in (layout.model, layout.output_data):
         folder.mkdir(parents=True, exist_ok=True)
-    os.environ.update(environment.variables())
+    os.environ.update({**environment.variables(), **distribution.variables(environment)})
     os.chdir(code)
     _announce(environment, words)
-    status, message = _run_here(code / words[1], words[1:]) if runs_here(words) else _run_process(words)
+    status, message = _run_here(code / words[1], words[1:]) if runs_here(words) else child.run(words)
     if status == 0:
         log.info("Reporting training SUCCESS")
         return 0
@@ -96,44 +93,6 @@ def _exit_status(end: SystemExit) -> tuple[int, str]:
 def _of_the_user(frames: TracebackType | None) -> TracebackType | None:
     """Without the frame of this file."""
     return frames.tb_next if frames is not None and frames.tb_frame.f_code.co_filename == __file__ else frames
-
-
-def _run_process(words: list[str]) -> tuple[int, str]:
-    """(exit code, message). Its stderr passes through and its end is kept for the message."""
-    received: list[int] = []
-    process: subprocess.Popen[bytes] | None = None
-
-    def hand_on(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if process is not None:
-            process.send_signal(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, hand_on)  # before the start: a signal must find either us, ready, or the program
-    process = subprocess.Popen(words, stderr=subprocess.PIPE)
-    for early in received:
-        process.send_signal(early)
-    kept: deque[str] = deque(maxlen=_KEPT_LINES)
-    reader = threading.Thread(target=_pass_on, args=(process.stderr, kept), daemon=True)
-    reader.start()
-    status = process.wait()
-    reader.join(timeout=5)
-    return (status if status >= 0 else 128 - status), _last_error("".join(kept))
-
-
-def _pass_on(stream: IO[bytes] | None, kept: deque[str]) -> None:
-    for line in stream or ():
-        text = line.decode("utf-8", "replace")
-        sys.stderr.write(text)
-        sys.stderr.flush()
-        kept.append(text)
-
-
-def _last_error(text: str) -> str:
-    """``ValueError: text`` of the last traceback, else the last line that is not indented."""
-    lines = text.strip().splitlines()
-    starts = [at for at, line in enumerate(lines) if line and not line[0].isspace()]
-    return "\n".join(lines[starts[-1] :]) if starts else ""
 
 
 def _report_failure(environment: TrainingEnvironment, text: str, status: int) -> int:

@@ -12,7 +12,7 @@ import shutil
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -22,9 +22,10 @@ _LEVEL = 4
 """Between gzip's fastest and its default: models are mostly floats that hardly shrink, and a user waits for this."""
 
 
-def pack(folder: Path, file: Path) -> None:
-    """Writes everything in ``folder`` to the tar.gz ``file``, by rename; the same folder gives the same bytes.
+def pack(folders: Sequence[Path], file: Path) -> None:
+    """Writes everything in ``folders`` to the one tar.gz ``file``, by rename; the same folders give the same bytes.
 
+    Folders of one name become one; of other things with one name the first folder's counts.
     Member names are relative without ``./``, as in AWS's artefacts. A symbolic link is kept when it stays inside the folder
     and dropped otherwise; devices, sockets and pipes are dropped. Raises OSError.
     """
@@ -34,8 +35,8 @@ def pack(folder: Path, file: Path) -> None:
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=_LEVEL, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for path in _entries(folder):
-            _add(tar, folder, path)
+        for name, path in _entries([str(folder) for folder in folders]):
+            _add(tar, name, path)
     partial.replace(file)
 
 
@@ -57,18 +58,22 @@ def unpack(file: Path, folder: Path, limit_bytes: int) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _entries(folder: Path) -> Iterator[Path]:
-    """Every entry below, parents first and in name order; links to folders are entries, not ways."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = Path(entry.path)
-        yield path
-        if entry.is_dir(follow_symlinks=False):
-            yield from _entries(path)
+def _entries(folders: Sequence[str], below: str = "") -> Iterator[tuple[str, Path]]:
+    """Every entry's name and path, parents first and in name order; links to folders are entries, not ways."""
+    found: dict[str, list[os.DirEntry[str]]] = {}
+    for folder in folders:
+        for entry in os.scandir(folder):
+            found.setdefault(entry.name, []).append(entry)
+    for name in sorted(found):
+        yield f"{below}{name}", Path(found[name][0].path)
+        if found[name][0].is_dir(follow_symlinks=False):
+            inside = [entry.path for entry in found[name] if entry.is_dir(follow_symlinks=False)]
+            yield from _entries(inside, f"{below}{name}/")
 
 
-def _add(tar: tarfile.TarFile, folder: Path, path: Path) -> None:
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
     found = path.lstat()
-    member = tarfile.TarInfo(path.relative_to(folder).as_posix())
+    member = tarfile.TarInfo(name)
     member.mtime = int(found.st_mtime)
     member.mode = stat.S_IMODE(found.st_mode) & 0o755
     if stat.S_ISDIR(found.st_mode):

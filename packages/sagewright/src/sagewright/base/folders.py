@@ -67,6 +67,15 @@ def read_start(root: Path, relative: str, limit: int) -> str:
         return ""
 
 
+def modified(root: Path, relative: str) -> float:
+    """When a regular file was last written to (epoch seconds); infinity when there is none."""
+    try:
+        with opened(root, relative) as handle:
+            return os.fstat(handle).st_mtime
+    except OSError:
+        return float("inf")
+
+
 def is_real(root: Path, relative: str) -> bool:
     """Whether ``root/relative`` is a folder that is reached without a link. Holds only as long as nothing writes there."""
     try:

@@ -16,8 +16,9 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from sagewright.compute import dialler, launch, limits, namespaces, records, relay
+from sagewright.compute import dialler, launch, limits, links, namespaces, records, relay
 from sagewright.compute.cgroups import Cgroup
+from sagewright.compute.uplink import Uplink
 
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 _PRIVILEGES = ("--uid", "0", "--gid", "0", "--cap-drop", "ALL", "--die-with-parent", "--new-session", "--clearenv")
@@ -74,11 +75,12 @@ def start(request: launch.Request, group: Cgroup | None, stdout: int, entry: lau
     """The launcher; see launch.py. It cannot run an ``entry``."""
     reading, writing = os.pipe()
     go, go_out = os.pipe()
+    uplink = Uplink(Path(request["peers"]["folder"])) if request["peers"] else None
     network, helpers = _network(request) if request["network"] == "isolated" else (None, [])
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        _Child(request, stdout, group, writing, go).run(parent)
+        _Child(request, stdout, group, writing, go, uplink).run(parent)
     os.close(writing)
     os.close(go)
     status = _Status(reading)
@@ -98,7 +100,7 @@ def start(request: launch.Request, group: Cgroup | None, stdout: int, entry: lau
         dialler.send_pid(network, init)
     container = _Wrapped(child, init, user, status, stdout)
     container.helpers = helpers
-    container.channels.append(network)
+    container.channels += [network, uplink]
     return container
 
 
@@ -153,12 +155,15 @@ def _end(*pids: int) -> None:
 class _Child:
     """The fork that becomes bubblewrap."""
 
-    def __init__(self, request: launch.Request, stdout: int, group: Cgroup | None, status: int, go: int) -> None:
+    def __init__(
+        self, request: launch.Request, stdout: int, group: Cgroup | None, status: int, go: int, uplink: Uplink | None
+    ) -> None:
         self._request = request
         self._stdout = stdout
         self._group = group
         self._status = status
         self._go = go
+        self._uplink = uplink
 
     def run(self, parent: int) -> NoReturn:
         launch.redirect(self._stdout)
@@ -166,6 +171,8 @@ class _Child:
             namespaces.die_with_parent(parent)
             if os.read(self._go, 1) != b"g":
                 os._exit(1)
+            if self._uplink is not None:
+                self._join_peers(self._uplink)
             steps, scratch = self._request["root"], self._request["scratch"]
             if self._request["user"] is not None:
                 steps, scratch = self._leave_root(steps, scratch)
@@ -174,6 +181,13 @@ class _Child:
             self._execute(steps, scratch)
         except OSError as error:
             launch.fail(f"bwrap: {error.strerror or error}")
+
+    def _join_peers(self, uplink: Uplink) -> None:
+        """bubblewrap finds the network made: its own would be empty until somebody could reach into it."""
+        uplink.enter_user()
+        namespaces.unshare(namespaces.CLONE_NEWNET)
+        links.up("lo")
+        uplink.plug(self._request["peers"]["address"], self._request["peers"]["mask"])
 
     def _leave_root(self, steps: list[list[str]], scratch: str) -> tuple[list[list[str]], str]:
         sources = [scratch, *(source for kind, source, _ in steps if kind in ("read", "write", "device"))]
@@ -202,7 +216,7 @@ class _Child:
     def _arguments(self, steps: list[list[str]], scratch: str) -> list[str]:
         request = self._request
         words = [*_NAMESPACES, *_PRIVILEGES, *request["bubblewrap_options"], "--hostname", request["hostname"]]
-        if request["network"] == "isolated":
+        if request["network"] == "isolated" and not request["peers"]:
             words.append("--unshare-net")
         words += ["--bind", scratch, "/"]
         for kind, source, target in steps:

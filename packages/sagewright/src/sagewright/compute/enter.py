@@ -18,8 +18,9 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sagewright.compute import dialler, launch, limits, namespaces, records, relay, sockets
+from sagewright.compute import dialler, launch, limits, links, namespaces, records, relay, sockets
 from sagewright.compute.cgroups import Cgroup
+from sagewright.compute.uplink import Uplink
 
 _NAMESPACES = namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWCGROUP
 _NO_SUID_NO_DEVICES = namespaces.MS_NOSUID | namespaces.MS_NODEV
@@ -29,7 +30,10 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 def start(request: launch.Request, group: Cgroup | None, stdout: int, entry: launch.Entry | None) -> launch.Container:
     """The launcher; see launch.py."""
+    uplink = Uplink(Path(request["peers"]["folder"])) if request["peers"] else None
     if request["user"] is None:
+        if uplink is not None:
+            uplink.enter_user()
         own = (os.geteuid(), os.getegid())
         namespaces.unshare(namespaces.CLONE_NEWUSER)
         namespaces.map_user("self", 0, own)
@@ -41,13 +45,13 @@ def start(request: launch.Request, group: Cgroup | None, stdout: int, entry: lau
     init = os.fork()
     if init == 0:
         ours.close()
-        _Init(request, theirs, group, listener, way_out).run(stdout, entry)
+        _Init(request, theirs, group, listener, way_out, uplink).run(stdout, entry)
     for descriptor in (theirs, listener, way_out):
         if descriptor is not None:
             descriptor.close()
     container = launch.Container(init, init, None)
     container.helpers = [] if helper is None else [helper]
-    container.channels.append(ours)  # as long as we hold our end, init knows that we live
+    container.channels += [ours, uplink]  # as long as we hold our ends, init knows that we live, and the network is there
     try:
         if group is not None:
             group.add(init)  # while it mounts; it waits for this before the user's process comes to be
@@ -97,12 +101,14 @@ class _Init:
         group: Cgroup | None,
         listener: socket.socket | None,
         way_out: socket.socket | None,
+        uplink: Uplink | None,
     ) -> None:
         self._request = request
         self._channel = channel
         self._group = group
         self._listener = listener
         self._way_out = way_out
+        self._uplink = uplink
 
     def run(self, stdout: int, entry: launch.Entry | None) -> NoReturn:
         try:
@@ -130,7 +136,9 @@ class _Init:
         namespaces.unshare(_NAMESPACES | (0 if self._listener is None else namespaces.CLONE_NEWNET))
         socket.sethostname(self._request["hostname"])
         if self._listener is not None:
-            namespaces.loopback_up()
+            links.up("lo")
+        if self._uplink is not None:
+            self._uplink.plug(self._request["peers"]["address"], self._request["peers"]["mask"])
         if self._way_out is not None:
             relay.give(self._way_out, self._request["way_out"][1])
             self._way_out.close()

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from sagewright.compute import dialler, namespaces, sockets
+from sagewright.compute import dialler, links, namespaces, sockets
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -49,7 +49,7 @@ def dig() -> None:
     namespaces.unshare(namespaces.CLONE_NEWNET | (namespaces.CLONE_NEWUSER if user else 0))
     if user:
         namespaces.map_user("self", user, (user, group))
-    namespaces.loopback_up()
+    links.up("lo")
 
 
 def _run(command: list[str], listener: socket.socket) -> int:

@@ -7,10 +7,8 @@ millisecond of import is paid by every container. Each function raises OSError w
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import signal
-import socket
 import struct
 from pathlib import Path
 
@@ -43,9 +41,6 @@ _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, 
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _NS_GET_USERNS = 0xB701
-_SIOCGIFFLAGS = 0x8913
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 0x1
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_CAPBSET_READ = 23
@@ -64,6 +59,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
+def enter(descriptor: int, kind: int) -> None:
+    """Joins the namespace of a descriptor; ``kind`` is its CLONE_NEW… flag."""
+    _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
+
+
 def enter_network(pid: int) -> None:
     """Joins the network namespace of ``pid``; an ordinary user first joins the user namespace that owns it."""
     network = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -71,10 +71,10 @@ def enter_network(pid: int) -> None:
         if os.geteuid() != 0:
             owner = _check(_libc.ioctl(ctypes.c_int(network), ctypes.c_ulong(_NS_GET_USERNS)), "NS_GET_USERNS")
             try:
-                _check(_libc.setns(ctypes.c_int(owner), ctypes.c_int(CLONE_NEWUSER)), "setns user")
+                enter(owner, CLONE_NEWUSER)
             finally:
                 os.close(owner)
-        _check(_libc.setns(ctypes.c_int(network), ctypes.c_int(CLONE_NEWNET)), "setns net")
+        enter(network, CLONE_NEWNET)
     finally:
         os.close(network)
 
@@ -84,14 +84,6 @@ def map_user(pid: int | str, inside: int, outside: tuple[int, int]) -> None:
     Path(f"/proc/{pid}/setgroups").write_text("deny")
     Path(f"/proc/{pid}/uid_map").write_text(f"{inside} {outside[0]} 1")
     Path(f"/proc/{pid}/gid_map").write_text(f"{inside} {outside[1]} 1")
-
-
-def loopback_up() -> None:
-    """Brings ``lo`` up in this network namespace: a new one starts with everything down."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
-        request = fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16sh14x", b"lo", 0))
-        (flags,) = struct.unpack_from("h", request, 16)
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
 
 
 def mount(source: str | None, target: str, kind: str | None = None, flags: int = 0, options: str = "") -> None:

@@ -6,11 +6,12 @@ that begins with /opt/ml is rewritten. Code that has /opt/ml written into it doe
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from pathlib import Path
 
 from sagewright.compute import trees
-from sagewright.compute.runtime import InstanceSpec, Mount
+from sagewright.compute.runtime import InstanceSpec, Mount, Peers
 from sagewright.compute.sandbox import container_environment
 from sagewright.compute.supervised import Supervised, run_shim
 
@@ -31,6 +32,12 @@ class Process(Supervised):
     caution = (
         "This machine offers no sandbox: the container runs as a plain process and is not isolated. See: sagewright doctor"
     )
+
+    def _network(self, peers: Peers | None) -> contextlib.AbstractContextManager[object]:
+        if peers is not None:
+            text = "several instances need networks of their own, which take user namespaces or bubblewrap, and it offers neither to us"
+            raise OSError(errno.EOPNOTSUPP, text)
+        return contextlib.nullcontext()
 
     def _launch(self, spec: InstanceSpec) -> None:
         if spec.network == "isolated":

@@ -41,6 +41,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Peers:
+    """The containers of a job, which share a network of their own and nothing else.
+
+    ``folder`` is that network's run folder, the same for all of them and nobody else's; it is removed like a container's.
+    ``hosts`` are their host names, in an order that is the same for all: each one's place gives it its address.
+    """
+
+    folder: Path
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceSpec:
     """One container of a job or an endpoint.
 
@@ -49,7 +61,8 @@ class InstanceSpec:
     bound at /opt/ml. ``image`` names the environment (compute/images.py) whose zygote may serve it, ``python`` is the
     interpreter of that environment: the server's own, or one in a virtual environment. ``argv`` is the command.
     ``network``: "isolated" has loopback only, "open" the host's network. ``way_out`` (host, port) is the one address that an
-    isolated container reaches all the same, at the same port of its own loopback.
+    isolated container reaches all the same, at the same port of its own loopback. ``peers`` are whom an isolated container
+    reaches by their names, at any port of the interface eth0; ``hostname`` is one of them.
     """
 
     key: str
@@ -62,6 +75,7 @@ class InstanceSpec:
     limits: Limits = Limits()
     network: Literal["isolated", "open"] = "isolated"
     way_out: tuple[str, int] | None = None
+    peers: Peers | None = None
     hostname: str = "algo-1"
     workdir: str = "/"
     python: str = sys.executable
@@ -104,7 +118,7 @@ class Runtime(Protocol):
     def start(self, spec: InstanceSpec) -> None:
         """Starts the container; a no-op when its folder shows that it runs or has run.
 
-        Raises OSError when the machine refuses.
+        Raises OSError when the machine refuses; EOPNOTSUPP means that it always will.
         """
 
     def observe(self, folder: Path) -> Observed:

@@ -28,9 +28,9 @@ _FOLDERS = {
 
 def prepare(request: launch.Request) -> None:
     """Makes the folder, for the container's user, and the files that name the container."""
-    folder, hostname = Path(request["folder"]), request["hostname"]
-    (folder / "hostname").write_text(f"{hostname}\n")
-    (folder / "hosts").write_text(f"127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost\n")
+    folder = Path(request["folder"])
+    (folder / "hostname").write_text(f"{request['hostname']}\n")
+    (folder / "hosts").write_text(_hosts(request))
     for name in NAMES:
         (folder / name).chmod(0o644)
     root = Path(request["scratch"])
@@ -43,3 +43,13 @@ def prepare(request: launch.Request) -> None:
     (root / "var/run").symlink_to("/run")
     if request["user"] is not None:
         trees.give(root, *request["user"])
+
+
+def _hosts(request: launch.Request) -> str:
+    """/etc/hosts. Among peers a container's own name means the address by which the others know it: programs announce it."""
+    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost"]
+    if request["peers"] is None:
+        lines[0] += f" {request['hostname']}"
+    else:
+        lines += [f"{address}\t{name}" for address, name in request["peers"]["hosts"]]
+    return "".join(f"{line}\n" for line in lines)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import hashlib
+import ipaddress
 import json
 import os
 import shutil
@@ -22,12 +23,17 @@ from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.dial import dial
 from sagewright.compute.host import Host
 from sagewright.compute.records import Identity
-from sagewright.compute.runtime import InstanceSpec, Observed, Stats
+from sagewright.compute.runtime import InstanceSpec, Observed, Peers, Stats
+from sagewright.compute.uplink import Uplink
 
 WAKE_SOCKET = "wake.sock"
 _SOURCE = str(Path(__file__).parents[2])
-_SHIM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from sagewright.compute.shim import main; main()"
+_PROGRAM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from sagewright.compute.{{}} import main; main()"
 _LAST_WORDS = 20.0  # seconds for a killed container's shim to write its record and go
+_SWITCH_PATIENCE = 20.0  # seconds for a switch that is ending to make room for the next
+
+# Of the block for tests between networks (RFC 2544): no name server or neighbour of this machine will have one of these.
+_PEERS = ipaddress.ip_network("198.18.0.0/16")
 
 
 class Supervised:
@@ -45,7 +51,8 @@ class Supervised:
             return
         spec.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         check(spec)
-        self._launch(spec)
+        with self._network(spec.peers):
+            self._launch(spec)
 
     def observe(self, folder: Path) -> Observed:
         """See runtime.Runtime."""
@@ -97,6 +104,10 @@ class Supervised:
     def _launch(self, spec: InstanceSpec) -> None:
         raise NotImplementedError
 
+    def _network(self, peers: Peers | None) -> contextlib.AbstractContextManager[object]:
+        """Keeps the network of a container's peers from going while it is started."""
+        return contextlib.nullcontext() if peers is None else contextlib.closing(_uplink(peers.folder))
+
     def _request(self, spec: InstanceSpec, launcher: str, **more: Any) -> dict[str, Any]:
         """The shim's request for this container (launch.Request)."""
         user = self._host.user
@@ -115,6 +126,7 @@ class Supervised:
             "python": sys.executable,
             "network": spec.network,
             "way_out": None if spec.way_out is None else list(spec.way_out),
+            "peers": None if spec.peers is None else _peers(spec.peers, spec.hostname),
             "limits": {name: getattr(spec.limits, name) for name in ("cpus", "memory", "disk", "processes")},
             "launcher": launcher,
             "user": None if user is None else list(user),
@@ -129,7 +141,16 @@ def check(spec: InstanceSpec) -> None:
 
     A NUL would end an argument and begin the next one of ours; ``..`` in a target would lead out of the container's root.
     """
-    words = [*spec.argv, *spec.env, *spec.env.values(), spec.hostname, spec.workdir, *(mount.target for mount in spec.mounts)]
+    hosts = () if spec.peers is None else spec.peers.hosts
+    words = [
+        *spec.argv,
+        *hosts,
+        *spec.env,
+        *spec.env.values(),
+        spec.hostname,
+        spec.workdir,
+        *(mount.target for mount in spec.mounts),
+    ]
     for word in words:
         if "\0" in word or not _encodes(word):
             raise OSError(errno.EINVAL, "neither command nor environment may hold a NUL or half a surrogate pair")
@@ -138,16 +159,46 @@ def check(spec: InstanceSpec) -> None:
     for mount in spec.mounts:
         if not mount.target.startswith("/") or os.path.normpath(mount.target) != mount.target or mount.target == "/":
             raise OSError(errno.EINVAL, "a mount's target must be a plain absolute path", mount.target)
+    if spec.peers is not None and (spec.network != "isolated" or spec.hostname not in hosts or len(set(hosts)) < len(hosts)):
+        raise OSError(errno.EINVAL, "a container with peers is one of them, in a network of their own")
     if not spec.ml.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder to show as /opt/ml", str(spec.ml))
 
 
 def run_shim(request: dict[str, Any]) -> None:
     """Starts a shim as a program and waits for its answer. Raises the OSError that it met."""
-    command = [sys.executable, "-I", "-S", "-c", _SHIM]
+    _run_program("shim", request)
+
+
+def _run_program(module: str, request: dict[str, Any]) -> None:
+    command = [sys.executable, "-I", "-S", "-c", _PROGRAM.format(module)]
     spoken = json.dumps(request).encode()
-    shim = subprocess.run(command, input=spoken, capture_output=True, env={"LANG": "C.UTF-8"}, cwd="/", check=False)
-    check_answer(shim.stdout, shim.stderr.decode(errors="replace"))
+    done = subprocess.run(command, input=spoken, capture_output=True, env={"LANG": "C.UTF-8"}, cwd="/", check=False)
+    check_answer(done.stdout, done.stderr.decode(errors="replace"))
+
+
+def _uplink(folder: Path) -> Uplink:
+    """A connection to the switch of this run folder, which is started when there is none. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    deadline = time.monotonic() + _SWITCH_PATIENCE
+    while True:
+        try:
+            return Uplink(folder)
+        except (FileNotFoundError, ConnectionError):
+            if time.monotonic() > deadline:
+                raise
+        _run_program("switch", {"folder": str(folder)})
+
+
+def _peers(peers: Peers, hostname: str) -> dict[str, Any]:
+    """What a container is told of its network (launch.Request)."""
+    addresses = {name: str(_PEERS[index + 1]) for index, name in enumerate(peers.hosts)}
+    return {
+        "folder": str(peers.folder),
+        "address": addresses[hostname],
+        "mask": str(_PEERS.netmask),
+        "hosts": [[address, name] for name, address in addresses.items()],
+    }
 
 
 def check_answer(answer: bytes, complaint: str = "") -> None:

@@ -80,6 +80,7 @@ class Loop:
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        self._turns.clear()  # of those that were cut short; while one seems to be at work its row is not looked at
         self._runner = None
 
     def hint(self, identity: Identity) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -70,28 +70,34 @@ async def check_channel(objects: Objects, source: Mapping[str, Any], access: Acc
     raise TransferError(f"ClientError: {no_objects(uri, access)}")
 
 
-async def download_channel(
-    objects: Objects,
-    channel: Mapping[str, Any],
-    folder: Path,
-    marker: Path,
-    access: Access,
-    host_index: int = 0,
-    host_count: int = 1,
-) -> None:
-    """Brings a File-mode channel (API Channel) into ``folder``; ``marker`` is written when all of it is there.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Where an instance gets its part of a channel; ``marker`` is written when all of it is there."""
+
+    folder: Path
+    marker: Path
+
+
+async def download_channel(objects: Objects, channel: Mapping[str, Any], shares: Sequence[Share], access: Access) -> None:
+    """Brings a File-mode channel (API Channel) to the instances that get it: all of it, or each every n-th object by key.
 
     Raises TransferError for what the user can mend, ConnectionError when S3 is away: then calling again goes on.
     """
-    if marker.exists():
+    left = [(index, share) for index, share in enumerate(shares) if not share.marker.exists()]
+    if not left:
         return
-    items = await select(objects, channel["DataSource"]["S3DataSource"], access)
-    if channel["DataSource"]["S3DataSource"].get("S3DataDistributionType") == "ShardedByS3Key":
-        items = items[host_index::host_count]
-    folder.mkdir(parents=True, exist_ok=True)
-    await fetch(objects, items, folder)
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.touch()
+    source = channel["DataSource"]["S3DataSource"]
+    items = await select(objects, source, access)  # once for all: what comes or goes meanwhile must not move the shares
+    step = len(shares) if source.get("S3DataDistributionType") == "ShardedByS3Key" else 1
+
+    async def bring(numbered: tuple[int, Share]) -> None:
+        index, share = numbered
+        share.folder.mkdir(parents=True, exist_ok=True)
+        await fetch(objects, items[index % step :: step], share.folder)
+        share.marker.parent.mkdir(parents=True, exist_ok=True)
+        share.marker.touch()
+
+    await each(left, bring)
 
 
 async def select(objects: Objects, source: Mapping[str, Any], access: Access, required: bool = True) -> list[Item]:
@@ -132,19 +138,26 @@ async def fetch(objects: Objects, items: list[Item], folder: Path) -> None:
     await each(missing, one)
 
 
-async def upload_archive(objects: Objects, folder: Path, target: Location, staging: Path) -> None:
-    """Packs ``folder`` into the tar.gz ``staging`` and uploads it. Raises TransferError, ConnectionError, OSError."""
+async def upload_archive(objects: Objects, folders: Sequence[Path], target: Location, staging: Path) -> None:
+    """Packs ``folders`` into the one tar.gz ``staging`` and uploads it. Raises TransferError, ConnectionError, OSError."""
     staging.parent.mkdir(parents=True, exist_ok=True)
-    await asyncio.to_thread(pack, folder, staging)
+    await asyncio.to_thread(pack, folders, staging)
     try:
         await _upload(objects, staging, target)
     finally:
         staging.unlink(missing_ok=True)
 
 
-async def upload_folder(objects: Objects, root: Path, below: str, prefix: Location) -> None:
-    """Uploads every regular file of ``root/below`` as an object of its own. Raises TransferError, ConnectionError."""
-    await upload_files(objects, root, below, await asyncio.to_thread(files, root, below), prefix)
+async def upload_folders(objects: Objects, roots: Sequence[Path], below: str, prefix: Location) -> None:
+    """Uploads every regular file of the folders ``root/below`` as an object of its own; of one name the first counts.
+
+    Raises TransferError, ConnectionError.
+    """
+    taken: set[str] = set()
+    for root in roots:
+        entries = await asyncio.to_thread(files, root, below)
+        await upload_files(objects, root, below, [entry for entry in entries if entry.path not in taken], prefix)
+        taken.update(entry.path for entry in entries)
 
 
 async def upload_files(objects: Objects, root: Path, below: str, entries: Iterable[Entry], prefix: Location) -> None:

@@ -1,4 +1,4 @@
-"""Brings out what a training container wrote: the model, output data, and before them its last log lines."""
+"""Brings out what the containers of a training job wrote: the model and output data, each of all instances together."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 import errno
 from pathlib import Path
 
-from sagewright.base import folders
+from sagewright.base.folders import files
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.progress import output_root
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.s3 import Location, Objects
-from sagewright.objects.transfer import upload_archive, upload_folder
+from sagewright.objects.transfer import upload_archive, upload_folders
 from sagewright.store.rows import Resource
 
 
 class Delivery:
-    """Can be repeated as long as the run folder is there."""
+    """Can be repeated as long as the run folders are there."""
 
     def __init__(self, objects: Objects, jobs: Path) -> None:
         self._objects = objects
@@ -24,13 +24,13 @@ class Delivery:
 
     async def send(self, resource: Resource, with_model: bool) -> None:
         """Raises TransferError, ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
-        folder = JobFolder.of(self._jobs, resource)
-        if not folder.ml.is_dir():
+        folders = JobFolder.all(self._jobs, resource)
+        if not all(folder.ml.is_dir() for folder in folders):
             raise ErrandFailed("InternalServerError: The job's folder is gone; what it wrote is lost. Please try again.")
         try:
-            await self._part(resource, folder, "output/data", "output.tar.gz", "data")
+            await self._part(resource, folders, "output/data", "output.tar.gz", "data")
             if with_model:
-                await self._part(resource, folder, "model", "model.tar.gz", "model")
+                await self._part(resource, folders, "model", "model.tar.gz", "model")
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise ErrandFailed(
@@ -38,13 +38,17 @@ class Delivery:
                 ) from error
             raise
 
-    async def _part(self, resource: Resource, folder: JobFolder, below: str, archive: str, prefix: str) -> None:
-        """An empty folder leaves nothing in S3, as with AWS."""
-        if not await asyncio.to_thread(folders.files, folder.ml, below):
+    async def _part(self, resource: Resource, folders: tuple[JobFolder, ...], below: str, archive: str, prefix: str) -> None:
+        """Where two instances wrote a file of one name, the first instance's stays. An empty folder leaves nothing in S3, as with AWS.
+
+        DG your-algorithms-training-algo-output: "they should ensure no file/directory names clash".
+        """
+        written = [folder.ml for folder in folders if await asyncio.to_thread(files, folder.ml, below)]
+        if not written:
             return
         root = Location.parse(output_root(resource.spec))
         if resource.spec["OutputDataConfig"].get("CompressionType") == "NONE":
-            await upload_folder(self._objects, folder.ml, below, Location(root.bucket, f"{root.key}/{prefix}/"))
+            await upload_folders(self._objects, written, below, Location(root.bucket, f"{root.key}/{prefix}/"))
         else:
             target = Location(root.bucket, f"{root.key}/{archive}")
-            await upload_archive(self._objects, folder.ml / below, target, folder.staging / archive)
+            await upload_archive(self._objects, [ml / below for ml in written], target, folders[0].staging / archive)

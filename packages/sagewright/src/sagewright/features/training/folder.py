@@ -1,4 +1,4 @@
-"""Where a training job lies on disk: its run folder and what the container sees of it as /opt/ml."""
+"""Where a training job lies on disk: a run folder for each instance, and what its container sees of it as /opt/ml."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagewright.compute import view
+from sagewright.features.training.instances import instances
 from sagewright.store.rows import Resource
 
 CONTAINER_ROOT = "/opt/ml"
@@ -19,9 +20,15 @@ class JobFolder:
     run: Path
 
     @classmethod
-    def of(cls, jobs: Path, resource: Resource) -> JobFolder:
-        """Below the data folder's ``jobs``; a training job has one instance."""
-        return cls(jobs / "training-job" / resource.world.account / resource.world.region / resource.key / "algo-1")
+    def of(cls, jobs: Path, resource: Resource, host: str = "algo-1") -> JobFolder:
+        """Of one instance, below the data folder's ``jobs``."""
+        return cls(job_folder(jobs, resource) / host)
+
+    @classmethod
+    def all(cls, jobs: Path, resource: Resource) -> tuple[JobFolder, ...]:
+        """Of every instance, algo-1 first."""
+        found = instances(resource.spec["ResourceConfig"])
+        return tuple(cls.of(jobs, resource, instance.host) for instance in found)
 
     @property
     def ml(self) -> Path:
@@ -58,6 +65,16 @@ class JobFolder:
         view.build(self.ml)
 
 
+def job_folder(jobs: Path, resource: Resource) -> Path:
+    """The folder of all that a job has on disk."""
+    return jobs / "training-job" / resource.world.account / resource.world.region / resource.key
+
+
+def network_folder(jobs: Path, resource: Resource) -> Path:
+    """The run folder of the network that several instances share."""
+    return job_folder(jobs, resource) / "network"
+
+
 def key(resource: Resource) -> str:
-    """InstanceSpec.key: names the container for ever."""
-    return f"{KEY_PREFIX}{resource.world.account}/{resource.world.region}/{resource.key}/algo-1"
+    """Names the job for ever: who holds its places."""
+    return f"{KEY_PREFIX}{resource.world.account}/{resource.world.region}/{resource.key}"

@@ -1,4 +1,4 @@
-"""Brings in what a training container needs: its environment, configuration, channels, code, checkpoints."""
+"""Brings in what the containers of a training job need: their environment, configuration, channels, code, checkpoints."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
-from sagewright.features.training import ml_view
+from sagewright.features.training import admission, ml_view
 from sagewright.features.training.folder import JobFolder
+from sagewright.features.training.instances import JobInstance, instances, receivers
 from sagewright.features.training.synchronised import synchronised
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.s3 import Location, Objects
-from sagewright.objects.transfer import Access, TransferError, download_channel
+from sagewright.objects.transfer import Access, Share, TransferError, download_channel
 from sagewright.store.rows import Resource
 
 
@@ -30,19 +31,28 @@ class Intake:
 
     async def bring(self, resource: Resource) -> None:
         """Raises TransferError and ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
+        refused = admission.refusal(resource.spec)
+        if refused:
+            raise ErrandFailed(refused)
         await self._environment(resource)
-        folder = JobFolder.of(self._jobs, resource)
         access = Access(resource.world.region, resource.spec["RoleArn"])
-        await asyncio.to_thread(_prepare, folder, resource.spec)
+        for instance in instances(resource.spec["ResourceConfig"]):
+            folder = JobFolder.of(self._jobs, resource, instance.host)
+            await asyncio.to_thread(_prepare, folder, resource.spec, instance)
         for channel in resource.spec.get("InputDataConfig", ()):
-            name = channel["ChannelName"]
-            await download_channel(self._objects, channel, folder.channel(name), folder.mark(f"channel-{name}"), access)
-        await self._source(folder, resource.spec)
+            await download_channel(self._objects, channel, self._shares(resource, channel), access)
         checkpoint = synchronised(resource.spec)["checkpoints"]
-        if checkpoint.uri:
-            await checkpoints.restore(
-                self._objects, checkpoint.uri, folder.ml, checkpoint.below, folder.ledger("checkpoints"), access
-            )
+        for folder in JobFolder.all(self._jobs, resource):
+            await self._source(folder, resource.spec)
+            if checkpoint.uri:
+                ledger = folder.ledger("checkpoints")
+                await checkpoints.restore(self._objects, checkpoint.uri, folder.ml, checkpoint.below, ledger, access)
+
+    def _shares(self, resource: Resource, channel: Mapping[str, Any]) -> list[Share]:
+        name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
+        found = receivers(resource.spec["ResourceConfig"], source)
+        folders = [JobFolder.of(self._jobs, resource, instance.host) for instance in found]
+        return [Share(folder.channel(name), folder.mark(f"channel-{name}")) for folder in folders]
 
     async def _environment(self, resource: Resource) -> None:
         try:
@@ -60,8 +70,8 @@ class Intake:
             raise TransferError(f'ClientError: Data download failed:The source code "{uri}" cannot be read.') from error
 
 
-def _prepare(folder: JobFolder, spec: Mapping[str, Any]) -> None:
+def _prepare(folder: JobFolder, spec: Mapping[str, Any], instance: JobInstance) -> None:
     folder.make()
     for part in synchronised(spec).values():
         (folder.ml / part.below).mkdir(parents=True, exist_ok=True)
-    ml_view.write(folder.config, spec)
+    ml_view.write(folder.config, spec, instance)

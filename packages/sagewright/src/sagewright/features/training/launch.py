@@ -1,4 +1,4 @@
-"""Starts a training container: which command, with which environment, within which limits."""
+"""Starts the containers of a training job: which command, with which environment, within which limits, beside which peers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sagewright.base.clock import Clock
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.placement import Machine, limits
-from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
+from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
 from sagewright.features.training import ml_view
-from sagewright.features.training.folder import JobFolder, key
+from sagewright.features.training.folder import JobFolder, key, network_folder
+from sagewright.features.training.instances import JobInstance, instances
 from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
 from sagewright.kernel.errands import ErrandFailed
@@ -38,46 +40,77 @@ class Launch:
     environments: Environments
 
     async def start(self, resource: Resource) -> None:
-        """Starts the container once, however often it is called. Raises ErrandFailed, OSError."""
+        """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
         image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
+        containers = self.containers(resource, image, await self._python(image))
         try:
-            python = await self.environments.prepare(image.name)
-            await asyncio.to_thread(self.runtime.start, self.instance(resource, image, python))
-        except BuildError as problem:
-            raise ErrandFailed(f"ClientError: {problem}") from problem
+            # All that can be started are, although one may not be: what runs is what the next look must see.
+            ends = await asyncio.gather(*map(self._start, containers), return_exceptions=True)
+            for end in ends:
+                if end is not None:
+                    raise end
         except OSError as unable:
             if unable.errno == errno.EOPNOTSUPP:  # trying again would not change what the machine can do
                 raise ErrandFailed(f"ClientError: This machine cannot run the job: {unable.strerror}.") from unable
             raise
 
-    def instance(self, resource: Resource, image: Image, python: str) -> InstanceSpec:
-        """What the runtime is asked for; ``python`` is the interpreter of the image's environment."""
-        spec, folder = resource.spec, JobFolder.of(self.jobs, resource)
-        resources = spec["ResourceConfig"]
+    async def _python(self, image: Image) -> str:
+        """The interpreter of the image's environment."""
+        try:
+            return await self.environments.prepare(image.name)
+        except BuildError as problem:
+            raise ErrandFailed(f"ClientError: {problem}") from problem
+
+    async def _start(self, container: InstanceSpec) -> None:
+        await asyncio.to_thread(self.runtime.start, container)
+
+    def containers(self, resource: Resource, image: Image, python: str) -> tuple[InstanceSpec, ...]:
+        """What the runtime is asked for; ``python`` is the interpreter."""
+        found = instances(resource.spec["ResourceConfig"])
+        hosts = tuple(instance.host for instance in found)
+        peers = Peers(network_folder(self.jobs, resource), hosts) if len(hosts) > 1 else None
+        return tuple(self._container(resource, image, python, instance, peers) for instance in found)
+
+    def _container(
+        self, resource: Resource, image: Image, python: str, instance: JobInstance, peers: Peers | None
+    ) -> InstanceSpec:
+        """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
+        spec, folder = resource.spec, JobFolder.of(self.jobs, resource, instance.host)
         isolated = bool(spec.get("EnableNetworkIsolation"))
-        platform = {**image.env, **({} if isolated else self._way_back(resource))}
+        platform = {**image.env, **({} if isolated else self._way_back(resource, own_network=peers is not None))}
         mounts = [Mount(folder.ml / part.below, part.target, True) for part in synchronised(spec).values() if part.target]
         return InstanceSpec(
-            key=key(resource),
+            key=f"{key(resource)}/{instance.host}",
             image=image.name,
             argv=_command(spec["AlgorithmSpecification"], image, python),
             folder=folder.run,
             ml=folder.ml,
             env=ml_view.environment(resource, spec, platform),
             mounts=tuple(mounts),
-            limits=limits(resources["InstanceType"], resources.get("VolumeSizeInGB", 0), self.machine),
-            network="isolated" if isolated else "open",
-            hostname=ml_view.HOST,
+            limits=limits(instance.instance_type, spec["ResourceConfig"].get("VolumeSizeInGB", 0), self.machine),
+            network="isolated" if isolated or peers else "open",
+            way_out=None if isolated or not peers else self._front,
+            peers=peers,
+            hostname=instance.host,
             python=python,
         )
 
-    def _way_back(self, resource: Resource) -> dict[str, str]:
-        """How code in the container calls this server as the job's role; a container without network gets none of it."""
+    @property
+    def _front(self) -> tuple[str, int]:
+        address = urlsplit(self.endpoint_url)
+        return address.hostname or "127.0.0.1", address.port or 80
+
+    def _way_back(self, resource: Resource, own_network: bool) -> dict[str, str]:
+        """How code in the container calls this server as the job's role; an isolated one gets none of it.
+
+        In a network of its own the front is at the container's loopback (compute/relay.py).
+        """
         seconds = resource.spec.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME) + GRACE_SECONDS
         keys = self.keyring.mint(resource.world.account, resource.spec["RoleArn"], SESSION, seconds, self.clock.now())
-        return {"AWS_ENDPOINT_URL": self.endpoint_url, **keys.environment()}
+        url = f"http://127.0.0.1:{self._front[1]}" if own_network else self.endpoint_url
+        return {"AWS_ENDPOINT_URL": url, **keys.environment()}
 
 
 def _command(algorithm: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:

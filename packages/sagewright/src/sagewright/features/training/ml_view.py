@@ -11,21 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from sagewright.base.files import write as write_whole
+from sagewright.features.training.instances import JobInstance, groups, instances, receivers
 from sagewright.store.rows import Document, Resource
 
-HOST = "algo-1"
+LOOPBACK, ETHERNET = "lo", "eth0"
+"""The interface at which an instance is known to the others: that of one alone is of no use to anybody."""
 SOURCE_ARCHIVE = "sourcedir.tar.gz"
 """In /opt/ml/input/config: the user's code, brought here so that a container without network can unpack it."""
 
 
-def files(document: Mapping[str, Any]) -> dict[str, Document]:
-    """The configuration files, by name."""
+def files(document: Mapping[str, Any], instance: JobInstance) -> dict[str, Document]:
+    """The configuration files that an instance finds, by name."""
     found: dict[str, Document] = {
         "hyperparameters.json": {name: str(value) for name, value in document.get("HyperParameters", {}).items()},
         "inputdataconfig.json": {
-            channel["ChannelName"]: _channel(document, channel) for channel in document.get("InputDataConfig", ())
+            channel["ChannelName"]: _channel(document, channel)
+            for channel in document.get("InputDataConfig", ())
+            if instance in receivers(document["ResourceConfig"], channel["DataSource"].get("S3DataSource", {}))
         },
-        "resourceconfig.json": _resources(document["ResourceConfig"]),
+        "resourceconfig.json": _resources(document["ResourceConfig"], instance),
     }
     for member, name in (
         ("CheckpointConfig", "checkpointconfig.json"),
@@ -38,9 +42,9 @@ def files(document: Mapping[str, Any]) -> dict[str, Document]:
     return found
 
 
-def write(folder: Path, document: Mapping[str, Any]) -> None:
+def write(folder: Path, document: Mapping[str, Any], instance: JobInstance) -> None:
     """Writes the files, each by rename. Idempotent."""
-    for name, content in files(document).items():
+    for name, content in files(document, instance).items():
         write_whole(folder / name, json.dumps(content).encode())
 
 
@@ -75,13 +79,21 @@ def _channel(document: Mapping[str, Any], channel: Mapping[str, Any]) -> Documen
     return {"ContentType": channel["ContentType"], **shown} if channel.get("ContentType") else shown
 
 
-def _resources(config: Mapping[str, Any]) -> Document:
-    group = {"instance_group_name": "homogeneousCluster", "instance_type": config["InstanceType"], "hosts": [HOST]}
+def _resources(config: Mapping[str, Any], current: JobInstance) -> Document:
+    """DG your-algorithms-training-algo-running-container: hosts are sorted as text; DG train-heterogeneous-cluster: groups."""
+    found = instances(config)
     return {
-        "current_host": HOST,
-        "current_instance_type": config["InstanceType"],
-        "current_group_name": group["instance_group_name"],
-        "hosts": [HOST],
-        "instance_groups": [group],
-        "network_interface_name": "lo",
+        "current_host": current.host,
+        "current_instance_type": current.instance_type,
+        "current_group_name": current.group,
+        "hosts": sorted(instance.host for instance in found),
+        "instance_groups": [
+            {
+                "instance_group_name": group["InstanceGroupName"],
+                "instance_type": group["InstanceType"],
+                "hosts": sorted(instance.host for instance in found if instance.group == group["InstanceGroupName"]),
+            }
+            for group in groups(config)
+        ],
+        "network_interface_name": ETHERNET if len(found) > 1 else LOOPBACK,
     }

@@ -1,11 +1,11 @@
-"""How a training job ended, from its container's exit: status and FailureReason in AWS's wording."""
+"""How a training job ended, from its containers' exits: status and FailureReason in AWS's wording."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
 
-from sagewright.features.training.sight import Sight
+from sagewright.features.training.sight import Failure
 
 SPOKEN = ("AlgorithmError:", "ClientError:", "InternalServerError:")
 
@@ -16,7 +16,7 @@ LOST = (
 
 
 def completed() -> dict[str, str]:
-    """The container ended with 0."""
+    """Every container ended with 0."""
     return {"Status": "Completed", "Secondary": "Completed"}
 
 
@@ -30,38 +30,37 @@ def stopped(why: str) -> dict[str, str]:
     return {"Status": "Stopped", "Secondary": why}
 
 
-def of(sight: Sight, stop: Mapping[str, object] | None) -> dict[str, str]:
-    """The outcome of a container that runs no more. One that was told to stop has stopped, whatever its exit code."""
+def of(failure: Failure | None, stop: Mapping[str, object] | None) -> dict[str, str]:
+    """The outcome of containers that run no more. What was told to stop has stopped, whatever the exit codes."""
     if stop:
         return stopped(str(stop["Why"]))
-    if sight.instance.state == "lost":
-        return failed(LOST)
-    if sight.instance.code == 0 and not sight.instance.reason:
+    if failure is None:
         return completed()
-    return failed(_reason(sight))
+    return failed(LOST if failure.instance.state == "lost" else _reason(failure))
 
 
-def _reason(sight: Sight) -> str:
+def _reason(failure: Failure) -> str:
     """DG your-algorithms-training-algo-output: the first 1 024 characters of /opt/ml/output/failure."""
-    text = sight.failure.strip()
+    text, code = failure.text.strip(), failure.instance.code
     if text.startswith(SPOKEN):
         return text
     if text:
-        return f"AlgorithmError: {text}, exit code: {sight.instance.code}" if len(text) < 900 else f"AlgorithmError: {text}"
-    tail = f" Last log lines: {sight.last_lines}" if sight.last_lines else ""
-    return f"AlgorithmError: {_exit(sight)}, exit code: {sight.instance.code}.{tail}"
+        return f"AlgorithmError: {text}, exit code: {code}" if len(text) < 900 else f"AlgorithmError: {text}"
+    tail = f" Last log lines: {failure.last_lines}" if failure.last_lines else ""
+    return f"AlgorithmError: {_exit(failure)}, exit code: {code}.{tail}"
 
 
-def _exit(sight: Sight) -> str:
-    code = sight.instance.code or 0
-    match sight.instance.reason:
+def _exit(failure: Failure) -> str:
+    code = failure.instance.code or 0
+    container = f"The training container{f' on {failure.host}' if failure.host else ''}"
+    match failure.instance.reason:
         case "OutOfMemory":
-            return "The training container ran out of memory; please use an instance type with more memory"
+            return f"{container} ran out of memory; please use an instance type with more memory"
         case "DiskFull":
-            return "The training container ran out of disk space; please use a larger VolumeSizeInGB"
+            return f"{container} ran out of disk space; please use a larger VolumeSizeInGB"
         case "" if code > 128 and code - 128 in set(signal.Signals):
-            return f"The training container was ended by signal {signal.Signals(code - 128).name}"
+            return f"{container} was ended by signal {signal.Signals(code - 128).name}"
         case "":
-            return "The training container failed"
+            return f"{container} failed"
         case text:
             return text

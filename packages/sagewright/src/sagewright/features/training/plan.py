@@ -32,6 +32,8 @@ GRACE_SECONDS = 120.0
 """API StopTrainingJob: SIGTERM, then 120 seconds to end gracefully."""
 DEFAULT_MAX_RUNTIME = 86400
 """API StoppingCondition: one day."""
+PEERS_GRACE_SECONDS = 10.0
+"""What the other instances have when one has failed: nothing they still do can save the job."""
 RETRY_SECONDS = 3.0
 WAIT_SECONDS = 1.0
 SOON_SECONDS = 0.25
@@ -48,13 +50,16 @@ def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
         return Plan(actions=(Remove(),))
     if "Outcome" in run:
         return _uploading(resource, sight, now)
-    if "Stream" not in run and sight.instance.state != "missing":
+    if "Stream" not in run and sight.begun:
         return _save(_begun(resource, now), due=now)  # the row is older than the container: an old database, perhaps
-    if sight.instance.state in ("exited", "lost"):
+    # While containers are being started there may be one more at any moment, which nobody would have told to end.
+    ending = ("Stop" in run or sight.failure is not None) and sight.start.state != "running"
+    settled = sight.complete or ending
+    if sight.begun and settled and not sight.running:
         return _settle(resource, sight, now)
-    if "Stop" not in run and _overdue(resource, now):
+    if "Stop" not in run and "Abandoned" not in run and _overdue(resource, now):
         return _save(progress.stopping(status, "MaxRuntimeExceeded", now), due=now)
-    if sight.instance.state == "running":
+    if sight.running and settled:
         return _running(resource, sight, now)
     if "Stop" in run and sight.start.state != "running":
         return _end(status, outcome.stopped(run["Stop"]["Why"]), now)
@@ -64,19 +69,19 @@ def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
 
 
 def _place(resource: Resource, sight: Sight, now: float) -> JobPlan:
-    """Takes a place on the machine, or says why it has to wait."""
-    if sight.waiting and not sight.placed:
+    """Takes places on the machine, or says why it has to wait."""
+    if sight.waiting and not sight.placed and not sight.begun:
         return _save(
             progress.entered(resource.status, resource.status["SecondaryStatus"], sight.waiting, now), due=now + WAIT_SECONDS
         )
-    actions: tuple[Action, ...] = (Reserve(), Download())
+    actions: tuple[Action, ...] = (Reserve(adopted=sight.begun), Download())
     if "Stream" in resource.status.get("Run", {}):
         return Plan(actions=actions, due=now + SOON_SECONDS)
     return _save(_begun(resource, now), *actions, due=now + SOON_SECONDS)
 
 
 def _preparing(resource: Resource, sight: Sight, now: float) -> JobPlan:
-    """Data comes in, then the container is started."""
+    """Data comes in, then the containers are started."""
     errands: tuple[tuple[ErrandName, Errand], ...] = (("download", sight.download), ("start", sight.start))
     for name, errand in errands:
         if errand.state == "failed" and not errand.retry:
@@ -89,33 +94,41 @@ def _preparing(resource: Resource, sight: Sight, now: float) -> JobPlan:
         return Plan(due=now + WAIT_SECONDS)
     if sight.start.state == "absent":
         return Plan(actions=(Start(),), due=now + SOON_SECONDS)
-    return _end(resource.status, outcome.failed(outcome.LOST), now)  # started, and yet no trace of it
+    return _end(resource.status, outcome.failed(outcome.LOST), now)  # started, and yet no trace of some of them
 
 
 def _running(resource: Resource, sight: Sight, now: float) -> JobPlan:
-    """The container runs: its signals are followed and, when it has to end, it is told so."""
+    """Containers run: their signals are followed and, when they have to end, they are told so."""
     status, run = resource.status, resource.status["Run"]
     actions: tuple[Action, ...] = (Watch(),) if sight.placed else (Reserve(adopted=True), Watch())
-    due = now + _pace(now - (sight.instance.started or now))
-    if "Stop" not in run:
-        if status["SecondaryStatus"] == "Training":
-            return Plan(actions=actions, due=min(due, _deadline(resource)))
-        return _save(progress.entered(status, "Training", _training(sight), now), *actions, due=due)
-    told = run["Stop"].get("Signalled")
+    if "Stop" in run:
+        told = run["Stop"].get("Signalled")
+        return _told(progress.signalled(status, now), told, GRACE_SECONDS, actions, now)
+    if sight.failure is not None:
+        return _told(
+            progress.abandoned(_trained(status, sight, now), now), run.get("Abandoned"), PEERS_GRACE_SECONDS, actions, now
+        )
+    due = now + _pace(now - (sight.started or now))
+    if status["SecondaryStatus"] == "Training":
+        return Plan(actions=actions, due=min(due, _deadline(resource)))
+    return _save(_trained(status, sight, now), *actions, due=due)
+
+
+def _told(telling: Mapping[str, Any], told: float | None, grace: float, actions: tuple[Action, ...], now: float) -> JobPlan:
+    """What runs is told to end (``telling`` is the status then), and killed ``grace`` seconds after it was ``told``."""
     if told is None:
-        return _save(progress.signalled(status, now), Signal(signal.SIGTERM), *actions, due=now + SOON_SECONDS)
-    if now >= told + GRACE_SECONDS:
+        return _save(telling, Signal(signal.SIGTERM), *actions, due=now + SOON_SECONDS)
+    if now >= told + grace:
         return Plan(actions=(Signal(signal.SIGKILL), *actions), due=now + WAIT_SECONDS)
-    return Plan(actions=actions, due=min(now + _pace(now - told), told + GRACE_SECONDS))
+    return Plan(actions=actions, due=min(now + _pace(now - told), told + grace))
 
 
 def _settle(resource: Resource, sight: Sight, now: float) -> JobPlan:
-    """The container is over."""
+    """All containers are over."""
     status = resource.status
-    if "Stop" not in status["Run"] and status["SecondaryStatus"] != "Training":
-        begun = sight.instance.started or now  # too quick to be seen running
-        status = progress.entered(status, "Training", _training(sight), begun)
-    result = outcome.of(sight, status["Run"].get("Stop"))
+    if "Stop" not in status["Run"]:
+        status = _trained(status, sight, sight.started or now)  # it may have been too quick to be seen running
+    result = outcome.of(sight.failure, status["Run"].get("Stop"))
     settled = progress.settled(status, result, progress.UPLOADING, now)
     return _save(settled, Upload(with_model=_has_model(result)), due=now + SOON_SECONDS)
 
@@ -155,12 +168,15 @@ def _save(status: Mapping[str, Any], *actions: Action, due: float) -> JobPlan:
     return Plan(actions=actions, status=status, state=status["TrainingJobStatus"], due=due)
 
 
-def _training(sight: Sight) -> str:
-    return f"{progress.TRAINING} {sight.notice}".rstrip()
+def _trained(status: Mapping[str, Any], sight: Sight, when: float) -> Mapping[str, Any]:
+    """The status since all containers ran."""
+    if status["SecondaryStatus"] == "Training":
+        return status
+    return progress.entered(status, "Training", f"{progress.TRAINING} {sight.notice}".rstrip(), when)
 
 
 def _begun(resource: Resource, now: float) -> dict[str, Any]:
-    """Log streams are named ``<job>/algo-1-<epoch>`` (DG logging-cloudwatch); the name is kept, so that it is one stream."""
+    """Log streams are named ``<job>/algo-1-<epoch>`` (DG logging-cloudwatch); the name is kept, so that each is one stream."""
     return progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", progress.DOWNLOADING, now)
 
 

@@ -1,7 +1,8 @@
 """A training job's status document and how it moves: pure functions from one document to the next.
 
 Public members are DescribeTrainingJob's. ``Run`` is our own and never shown (it is no member of the output shape):
-Stream (log stream), Stop ({Why, Signalled}), Outcome ({Status, Secondary, Message, FailureReason}).
+Stream (log stream of algo-1), Stop ({Why, Signalled}), Abandoned (when the instances that were left were told to end, because
+one had failed), Outcome ({Status, Secondary, Message, FailureReason}).
 The messages are what AWS shows and the Python SDK prints.
 """
 
@@ -67,7 +68,7 @@ def stopping(status: Status, why: str, now: float) -> Document:
 
 
 def stop_requested(status: Status, now: float) -> Document:
-    """StopTrainingJob: a container that is over already is not stopped any more, but the job ends as Stopped."""
+    """StopTrainingJob: what is over already is not stopped any more, but the job ends as Stopped."""
     outcome = status.get("Run", {}).get("Outcome")
     if outcome is None:
         return stopping(status, "Stopped", now)
@@ -81,8 +82,13 @@ def signalled(status: Status, now: float) -> Document:
     return {**status, "Run": {**run, "Stop": {**run["Stop"], "Signalled": now}}}
 
 
+def abandoned(status: Status, now: float) -> Document:
+    """One instance has failed, and the others have been told to end."""
+    return {**status, "Run": {**status["Run"], "Abandoned": now}}
+
+
 def settled(status: Status, outcome: Mapping[str, str], message: str, now: float) -> Document:
-    """The container has ended and it is known how; what it wrote is brought out."""
+    """The containers have ended and it is known how; what they wrote is brought out."""
     return {**entered(status, "Uploading", message, now), "Run": {**status.get("Run", {}), "Outcome": dict(outcome)}}
 
 

@@ -6,19 +6,24 @@ words that say so, and never ignored.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sagewright.compute.images import resolve
+from sagewright.features.training.instances import groups
 from sagewright.kernel.operation import Context
 from sagewright.objects.s3 import Location
 from sagewright.store.rows import Document
-from sagewright.wire.errors import validation
+from sagewright.wire.errors import Fault, validation
+from sagewright_algorithms.manifest import load
 
 Request = Mapping[str, Any]
 
 SERVICE_MANAGED = ("ServerlessJobConfig", "MlflowConfig", "ModelPackageConfig")
 RULE_LISTS = ("DebugRuleConfigurations", "ProfilerRuleConfigurations")
+QUOTA = 32
+"""Instances of one type in a job: what one machine can be asked for, in the form of AWS's quotas."""
 RESERVED = ("/opt/ml", "/opt/ml/input", "/opt/ml/model", "/opt/ml/output", "/opt/ml/code", "/opt/ml/processing")
 CLOSED = ("/opt/ml/input", "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 
@@ -28,6 +33,7 @@ def check(_: Context, request: Document) -> None:
     for rule in (_not_there_yet, _algorithm, _resources, _channels, _locations):
         for problem in rule(request):
             raise validation(problem)
+    _check_quota(request)
 
 
 def _not_there_yet(request: Request) -> Iterator[str]:
@@ -66,16 +72,53 @@ def _algorithm(request: Request) -> Iterator[str]:
 def _resources(request: Request) -> Iterator[str]:
     resources = request.get("ResourceConfig", {})
     if resources.get("InstanceGroups"):
-        yield _unsupported("ResourceConfig.InstanceGroups")
-    if "InstanceType" not in resources or "InstanceCount" not in resources:
+        yield from _groups(resources)
+    elif "InstanceType" not in resources or "InstanceCount" not in resources:
         yield "InstanceType and InstanceCount are required in ResourceConfig."
-    if resources.get("InstanceCount", 1) > 1:
-        yield _unsupported("ResourceConfig.InstanceCount greater than 1")
     if resources.get("KeepAlivePeriodInSeconds"):
         yield _unsupported("ResourceConfig.KeepAlivePeriodInSeconds: there are no warm pools")
-    for member in ("TrainingPlanArn", "InstancePreferences"):
+    for member in ("TrainingPlanArn", "InstancePreferences", "InstancePlacementConfig"):
         if resources.get(member):
             yield _unsupported(f"ResourceConfig.{member}")
+    count = sum(group["InstanceCount"] for group in groups(resources))
+    if count < 1:
+        yield "A training job needs at least one instance."
+    algorithm = resolve(request["AlgorithmSpecification"]["TrainingImage"]).algorithm
+    if count > 1 and algorithm and not load(algorithm).training.distributed and not _has_program(request):
+        yield _unsupported(f"Training {load(algorithm).title} on more than one instance")
+
+
+def _groups(resources: Request) -> Iterator[str]:
+    """API ResourceConfig: instance groups take the place of InstanceType and InstanceCount."""
+    names = [group["InstanceGroupName"] for group in resources["InstanceGroups"]]
+    if "InstanceType" in resources or "InstanceCount" in resources:
+        yield "Specify either InstanceGroups or InstanceType and InstanceCount in ResourceConfig, not both."
+    if len(set(names)) < len(names):
+        yield "Instance group names in ResourceConfig must be unique."
+
+
+def _has_program(request: Request) -> bool:
+    """Whether the user's own code runs in the place of an image's algorithm."""
+    named = ("sagemaker_program" in request.get("HyperParameters", {}), "SAGEMAKER_PROGRAM" in request.get("Environment", {}))
+    return any(named) or bool(request["AlgorithmSpecification"].get("ContainerEntrypoint"))
+
+
+def _check_quota(request: Document) -> None:
+    """Raises Fault with AWS's code and wording of a service quota."""
+    asked = Counter[str]()
+    for group in groups(request["ResourceConfig"]):
+        asked[group["InstanceType"]] += group["InstanceCount"]
+    for instance_type, count in asked.items():
+        if count > QUOTA:
+            raise Fault("ResourceLimitExceeded", _over_quota(instance_type, count))
+
+
+def _over_quota(instance_type: str, count: int) -> str:
+    return (
+        f"The account-level service limit '{instance_type} for training job usage' is {QUOTA} Instances, with current utilization "
+        f"of 0 Instances and a request delta of {count} Instances. Please use AWS Service Quotas to request an increase for this "
+        "quota. If AWS Service Quotas is not available, contact AWS support to request an increase for this quota."
+    )
 
 
 def _channels(request: Request) -> Iterator[str]:
@@ -85,7 +128,19 @@ def _channels(request: Request) -> Iterator[str]:
         yield "Channel names in InputDataConfig must be unique."
     for channel in channels:
         mode = channel.get("InputMode", request["AlgorithmSpecification"]["TrainingInputMode"])
-        yield from (f"Channel {channel['ChannelName']}: {problem}" for problem in _channel(channel, mode))
+        problems = [
+            *_channel(channel, mode),
+            *_receivers(request["ResourceConfig"], channel["DataSource"].get("S3DataSource", {})),
+        ]
+        yield from (f"Channel {channel['ChannelName']}: {problem}" for problem in problems)
+
+
+def _receivers(resources: Request, source: Request) -> Iterator[str]:
+    """API S3DataSource: InstanceGroupNames are those of the job."""
+    known = [group["InstanceGroupName"] for group in resources.get("InstanceGroups", ())]
+    for name in source.get("InstanceGroupNames", ()):
+        if name not in known:
+            yield f"InstanceGroupNames names {name!r}, which is no instance group of ResourceConfig."
 
 
 def _channel(channel: Request, mode: str) -> Iterator[str]:
@@ -99,8 +154,8 @@ def _channel(channel: Request, mode: str) -> Iterator[str]:
         return
     if source.get("S3DataType", "S3Prefix") not in ("S3Prefix", "ManifestFile"):
         yield f"S3DataType {source['S3DataType']} is only possible in Pipe input mode, which this version does not support."
-    if source.get("InstanceGroupNames") or source.get("ModelAccessConfig") or source.get("HubAccessConfig"):
-        yield _unsupported("InstanceGroupNames, ModelAccessConfig and HubAccessConfig")
+    if source.get("ModelAccessConfig") or source.get("HubAccessConfig"):
+        yield _unsupported("ModelAccessConfig and HubAccessConfig")
     if channel.get("CompressionType", "None") != "None":
         yield "CompressionType is used only in Pipe input mode."
     if channel.get("RecordWrapperType", "None") != "None":

@@ -13,29 +13,61 @@ ErrandName = Literal["download", "start", "upload"]
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """The instance that failed first: what is seen of it, what it wrote to /opt/ml/output/failure, the end of its log.
+
+    ``host`` is its name in a job of several, else empty.
+    """
+
+    instance: Instance
+    text: str = ""
+    last_lines: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """One look at a job.
 
-    ``placed``: it holds a place on this machine; ``waiting`` says why there is none (empty: there is one). ``failure`` is what
-    the container wrote to /opt/ml/output/failure, ``last_lines`` the end of its log; both only once it has exited. ``metrics``
-    is the FinalMetricDataList so far. ``notice`` is something the user should know about how the job runs here.
+    ``instances`` are its containers, algo-1 first; ``failure`` is there once one of them has not ended well. ``placed``: it
+    holds its places on this machine; ``waiting`` says why it cannot have them (empty: it can). ``metrics`` is the
+    FinalMetricDataList so far. ``notice`` is something the user should know about how the job runs here.
     """
 
-    instance: Instance = MISSING
+    instances: tuple[Instance, ...] = (MISSING,)
+    failure: Failure | None = None
     placed: bool = False
     waiting: str = ""
     download: Errand = ABSENT
     start: Errand = ABSENT
     upload: Errand = ABSENT
-    failure: str = ""
-    last_lines: str = ""
     metrics: tuple[dict[str, Any], ...] = ()
     notice: str = ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether any container was ever started."""
+        return any(instance.state != "missing" for instance in self.instances)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them were."""
+        return all(instance.state != "missing" for instance in self.instances)
+
+    @property
+    def running(self) -> bool:
+        """Whether any of them runs."""
+        return any(instance.state == "running" for instance in self.instances)
+
+    @property
+    def started(self) -> float | None:
+        """When the first of them began to run."""
+        return min((instance.started for instance in self.instances if instance.started is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Takes a place; an ``adopted`` job runs already and gets one even when the machine is full."""
+    """Takes a place for every instance; an ``adopted`` job runs already and gets them even when the machine is full."""
 
     adopted: bool = False
 
@@ -47,24 +79,24 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Begins to start the container."""
+    """Begins to start the containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Begins to ship new log lines, metrics and checkpoints of the running container."""
+    """Begins to ship new log lines, metrics and checkpoints of the running containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Begins to ship the last log lines and to bring out what the container wrote; the model only ``with_model``."""
+    """Begins to ship the last log lines and to bring out what the containers wrote; the model only ``with_model``."""
 
     with_model: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Sends a signal to the user's process."""
+    """Sends a signal to the user's process of every instance that runs."""
 
     number: int
 
@@ -78,7 +110,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Ends every errand, gives the place back and deletes the run folder."""
+    """Ends every errand, gives the places back and deletes the run folders."""
 
 
 Action = Reserve | Download | Start | Watch | Upload | Signal | Forget | Remove

@@ -76,7 +76,7 @@ class TransformController:
         outcome = await asyncio.to_thread(_outcome, self._job(resource, run))
         seen = await asyncio.gather(*(self._containers.look(self._unit(resource, run, slot)) for slot in run.slots))
         placed = self._slots.holds(_key(resource))
-        waiting = f"this machine runs {self._slots.count} jobs at once" if self._slots.full else ""
+        waiting = self._slots.ask(_key(resource), told=lambda: self._errands.told(resource.identity))
         return Sight(tuple(seen), work, outcome, placed=placed, waiting=waiting)
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
@@ -103,8 +103,7 @@ class TransformController:
     async def reset(self) -> None:
         """Forgets every job."""
         await self._errands.close()
-        for held in [held for held in self._slots.taken if held.startswith(_KEY_PREFIX)]:
-            self._slots.give_back(held)
+        self._slots.forget(_KEY_PREFIX)
 
     async def close(self) -> None:
         """Ends the sending; the next control goes on."""

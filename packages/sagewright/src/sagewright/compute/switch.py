@@ -1,0 +1,183 @@
+"""Holds the network that the containers of one job share: a bridge in a network namespace of its own, a port for each of them.
+
+A program in a session of its own, like a shim: request on standard input, answer on standard output. Its run folder holds its
+record (started.json, so that it is found and ended like a container), a lock and the socket by which uplink.py speaks to it.
+It lives as long as somebody holds a connection: the driver while it starts a container, then that container's shim. So it
+survives the server, and nothing of it is left when the last container has ended, whether there is a server or not.
+
+Nothing is made in the host's own network: the bridge's namespace hangs on this process, and a pair of interfaces goes with the
+namespace of either end. An ordinary user's switch has a user namespace, in which those of its containers are nested: only so
+has it the right to reach into their networks. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sagewright.compute import links, namespaces, records, sockets
+
+SOCKET = "switch.sock"
+INTERFACE = "eth0"
+"""What a container calls its end."""
+ROOT, NESTED = b"r", b"n"
+"""Greetings; the second comes with a descriptor of the user namespace in which to nest."""
+
+_BRIDGE = "bridge"
+_LOG = "switch.log"
+_PATIENCE = 20.0  # seconds that whoever had us started has to connect
+_UNKNOWN_KIND = "several instances need a network of their own, and this kernel offers no bridge or veth interfaces"
+
+
+def main() -> None:
+    """Reads {"folder"}; answers {"ok": true} once it serves, or when another switch does, or {"errno", "text"}."""
+    folder = Path(json.load(sys.stdin)["folder"])
+    if os.fork():
+        os._exit(0)  # the driver waits for this process only
+    os.setsid()
+    answer = os.dup(1)
+    _detach(folder)
+    if _lock(folder) is None:
+        _answer(answer, {"ok": True})
+        return
+    try:
+        nested = _dig()
+        listener = sockets.listen(folder / SOCKET)
+    except OSError as error:
+        _answer(answer, {"errno": error.errno, "text": error.strerror or str(error)})
+        return
+    _record(folder)
+    _answer(answer, {"ok": True})
+    try:
+        _Switch(listener, nested).serve()
+    finally:
+        for name in (SOCKET, records.STARTED):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _detach(folder: Path) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for source, target in ((nothing, 0), (nothing, 1), (log, 2)):
+        os.dup2(source, target)
+
+
+def _lock(folder: Path) -> int | None:
+    """Held until this process ends; None while another switch of this folder lives."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _dig() -> bool:
+    """Moves into a network namespace with a bridge; returns whether a user namespace came with it. Raises OSError."""
+    user, group = os.geteuid(), os.getegid()
+    namespaces.unshare(namespaces.CLONE_NEWNET | (namespaces.CLONE_NEWUSER if user else 0))
+    if user:
+        namespaces.map_user("self", 0, (user, group))
+    try:
+        links.add_bridge(_BRIDGE)
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            raise OSError(errno.EOPNOTSUPP, _UNKNOWN_KIND) from error
+        raise
+    return bool(user)
+
+
+def _record(folder: Path) -> None:
+    """The record of something that runs, as a shim writes it."""
+    own = records.identify(os.getpid())
+    record: dict[str, Any] = {
+        "boot": records.boot_id(),
+        "shim": own,
+        "init": own,
+        "user": None,
+        "groups": {},
+        "launcher": "switch",
+        "network": "isolated",
+        "started": time.time(),
+    }
+    records.write(folder, records.STARTED, record)
+
+
+def _answer(descriptor: int, document: dict[str, Any]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the driver died meanwhile; nobody will connect, and we shall end
+        os.write(descriptor, f"{json.dumps(document)}\n".encode())
+    os.close(descriptor)
+
+
+class _Switch:
+    """Greets whoever connects, and gives a port to whoever sends its network namespace."""
+
+    def __init__(self, listener: socket.socket, nested: bool) -> None:
+        self._listener = listener
+        self._user = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC) if nested else None
+        self._members: dict[int, socket.socket] = {}
+        self._ports = 0
+        self._poll = select.poll()
+        self._poll.register(listener, select.POLLIN)
+
+    def serve(self) -> None:
+        """Until nobody holds a connection any more, or nobody ever did."""
+        patience: float | None = _PATIENCE
+        while ready := self._poll.poll(None if patience is None else patience * 1000):
+            descriptors = {descriptor for descriptor, _ in ready}
+            for descriptor in descriptors & self._members.keys():
+                self._hear(self._members[descriptor])
+            if self._listener.fileno() in descriptors:  # last: it may get the descriptor of one who has just left
+                self._greet()
+            patience = None if self._members else 0  # one more look when all are gone: somebody may be at the door
+
+    def _greet(self) -> None:
+        member, _ = self._listener.accept()
+        try:
+            if self._user is None:
+                member.sendall(ROOT)
+            else:
+                socket.send_fds(member, [NESTED], [self._user])
+        except OSError:  # whoever knocked has left
+            member.close()
+            return
+        self._members[member.fileno()] = member
+        self._poll.register(member, select.POLLIN)
+
+    def _hear(self, member: socket.socket) -> None:
+        try:
+            word, descriptors, _, _ = socket.recv_fds(member, 1, 1)
+            if word and descriptors:
+                member.sendall(bytes([self._plug(descriptors[0])]))
+                return
+        except OSError as error:
+            print(f"a container left: {error}", file=sys.stderr, flush=True)
+        self._poll.unregister(member)
+        del self._members[member.fileno()]
+        member.close()
+
+    def _plug(self, network: int) -> int:
+        """Gives the network namespace of a descriptor an interface on our bridge; 0 or an errno."""
+        self._ports += 1
+        try:
+            links.add_port(_BRIDGE, f"port{self._ports}", INTERFACE, network)
+        except OSError as error:
+            print(f"port {self._ports}: {error}", file=sys.stderr, flush=True)
+            return error.errno or errno.EIO
+        finally:
+            os.close(network)
+        return 0
+
+
+if __name__ == "__main__":
+    main()

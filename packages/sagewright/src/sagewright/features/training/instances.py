@@ -1,0 +1,40 @@
+"""The instances of a training job: how many, of which types, in which groups, and what they are called. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HOMOGENEOUS = "homogeneousCluster"
+"""The group's name in resourceconfig.json where the request names none, as on AWS."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobInstance:
+    """``host`` is its name among the others and in the log, ``group`` its InstanceGroup's."""
+
+    host: str
+    instance_type: str
+    group: str
+
+
+def instances(config: Mapping[str, Any]) -> tuple[JobInstance, ...]:
+    """Of a ResourceConfig, algo-1 first; instance groups one after the other (DG train-heterogeneous-cluster)."""
+    found: list[JobInstance] = []
+    for group in groups(config):
+        for _ in range(group["InstanceCount"]):
+            found.append(JobInstance(f"algo-{len(found) + 1}", group["InstanceType"], group["InstanceGroupName"]))
+    return tuple(found)
+
+
+def groups(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """InstanceGroups; an InstanceType with an InstanceCount is one group."""
+    given: list[Mapping[str, Any]] = config.get("InstanceGroups") or []
+    return given or [{**config, "InstanceGroupName": HOMOGENEOUS}]
+
+
+def receivers(config: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[JobInstance, ...]:
+    """The instances that get the data of an S3DataSource: those of its InstanceGroupNames, or all."""
+    named = source.get("InstanceGroupNames")
+    return tuple(instance for instance in instances(config) if not named or instance.group in named)
