@@ -372,12 +372,11 @@ import os, signal, threading, time
 from sagewright_container.serving.listen import serve
 
 def stop_once_the_loop_sleeps():
-    while True:
-        with open(f"/proc/self/task/{os.getpid()}/wchan") as file:
-            where = file.read().strip()
-        if "poll" in where or where == "0":  # 0: this kernel does not tell
-            break
+    where = ""
+    while "poll" not in where:
         time.sleep(0.001)
+        with open(f"/proc/self/task/{os.getpid()}/wchan") as file:
+            where = file.read()
     signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
 threading.Thread(target=stop_once_the_loop_sleeps, daemon=True).start()
