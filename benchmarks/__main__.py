@@ -8,10 +8,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import control, inference, jobs, load, training
+from benchmarks import clusters, control, inference, jobs, load, training
 from benchmarks.figures import print_figures
 
-SUITES = {"jobs": jobs.figures, "inference": inference.figures, "control": control.figures, "training": training.figures}
+SUITES = {
+    "jobs": jobs.figures,
+    "clusters": clusters.figures,
+    "inference": inference.figures,
+    "control": control.figures,
+    "training": training.figures,
+}
 
 
 def main() -> None:
