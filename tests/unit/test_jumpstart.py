@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.ml_root import MlRoot
 
 from sagewright.jumpstart import archives, datasets, specification
 from sagewright.jumpstart.bucket import Bucket, named
@@ -141,3 +142,12 @@ async def test_a_training_that_fails_says_why(tmp_path: Path, monkeypatch: pytes
         await pretrained.archive(offer("catboost-regression-model"))
     assert list(tmp_path.iterdir()) == []
     await pretrained.close()
+
+
+def test_an_archive_without_a_model_says_so_when_it_is_served(tmp_path: Path) -> None:
+    root = MlRoot(tmp_path / "ml")
+    with tarfile.open(fileobj=io.BytesIO(archives.inference_artifact(offer("lightgbm-regression-model")))) as tar:
+        tar.extractall(root.folder / "model", filter="data")
+    with pytest.raises(AssertionError) as refused, root.serving(SAGEMAKER_SUBMIT_DIRECTORY="/opt/ml/model/code"):
+        pass
+    assert "lightgbm-regression-model: there is nothing pre-trained in this archive." in str(refused.value)
