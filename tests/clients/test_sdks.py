@@ -43,8 +43,14 @@ def test_sdk2_estimators_of_the_first_party_algorithms(run_program: RunProgram) 
 
 @pytest.mark.slow
 def test_sdk2_images(run_program: RunProgram) -> None:
-    """H15, H22: record files, image files with lists, incremental training, batch transform of images; JumpStart's folders."""
+    """H15: record files, image files with lists, incremental training, batch transform of images."""
     assert run_program("sdk2", "sdk2_images.py").endswith("sdk2 images: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_jumpstart_on_folders_of_images(run_program: RunProgram) -> None:
+    """H22: JumpStartEstimator, deployed, asked with application/x-image."""
+    assert run_program("sdk2", "sdk2_image_folders.py").endswith("sdk2 image folders: done\n")
 
 
 @pytest.mark.slow
