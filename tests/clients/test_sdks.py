@@ -42,6 +42,12 @@ def test_sdk2_estimators_of_the_first_party_algorithms(run_program: RunProgram) 
 
 
 @pytest.mark.slow
+def test_sdk2_images(run_program: RunProgram) -> None:
+    """H15, H22: record files, image files with lists, incremental training, batch transform of images; JumpStart's folders."""
+    assert run_program("sdk2", "sdk2_images.py").endswith("sdk2 images: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_endpoints(run_program: RunProgram) -> None:
     """G01, H03: stop, attach, two variants with weights, UpdateEndpoint; what is not there yet is refused in words."""
     output = run_program("sdk2", "sdk2_endpoints.py")
