@@ -35,7 +35,13 @@ ROOT, NESTED = b"r", b"n"
 _BRIDGE = "bridge"
 _LOG = "switch.log"
 _PATIENCE = 20.0  # seconds that whoever had us started has to connect
-_UNKNOWN_KIND = "several instances need a network of their own, and this kernel offers no bridge or veth interfaces"
+_REFUSALS = {
+    errno.EPERM: "several instances need a network of their own, and this machine does not let us make one",
+    errno.EACCES: "several instances need a network of their own, and this machine does not let us make one",
+    errno.EINVAL: "several instances need a network of their own, and this kernel has no network namespaces",
+    errno.EOPNOTSUPP: "several instances need a network of their own, and this kernel has no bridge or veth interfaces",
+}
+"""What would not be otherwise later; anything else may."""
 
 
 def main() -> None:
@@ -85,14 +91,14 @@ def _lock(folder: Path) -> int | None:
 def _dig() -> bool:
     """Moves into a network namespace with a bridge; returns whether a user namespace came with it. Raises OSError."""
     user, group = os.geteuid(), os.getegid()
-    namespaces.unshare(namespaces.CLONE_NEWNET | (namespaces.CLONE_NEWUSER if user else 0))
-    if user:
-        namespaces.map_user("self", 0, (user, group))
     try:
+        namespaces.unshare(namespaces.CLONE_NEWNET | (namespaces.CLONE_NEWUSER if user else 0))
+        if user:
+            namespaces.map_user("self", 0, (user, group))
         links.add_bridge(_BRIDGE)
     except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            raise OSError(errno.EOPNOTSUPP, _UNKNOWN_KIND) from error
+        if error.errno in _REFUSALS:
+            raise OSError(errno.EOPNOTSUPP, _REFUSALS[error.errno]) from error
         raise
     return bool(user)
 
