@@ -89,3 +89,8 @@ def test_sdk3_serves(run_program: RunProgram) -> None:
 def test_sdk2_jumpstart(run_program: RunProgram) -> None:
     """J15, H18, H19: JumpStartEstimator, list_jumpstart_models, and the notebooks' way over image, script and model URIs."""
     assert run_program("sdk2", "sdk2_jumpstart.py").endswith("sdk2 JumpStart: done\n")
+
+
+def test_sdk3_jumpstart(run_program: RunProgram) -> None:
+    """J15, H18: search_public_hub_models, ModelTrainer.from_jumpstart_config on the default data, ModelBuilder."""
+    assert run_program("sdk3", "sdk3_jumpstart.py").endswith("sdk3 JumpStart: done\n")

@@ -89,8 +89,10 @@ def _measured(manifest: Manifest) -> str:
 
 
 def _called(manifest: Manifest) -> str:
-    names = [f"`{name}`" for name in manifest.repositories]
-    return ", ".join(names) or "by its JumpStart model id"
+    if manifest.repositories:
+        return ", ".join(f"`{name}`" for name in manifest.repositories)
+    ids = [f"`{model.id}`" for model in manifest.jumpstart]
+    return f"JumpStart: {', '.join(ids[:2])}{' …' if len(ids) > 2 else ''}"
 
 
 def _extra(manifest: Manifest) -> str:

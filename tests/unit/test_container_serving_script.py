@@ -259,3 +259,28 @@ def test_a_booster_of_the_xgboost_image(root: MlRoot) -> None:
     with root.serving(**SCRIPT, SAGEWRIGHT_ALGORITHM="xgboost") as served:
         assert float(served.invoke(row, Accept="text/csv").body) == pytest.approx(expected)
         assert float(served.invoke(sparse, "text/libsvm", Accept="text/csv").body) == pytest.approx(expected)
+
+
+def test_an_endpoint_of_the_scripts_own(root: MlRoot) -> None:
+    """Ours, for JumpStart's scripts: endpoint_fn answers whole requests, with a status of its own."""
+    root.write(
+        "model/code/inference.py",
+        """
+from sagewright_container.serving.message import Response
+class Length:
+    def __init__(self, folder):
+        self.folder = folder
+    def invoke(self, requests):
+        return [Response(200 if request.body else 400, str(len(request.body)).encode(), "text/x-length") for request in requests]
+    def ping(self):
+        return Response(200)
+    def execution_parameters(self):
+        return Response(404)
+def endpoint_fn(model_dir):
+    return Length(model_dir)
+""",
+    )
+    with root.serving(**SCRIPT) as served:
+        answer = served.invoke(b"12345")
+        assert (answer.body, answer.headers["Content-Type"]) == (b"5", "text/x-length")
+        assert served.invoke(b"").status == 400

@@ -8,7 +8,7 @@ from support.cases import Case, Channel, Invoke, WrongChannel, WrongHyperparamet
 from support.drawn_shapes import Box, Picture, draw
 
 _SIDE, _IMAGE = 64, "image/png"
-_TRAIN, _VALIDATION = draw(48, _SIDE, 1, most=1, shapes=2), draw(12, _SIDE, 2, most=1, shapes=2)
+_TRAIN, _VALIDATION = (draw(count, _SIDE, count, most=1, shapes=2, plain=True) for count in (64, 8))
 
 
 def case() -> Case:
@@ -18,14 +18,15 @@ def case() -> Case:
     return Case(
         algorithm="object-detection",
         hyperparameters={
-            "base_network": "resnet-18",
+            "base_network": "resnet-20",
             "image_shape": str(_SIDE),
             "num_classes": "2",
             "num_training_samples": str(len(_TRAIN)),
             "mini_batch_size": "8",
-            "epochs": "12",
+            "epochs": "18",
             "optimizer": "adam",
-            "learning_rate": "0.001",
+            "learning_rate": "0.002",
+            "lr_scheduler_step": "13",
         },
         channels=channels,
         requests={
@@ -38,7 +39,7 @@ def case() -> Case:
         metrics=("validation:mAP", "train:cross_entropy", "train:smooth_l1", "train:progress", "train:throughput"),
         wrong_hyperparameters=(
             WrongHyperparameter("num_classes", "0", "'0' is not valid under any of the given schemas"),
-            WrongHyperparameter("base_network", "alexnet", "'alexnet' is not one of ['vgg-16', 'resnet-50', 'resnet-18']"),
+            WrongHyperparameter("base_network", "alexnet", "'alexnet' is not one of ['vgg-16', 'resnet-50', 'resnet-20']"),
             WrongHyperparameter("base_network", "vgg-16", "'64' is not valid under any of the given schemas"),
             WrongHyperparameter("label_width", "6", "Invalid parameter value 'label_width'. Please ensure that the value of"),
             WrongHyperparameter("num_classes", "1", "has an object of class 1"),

@@ -16,20 +16,20 @@ class Keeper:
     """Writes to /opt/ml/model, and to the checkpoint folder, too: an interrupted job loses its /opt/ml/model."""
 
     def __init__(self, layout: Layout, settings: Settings, model: Classifier) -> None:
-        self._model, self._frequency = model, settings.checkpoint_frequency
+        self._model, self._settings = model, settings
         checkpoints = checkpoint_folder.find(layout)
         self._folder, self._copies = layout.model, [] if checkpoints is None else [checkpoints]
         self.best: float | None = None
         self._epochs = 0
-        artifact.write_structure(layout.model, model, settings.shape, settings.batch, multi_label=settings.multi_label)
 
     def after(self, epoch: int, accuracy: float) -> None:
         """After epoch ``epoch`` (from 0)."""
         self._epochs = epoch + 1
         better = self.best is None or accuracy > self.best
         self.best = accuracy if better else self.best
-        if self._frequency:
-            if self._epochs % self._frequency == 0:
+        frequency = self._settings.checkpoint_frequency
+        if frequency:
+            if self._epochs % frequency == 0:
                 self._save()
         elif better:
             log.info(f"Storing the best model with validation accuracy: {accuracy:f}")
@@ -37,25 +37,30 @@ class Keeper:
 
     def finish(self) -> None:
         """Training may have stopped before the first of every n epochs."""
-        if not any(artifact.is_parameters(path.name) for path in self._folder.iterdir()):
+        if not (self._folder / artifact.SYMBOL).is_file():
             self._save()
 
-    def resume(self, best: float | None) -> None:
-        """Brings back what an interrupted job had kept."""
-        self.best = best
-        for folder in self._copies:
-            for path in folder.iterdir():
-                if artifact.is_parameters(path.name):
-                    shutil.copyfile(path, self._folder / path.name)
+    def resume(self, epochs: int, best: float | None) -> None:
+        """Brings back what an interrupted job had kept after so many epochs."""
+        self._epochs, self.best = epochs, best
+        for path in [path for folder in self._copies for path in folder.iterdir() if artifact.is_parameters(path.name)]:
+            self._write_structure()
+            shutil.copyfile(path, self._folder / path.name)
 
     def _save(self, only: bool = False) -> None:
         """``only``: what was there before goes."""
         name = artifact.parameters_name(self._epochs)
+        self._write_structure()
         for folder in (*self._copies, self._folder):
             artifact.write_parameters(folder / name, self._model)
             if only:
                 _remove_others(folder, name)
         log.info(f'Saved checkpoint to "/opt/ml/model/{name}"')
+
+    def _write_structure(self) -> None:
+        """Not before there are parameters: a job that fails leaves no part of a model."""
+        wanted = self._settings
+        artifact.write_structure(self._folder, self._model, wanted.shape, wanted.batch, multi_label=wanted.multi_label)
 
 
 def _remove_others(folder: Path, name: str) -> None:

@@ -190,6 +190,6 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
         self._stopping.best, self._stopping.waited = state["stopping"]["best"], state["stopping"]["waited"]
-        self._keeper.resume(state["best"])
+        self._keeper.resume(epochs, state["best"])
         log.info(f"Resuming training from the checkpoint after {epochs} epochs")
         return self._settings.epochs if state["stopped"] and self._may_stop else epochs

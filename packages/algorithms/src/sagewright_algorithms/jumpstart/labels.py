@@ -35,7 +35,9 @@ class Classes:
         """The number of each label's class."""
         numbers = {name: number for number, name in enumerate(self.names)}
         text = isinstance(self.names[0], str)
-        return np.array([numbers[str(_plain(value)) if text else _plain(value)] for value in column.tolist()], np.int64)
+        by_value = {value: numbers[str(_plain(value)) if text else _plain(value)] for value in column.unique().tolist()}
+        found: npt.NDArray[np.int64] = column.map(by_value).to_numpy(np.int64)
+        return found
 
 
 def _plain(value: Any) -> Label:

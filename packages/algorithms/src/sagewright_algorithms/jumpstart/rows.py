@@ -66,7 +66,7 @@ def _plain(lines: list[bytes], width: int) -> npt.NDArray[np.float64] | None:
 
 def _careful(lines: list[bytes], width: int, categorical: tuple[int, ...]) -> Rows:
     try:
-        cells = list(csv.reader([line.decode("utf-8") for line in lines], skipinitialspace=True))
+        cells = list(csv.reader([line.decode("utf-8") for line in lines], skipinitialspace=True, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnreadableInputError(f"The payload is not CSV: {error}") from error
     for number, row in enumerate(cells, 1):

@@ -159,7 +159,7 @@ def _typed(features: Any, categorical: frozenset[int], text: bool) -> Any:
         elif text:
             columns[name] = column.astype(object)
         else:
-            sample = next(value for value in column if isinstance(value, str))
+            sample = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()].iloc[0]
             raise ClientError(
                 f"Column {position + 1} holds {sample!r}, which is not a number: name categorical columns in {_CATEGORICAL[0]}"
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import orjson
 from torch import nn
 
 from sagewright_algorithms.common import ndarray_file
+from sagewright_algorithms.object_detection import symbol
 from sagewright_algorithms.object_detection.architecture import Architecture
 from sagewright_algorithms.object_detection.network import DEVIATION, Detector
 from sagewright_algorithms.vision import mxnet_parameters
@@ -26,10 +26,10 @@ class UnusableModelError(ValueError):
 
 
 def files(detector: Detector, hyperparameters: Mapping[str, str]) -> dict[str, bytes]:
-    """By name. The symbol says what the network is made of, in our words: MXNet cannot read it."""
+    """By name; MXNet can load the network."""
     return {
         PARAMETERS: ndarray_file.dump(_arrays(detector)),
-        SYMBOL: orjson.dumps({"network": "ssd", **asdict(detector.architecture)}, option=orjson.OPT_INDENT_2),
+        SYMBOL: symbol.write(detector, float(hyperparameters["nms_threshold"])),
         HYPERPARAMETERS: orjson.dumps(dict(hyperparameters), option=orjson.OPT_INDENT_2),
     }
 
@@ -40,9 +40,8 @@ def architecture(found: Mapping[str, bytes]) -> Architecture:
     if missing:
         raise UnusableModelError(f"{missing[0]} is missing")
     try:
-        document = orjson.loads(found[SYMBOL])
-        return Architecture(str(document["base_network"]), int(document["num_classes"]), int(document["image_shape"]))
-    except (ValueError, KeyError, TypeError) as error:
+        return symbol.architecture(found[SYMBOL])
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
         raise UnusableModelError(f"{SYMBOL} does not describe a detector that was trained here") from error
 
 

@@ -6,41 +6,42 @@ Structure and names are those of MXNet's SSD (example/ssd, symbol_factory), on w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sagewright_algorithms.object_detection import anchors
-from sagewright_algorithms.object_detection.architecture import RESNET_18, RESNET_50, VGG, Architecture
+from sagewright_algorithms.object_detection.architecture import RESNET_20, RESNET_50, VGG, Architecture
 from sagewright_algorithms.vision.resnet import Plan, ResNet, initialise, plan
 from sagewright_algorithms.vision.tensors import normalised
 from sagewright_algorithms.vision.vgg import ReducedVgg16
 
 # What MXNet calls the two maps of the base network, and how many pixels of the image one cell of them stands for.
-_TAPS = {
-    VGG: ("relu4_3", "relu7"),
-    RESNET_50: ("_plus12", "_plus15"),
-    RESNET_18: ("_plus3", "_plus5"),
-    "resnet-20": ("_plus5", "_plus8"),
-}
-_STRIDES = {VGG: (8, 16), RESNET_50: (16, 32), RESNET_18: (8, 16), "resnet-20": (8, 16)}
+TAPS = {VGG: ("relu4_3", "relu7"), RESNET_50: ("_plus12", "_plus15"), RESNET_20: ("_plus5", "_plus8")}
+_STRIDES = {VGG: (8, 16), RESNET_50: (16, 32), RESNET_20: (8, 16)}
 _LARGE_IMAGE = 448
-_NARROWEST = 128
 _VGG_SCALE = 20.0
+_HEAD_DEVIATION = 0.01  # all classes are equally likely at first: with larger weights the first epochs only unlearn
 _MEAN = (123.0, 117.0, 104.0)  # MXNet's SSD takes it from every image
 DEVIATION = 58.0
 """What the VGG network divides images by; residual networks begin with a batch norm instead."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Extra:
+class Extra:
     """A map behind the base network: a convolution of 1x1, then one of 3x3."""
 
     filters: int
     stride: int
     padding: int
+    narrowest: int = 128
+
+    @property
+    def narrow(self) -> int:
+        """Filters of the convolution of 1x1."""
+        return max(self.narrowest, self.filters // 2)
 
 
 class Detector(nn.Module):
@@ -52,19 +53,18 @@ class Detector(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.base: ReducedVgg16 | _Stages = _base(architecture.base_network)
-        extras = _extras(architecture)
         self._normalises = architecture.base_network == VGG
-        widths, names = list(self.base.widths), list(_TAPS[architecture.base_network])
-        self._extras: list[str] = []
-        for number, extra in enumerate(extras, 2):
-            self._add_extra(f"multi_feat_{number}", widths[-1], extra)
+        widths, names = list(self.base.widths), list(TAPS[architecture.base_network])
+        self.extras = {f"multi_feat_{number}": extra for number, extra in enumerate(_extras(architecture), 2)}
+        for name, extra in self.extras.items():
+            self._add_extra(name, widths[-1], extra)
             widths.append(extra.filters)
-            names.append(f"multi_feat_{number}_conv_3x3_relu")
+            names.append(f"{name}_conv_3x3_relu")
         if self._normalises:
             self.relu4_3_scale = nn.Parameter(torch.full((1, widths[0], 1, 1), _VGG_SCALE))
-        shapes = anchors.of_maps(len(widths), architecture.image_shape, steps=self._normalises)
-        self._names = names
-        for name, width, shape in zip(names, widths, shapes, strict=True):
+        self.shapes = anchors.of_maps(len(widths), architecture.image_shape, steps=self._normalises)
+        self.names = tuple(names)
+        for name, width, shape in zip(names, widths, self.shapes, strict=True):
             self.add_module(
                 f"{name}_cls_pred_conv", nn.Conv2d(width, shape.count * (architecture.num_classes + 1), 3, padding=1)
             )
@@ -72,15 +72,19 @@ class Detector(nn.Module):
         for name, module in self.named_children():
             if name != "base":
                 initialise(module)
-        self.register_buffer("anchors", anchors.boxes(_sizes(architecture, extras), shapes), persistent=False)
+            if name.endswith("_pred_conv") and isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, std=_HEAD_DEVIATION)
+        self.register_buffer(
+            "anchors", anchors.boxes(_sizes(architecture, tuple(self.extras.values())), self.shapes), persistent=False
+        )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits ``(N, anchors, 1 + classes)``, background first, and offsets ``(N, anchors, 4)``."""
         maps = self.maps(images)
         if self._normalises:
             maps[0] = functional.normalize(maps[0], dim=1) * self.relu4_3_scale
-        classes = [self._flat(name + "_cls_pred_conv", data) for name, data in zip(self._names, maps, strict=True)]
-        offsets = [self._flat(name + "_loc_pred_conv", data) for name, data in zip(self._names, maps, strict=True)]
+        classes = [self._flat(name + "_cls_pred_conv", data) for name, data in zip(self.names, maps, strict=True)]
+        offsets = [self._flat(name + "_loc_pred_conv", data) for name, data in zip(self.names, maps, strict=True)]
         count = len(images)
         logits = torch.cat(classes, dim=1).view(count, -1, self.architecture.num_classes + 1)
         return logits, torch.cat(offsets, dim=1).view(count, -1, 4)
@@ -88,16 +92,14 @@ class Detector(nn.Module):
     def maps(self, images: Tensor) -> list[Tensor]:
         """All feature maps, the finest first."""
         found = list(self.base(normalised(images, _MEAN, (DEVIATION if self._normalises else 1.0,) * 3)))
-        for name in self._extras:
+        for name in self.extras:
             data = functional.relu(getattr(self, f"{name}_conv_1x1_conv")(found[-1]))
             found.append(functional.relu(getattr(self, f"{name}_conv_3x3_conv")(data)))
         return found
 
-    def _add_extra(self, name: str, before: int, extra: _Extra) -> None:
-        narrow = max(_NARROWEST, extra.filters // 2)
-        self.add_module(f"{name}_conv_1x1_conv", nn.Conv2d(before, narrow, 1))
-        self.add_module(f"{name}_conv_3x3_conv", nn.Conv2d(narrow, extra.filters, 3, extra.stride, extra.padding))
-        self._extras.append(name)
+    def _add_extra(self, name: str, before: int, extra: Extra) -> None:
+        self.add_module(f"{name}_conv_1x1_conv", nn.Conv2d(before, extra.narrow, 1))
+        self.add_module(f"{name}_conv_3x3_conv", nn.Conv2d(extra.narrow, extra.filters, 3, extra.stride, extra.padding))
 
     def _flat(self, name: str, data: Tensor) -> Tensor:
         """``(N, cells * filters)``, the filters of a cell together."""
@@ -116,24 +118,28 @@ class _Stages(ResNet):
         return self.features(images)[-2:]
 
 
+def base_plan(name: str) -> Plan:
+    """Of a residual network."""
+    return plan({RESNET_50: 50, RESNET_20: 20}[name])
+
+
 def _base(name: str) -> ReducedVgg16 | _Stages:
     if name == VGG:
         return ReducedVgg16()
-    if name == RESNET_50:
-        return _Stages(plan(50))
-    small = plan(int(name[7:]))
-    return _Stages(replace(small, units=small.units[:3], filters=small.filters[:4]))
+    return _Stages(base_plan(name))
 
 
-def _extras(architecture: Architecture) -> tuple[_Extra, ...]:
-    if architecture.base_network != VGG:
-        return (_Extra(512, 2, 1), _Extra(256, 2, 1), _Extra(256, 2, 1), _Extra(128, 2, 1))
+def _extras(architecture: Architecture) -> tuple[Extra, ...]:
+    if architecture.base_network == RESNET_20:
+        return (Extra(128, 2, 1, 64),) * 4
+    if architecture.base_network == RESNET_50:
+        return (Extra(512, 2, 1), Extra(256, 2, 1), Extra(256, 2, 1), Extra(128, 2, 1))
     if architecture.image_shape >= _LARGE_IMAGE:
-        return (_Extra(512, 2, 1), *[_Extra(256, 2, 1)] * 4)
-    return (_Extra(512, 2, 1), _Extra(256, 2, 1), _Extra(256, 1, 0), _Extra(256, 1, 0))
+        return (Extra(512, 2, 1), *[Extra(256, 2, 1)] * 4)
+    return (Extra(512, 2, 1), Extra(256, 2, 1), Extra(256, 1, 0), Extra(256, 1, 0))
 
 
-def _sizes(architecture: Architecture, extras: Sequence[_Extra]) -> list[tuple[int, int]]:
+def _sizes(architecture: Architecture, extras: Sequence[Extra]) -> list[tuple[int, int]]:
     """Height and width of each map: every halving rounds up, of convolutions and pools alike."""
     sides = [-(-architecture.image_shape // stride) for stride in _STRIDES[architecture.base_network]]
     for extra in extras:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
-from sagewright_algorithms.object_detection.architecture import RESNET_18, Architecture
+from sagewright_algorithms.object_detection.architecture import RESNET_20, Architecture
 from sagewright_algorithms.vision.early_stopping import EarlyStopping
 from sagewright_algorithms.vision.schedule import stepped, steps
 
@@ -66,10 +66,10 @@ def read(given: Hyperparameters) -> Settings:
 
 def _architecture(given: Hyperparameters) -> Architecture:
     base, side = given.text("base_network"), given.integer("image_shape")
-    if base != RESNET_18 and side < _SMALLEST_IMAGE:
+    if base != RESNET_20 and side < _SMALLEST_IMAGE:
         raise ClientError(
             f"'{side}' is not valid under any of the given schemas: image_shape is {_SMALLEST_IMAGE} or more for {base}; "
-            f"base_network={RESNET_18} takes smaller images"
+            f"base_network={RESNET_20} takes smaller images"
         )
     return Architecture(base, given.integer("num_classes"), side)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sagewright_algorithms.object_detection.boxes import overlaps
 
-_CANDIDATES = 400  # AWS's nms_topk
+CANDIDATES = 400  # AWS's nms_topk
 _LEAST_SCORE = 0.01
 
 
@@ -17,7 +17,7 @@ def detections(probabilities: Tensor, boxes: Tensor, threshold: float) -> list[T
     ``probabilities``: ``(images, anchors, 1 + classes)`` with background first; ``boxes``: ``(images, anchors, 4)``.
     """
     scores, classes = probabilities[..., 1:].max(dim=2)
-    scores, order = scores.topk(min(_CANDIDATES, scores.shape[1]), dim=1)
+    scores, order = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
     classes = torch.gather(classes, 1, order)
     boxes = torch.gather(boxes, 1, order[..., None].expand(-1, -1, 4))
     rows = torch.cat([classes[..., None].to(scores.dtype), scores[..., None], boxes], dim=2)

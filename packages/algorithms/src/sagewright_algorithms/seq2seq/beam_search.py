@@ -38,7 +38,9 @@ class _Search:
         self._network, self._sources, self._beam = network, sources, beam
         self._context = network.read(sources).repeated(beam)
         self._device = network.words.weight.device
-        self._longest = torch.from_numpy(longest).to(self._device)
+        self._longest, self._shortest = torch.from_numpy(longest).to(self._device), int(longest.min())
+        self._barred = torch.zeros(network.settings.target_vocab, device=self._device)
+        self._barred[[PAD, START]] = -torch.inf
         count = len(sources)
         self._finished = torch.zeros(count, dtype=torch.long, device=self._device)
         self._best = torch.full((count,), -torch.inf, device=self._device)
@@ -68,11 +70,11 @@ class _Search:
     def _chosen(self, step: int, scores: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The scores, beams and tokens of the best continuations; those that end are noted."""
         beam = self._beam
-        likely = logits.log_softmax(dim=1).view(*scores.shape, -1)
-        likely[:, :, [PAD, START]] = -torch.inf
-        ends = likely[:, :, END].clone()
-        likely.masked_fill_((step >= self._longest)[:, None, None], -torch.inf)
-        likely[:, :, END] = ends
+        likely = (logits + self._barred).log_softmax(dim=1).view(*scores.shape, -1)
+        if step >= self._shortest:  # some targets have to end here
+            ends = likely[:, :, END].clone()
+            likely.masked_fill_((step >= self._longest)[:, None, None], -torch.inf)
+            likely[:, :, END] = ends
         words = likely.shape[2]
         found, places = (scores[:, :, None] + likely).flatten(1).topk(min(2 * beam, beam * words), dim=1)
         origins, ids = places // words, places % words

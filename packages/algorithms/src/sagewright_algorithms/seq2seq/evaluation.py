@@ -64,7 +64,7 @@ def bleu(translator: Translator, pairs: SentencePairs) -> float:
     found = [answer.tokens for answer in translator.translate(pairs.source)]
     answers, references = ([" ".join(map(str, row)) for row in rows] for rows in (found, pairs.target.rows()))
     metric = importlib.import_module("sacrebleu.metrics").BLEU(tokenize="none", force=True)  # takes 0.2 s: only when asked for
-    return float(metric.corpus_score(answers, [references]).score)
+    return min(float(metric.corpus_score(answers, [references]).score), 100.0)  # rounding may put a perfect one above
 
 
 def _shifted(targets: Sequences) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.int64]], ...]:

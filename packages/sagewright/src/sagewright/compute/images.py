@@ -124,7 +124,17 @@ _ENVIRONMENTS = {
         (*_TOOLKIT, "numpy", "pandas", "scipy.sparse", "sklearn.ensemble", "sklearn.linear_model", "sklearn.model_selection"),
     ),
     "pytorch": _Environment(("sagewright_container", "torch"), (*_TOOLKIT, "numpy", "torch", "torch._dynamo")),
-    "huggingface": _Environment(("sagewright_container", "torch", "transformers"), (*_TOOLKIT, "torch", "transformers")),
+    "huggingface": _Environment(
+        ("sagewright_container", "torch", "transformers"),
+        (
+            *_TOOLKIT,
+            "torch",
+            "torch._dynamo",
+            "torch.optim",
+            "transformers.models.auto.modeling_auto",
+            "transformers.models.bert.modeling_bert",
+        ),
+    ),
     "tensorflow": _Environment(("sagewright_container", "tensorflow"), _TOOLKIT),
     "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
     "mxnet": _Environment(("sagewright_container", "mxnet"), _TOOLKIT),
