@@ -46,6 +46,10 @@ class Image:
         """The argv of a training container; ``python`` is the interpreter of its environment."""
         return (python, "-m", "sagewright_container", "train")
 
+    def feed_command(self, python: str = sys.executable) -> tuple[str, ...]:
+        """What goes before another command than ours, so that the pipes of a training job are fed."""
+        return (python, "-m", "sagewright_container", "feed")
+
     def serve_command(self, python: str = sys.executable) -> tuple[str, ...]:
         """The argv of a serving container."""
         return (python, "-m", "sagewright_container", "serve")
