@@ -21,10 +21,15 @@ def server() -> Iterator[Server]:
         yield started
 
 
-def run(server: Server, python: str, program: Path, folder: Path) -> str:
+def run(server: Server, python: str, program: Path, folder: Path, **environment: str) -> str:
     """What the program printed; its end and the server's log when it fails."""
     done = subprocess.run(
-        [python, str(program)], cwd=folder, env=server.client_environment(), capture_output=True, text=True, timeout=300
+        [python, str(program)],
+        cwd=folder,
+        env={**server.client_environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{server.logs()}"
     return done.stdout
@@ -40,6 +45,29 @@ def test_boto3_main_job(server: Server, tmp_path: Path) -> None:
     output = run(server, sys.executable, EXAMPLES / "boto3_main_job.py", tmp_path)
     assert accuracy(output) > 0.9
     assert server.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+def mean_reward(server: Server, folder: Path, steps: int) -> float:
+    python = ROOT / ".clients" / "sdk2" / "bin" / "python"
+    if not python.exists():
+        pytest.fail("there is no sdk2 environment: make clients")
+    output = run(server, str(python), EXAMPLES / "reinforcement_learning" / "run.py", folder, STEPS=str(steps))
+    found = re.search(r"mean reward of an episode: (\S+)$", output, re.MULTILINE)
+    assert found is not None, output
+    return float(found[1])
+
+
+@pytest.mark.clients
+def test_reinforcement_learning(server: Server, tmp_path: Path) -> None:
+    """The RL images' contract; a policy of a few steps balances for a moment."""
+    assert 8 <= mean_reward(server, tmp_path, 2048) <= 500
+
+
+@pytest.mark.clients
+@pytest.mark.slow
+def test_reinforcement_learning_reaches_its_mark(server: Server, tmp_path: Path) -> None:
+    """CartPole-v1, PPO, 60 000 steps (algorithms.md 5, rl)."""
+    assert mean_reward(server, tmp_path, 60_000) >= 350
 
 
 @pytest.mark.clients

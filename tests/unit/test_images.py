@@ -38,6 +38,8 @@ def test_account_and_region_are_ignored(registry: str) -> None:
         ("sagemaker-base-python-310:1.0", "python", "1.0"),
         ("sagemaker-distribution-prod:latest", "python", ""),
         ("sagemaker-scikit-learn@sha256:abc", "sklearn", ""),
+        ("sagemaker-rl-ray-container:ray-1.6.0-torch-cpu-py36", "rl", ""),
+        ("sagemaker-rl-coach-container:coach-1.0.0-tf-cpu-py3", "rl", ""),
     ],
 )
 def test_frameworks_and_the_versions_their_tags_name(name: str, framework: str, version: str) -> None:

@@ -70,7 +70,7 @@ def resolve(uri: str) -> Image:
         entry.framework,
         _version(tag),
         _problem(uri, entry),
-        load(entry.algorithm).missing() if entry.algorithm else "",
+        load(entry.algorithm).missing() if entry.algorithm else _ENVIRONMENTS[environment].missing(),
         preload(environment),
         _told(entry),
     )
@@ -96,6 +96,16 @@ class _Entry(NamedTuple):
 class _Environment(NamedTuple):
     requires: tuple[str, ...]  # modules of the server's Python without which its images cannot run
     preload: tuple[str, ...]
+    extra: str = ""  # of sagewright-algorithms, which installs what ``optional`` names
+    optional: tuple[str, ...] = ()
+
+    def missing(self) -> str:
+        """ "" or a sentence with the command that installs what is not there."""
+        absent = [module for module in self.optional if not _installed(module)]
+        if not absent:
+            return ""
+        command = f"pip install 'sagewright-algorithms[{self.extra}]'"
+        return f"This image needs {', '.join(absent)}, which the server's environment does not have: {command}"
 
 
 _TOOLKIT = ("sagewright_container.__main__",)
@@ -147,6 +157,12 @@ _ENVIRONMENTS = {
     "tensorflow": _Environment(("sagewright_container", "tensorflow"), _TOOLKIT),
     "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
     "mxnet": _Environment(("sagewright_container", "mxnet"), _TOOLKIT),
+    "rl": _Environment(
+        ("sagewright_container",),
+        (*_TOOLKIT, "sagewright_algorithms.common", "torch", "torch._dynamo", "torch.optim", "stable_baselines3"),
+        "rl",
+        ("torch", "gymnasium", "stable_baselines3"),
+    ),
 }
 
 # Algorithms whose image also runs the user's own script.
@@ -177,6 +193,11 @@ _FRAMEWORKS = {
     "sagemaker-mxnet-serving": "mxnet",
     "sagemaker-base-python": "python",
     "sagemaker-distribution-prod": "python",
+    "sagemaker-rl-coach-container": "rl",
+    "sagemaker-rl-mxnet": "rl",
+    "sagemaker-rl-ray-container": "rl",
+    "sagemaker-rl-tensorflow": "rl",
+    "sagemaker-rl-vw-container": "rl",
 }
 
 _REPOSITORIES: dict[str, _Entry] = {
