@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from sagewright_algorithms.common import accelerator
 from sagewright_algorithms.common.errors import ClientError
-from sagewright_algorithms.image_classification_tf import artifact, augmentation, folders, optimizers, settings
+from sagewright_algorithms.image_classification_tf import artifact, augmentation, folders, settings
 from sagewright_algorithms.image_classification_tf.artifact import Info
 from sagewright_algorithms.image_classification_tf.augmentation import Matrix
 from sagewright_algorithms.image_classification_tf.folders import Images
@@ -22,7 +22,7 @@ from sagewright_algorithms.image_classification_tf.resampling import resized
 from sagewright_algorithms.image_classification_tf.settings import Settings
 from sagewright_algorithms.jumpstart import log
 from sagewright_algorithms.jumpstart.job import Job
-from sagewright_algorithms.vision import tensors
+from sagewright_algorithms.vision import keras_optimizers, tensors
 from sagewright_algorithms.vision.image import Pixels, decode_file
 from sagewright_algorithms.vision.loader import Loader
 
@@ -37,7 +37,7 @@ def fit(job: Job) -> None:
     torch.backends.cudnn.deterministic = True
     network, info = _started(job, wanted, train.classes)
     training = Training(wanted, architecture(job.model.id), tensors.placed(network, device), device)
-    training.run(train, validation, optimizers.build(job.hyperparameters, network))
+    training.run(train, validation, keras_optimizers.build(job.hyperparameters, network))
     artifact.write(job.artifact, network, info)
 
 

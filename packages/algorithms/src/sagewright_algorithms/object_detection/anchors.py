@@ -48,15 +48,18 @@ def of_maps(count: int, image_shape: int, steps: bool = False) -> tuple[Shapes, 
 
 def boxes(maps: Sequence[tuple[int, int]], shapes: Sequence[Shapes]) -> Tensor:
     """``(anchors, 4)`` for feature maps of (height, width), row by row, the boxes of a cell one after another."""
-    return torch.cat([_of_map(height, width, shape) for (height, width), shape in zip(maps, shapes, strict=True)])
+    return torch.cat(
+        [grid(height, width, shape.step, _extents(shape)) for (height, width), shape in zip(maps, shapes, strict=True)]
+    )
 
 
-def _of_map(height: int, width: int, shapes: Shapes) -> Tensor:
-    rows = (torch.arange(height) + 0.5) * (shapes.step or 1 / height)
-    columns = (torch.arange(width) + 0.5) * (shapes.step or 1 / width)
+def grid(height: int, width: int, step: float, extents: Sequence[tuple[float, float]]) -> Tensor:
+    """Boxes of all ``extents`` (width, height) around the centre of each cell; ``step`` as in Shapes."""
+    rows = (torch.arange(height) + 0.5) * (step or 1 / height)
+    columns = (torch.arange(width) + 0.5) * (step or 1 / width)
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     centres = torch.stack([x, y], dim=-1).reshape(-1, 1, 2)
-    halves = torch.tensor(_extents(shapes)).reshape(1, -1, 2) / 2
+    halves = torch.tensor(extents).reshape(1, -1, 2) / 2
     return torch.cat([centres - halves, centres + halves], dim=-1).reshape(-1, 4)
 
 

@@ -26,8 +26,13 @@ def augmented(picture: Picture, objects: Floats, random: np.random.Generator) ->
         picture, objects = _with_margin(picture, objects, random)
     if random.random() < _CROP_PROBABILITY:
         picture, objects = _cropped(picture, objects, random)
+    return maybe_mirrored(picture, objects, random)
+
+
+def maybe_mirrored(picture: Picture, objects: Floats, random: np.random.Generator) -> tuple[Picture, Floats]:
+    """Left and right exchanged in one case of two."""
     if random.random() < 0.5:
-        picture, objects = ImageOps.mirror(picture), _mirrored(objects)
+        return ImageOps.mirror(picture), _mirrored(objects)
     return picture, objects
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,14 @@ from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.object_detection.augmentation import augmented
 from sagewright_algorithms.object_detection.examples import Examples
 from sagewright_algorithms.vision import geometry, image, tensors
+from sagewright_algorithms.vision.image import Picture
 from sagewright_algorithms.vision.loader import Loader
 
 _COLOUR_PROBABILITY = 0.5
 _LARGEST_CHANGES = (18, 32, 32)  # hue, saturation and lightness of MXNet's SSD example
+
+
+View = Callable[[Picture, Floats, np.random.Generator], tuple[Picture, Floats]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +41,16 @@ class Batch:
     found: list[Floats]
 
 
-def training(examples: Examples, side: int, size: int) -> Loader[Item]:
-    """Shuffled and augmented."""
+def training(examples: Examples, side: int, size: int, view: View = augmented, *, recoloured: bool = True) -> Loader[Item]:
+    """Shuffled, another view of each image every time."""
 
     def load(number: int, random: np.random.Generator) -> Item:
         example = examples[number]
         # A part of the image may become all of it, so that twice the size is worth decoding.
         picture = image.decode_file(example.image, example.name, 2 * side)
-        picture, objects = augmented(picture, example.objects, random)
-        return Item(image.pixels(geometry.stretched(picture, side, side)), objects, _drawn_changes(random))
+        picture, objects = view(picture, example.objects, random)
+        changes = _drawn_changes(random) if recoloured else None
+        return Item(image.pixels(geometry.stretched(picture, side, side)), objects, changes)
 
     return Loader(load, len(examples), size, shuffle=True, whole=True)
 

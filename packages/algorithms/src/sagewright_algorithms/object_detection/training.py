@@ -113,8 +113,17 @@ class Training:
         return found
 
 
+class AnchoredNetwork(Protocol):
+    """Gives logits and offsets for each of its anchors."""
+
+    anchors: Tensor
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """``(N, anchors, 1 + classes)`` and ``(N, anchors, 4)``."""
+
+
 @torch.inference_mode()
-def detected(detector: Detector, images: Tensor, threshold: float) -> list[Tensor]:
+def detected(detector: AnchoredNetwork, images: Tensor, threshold: float) -> list[Tensor]:
     """Rows of class, score and corners for each image, surest first; the detector must be in evaluation mode."""
     logits, offsets = detector(images)
     return detections(logits.softmax(dim=2), decode(detector.anchors, offsets), threshold)

@@ -1,0 +1,1 @@
+"""Object Detection - TensorFlow: an algorithm in JumpStart form."""
