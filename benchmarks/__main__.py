@@ -8,10 +8,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import control, inference, jobs, load, training
+from benchmarks import algorithms, clusters, control, inference, jobs, load, training
 from benchmarks.figures import print_figures
 
-SUITES = {"jobs": jobs.figures, "inference": inference.figures, "control": control.figures, "training": training.figures}
+SUITES = {
+    "jobs": jobs.figures,
+    "clusters": clusters.figures,
+    "inference": inference.figures,
+    "control": control.figures,
+    "training": training.figures,
+    "algorithms": algorithms.figures,
+}
 
 
 def main() -> None:

@@ -30,6 +30,14 @@ def test_sdk2_pytorch(run_program: RunProgram) -> None:
     assert run_program("sdk2", "sdk2_pytorch.py").endswith("sdk2 PyTorch: done\n")
 
 
+@pytest.mark.slow
+def test_sdk2_several_instances(run_program: RunProgram) -> None:
+    """G14: PyTorch(instance_count=2, distribution={"torch_distributed": …}), instance_groups; logs of both hosts."""
+    output = run_program("sdk2", "sdk2_clusters.py")
+    assert output.count("rows=100 of 200") == 2
+    assert output.endswith("sdk2 clusters: done\n")
+
+
 def test_sdk2_xgboost_script_mode(run_program: RunProgram) -> None:
     """G03: XGBoost as a framework, served by the default handlers."""
     assert run_program("sdk2", "sdk2_xgboost.py").endswith("sdk2 XGBoost script mode: done\n")
@@ -39,6 +47,18 @@ def test_sdk2_xgboost_script_mode(run_program: RunProgram) -> None:
 def test_sdk2_estimators_of_the_first_party_algorithms(run_program: RunProgram) -> None:
     """H01, H02: KMeans, PCA, RandomCutForest, KNN, LinearLearner, FactorizationMachines with record_set and RecordIO answers."""
     assert run_program("sdk2", "sdk2_numpy.py").endswith("sdk2 first-party estimators: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_images(run_program: RunProgram) -> None:
+    """H15: record files, image files with lists, incremental training, batch transform of images."""
+    assert run_program("sdk2", "sdk2_images.py").endswith("sdk2 images: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_jumpstart_on_folders_of_images(run_program: RunProgram) -> None:
+    """H22: JumpStartEstimator, deployed, asked with application/x-image."""
+    assert run_program("sdk2", "sdk2_image_folders.py").endswith("sdk2 image folders: done\n")
 
 
 @pytest.mark.slow
@@ -78,6 +98,13 @@ def test_sdk3_serves(run_program: RunProgram) -> None:
     assert output.endswith("sdk3 serve: done\n")
 
 
+@pytest.mark.slow
 def test_sdk2_jumpstart(run_program: RunProgram) -> None:
     """J15, H18, H19: JumpStartEstimator, list_jumpstart_models, and the notebooks' way over image, script and model URIs."""
     assert run_program("sdk2", "sdk2_jumpstart.py").endswith("sdk2 JumpStart: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_jumpstart(run_program: RunProgram) -> None:
+    """J15, H18: search_public_hub_models, ModelTrainer.from_jumpstart_config on the default data, ModelBuilder."""
+    assert run_program("sdk3", "sdk3_jumpstart.py").endswith("sdk3 JumpStart: done\n")

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "packages/algorithms/src"
 sys.path.insert(0, str(PACKAGES))
 
+from sagewright.compute.environments import definition  # noqa: E402
 from sagewright_algorithms import manifest as manifests  # noqa: E402
 from sagewright_algorithms.manifest import Channel, Hyperparameter, Manifest  # noqa: E402
 
@@ -89,11 +90,15 @@ def _measured(manifest: Manifest) -> str:
 
 
 def _called(manifest: Manifest) -> str:
-    names = [f"`{name}`" for name in manifest.repositories]
-    return ", ".join(names) or "by its JumpStart model id"
+    if manifest.repositories:
+        return ", ".join(f"`{name}`" for name in manifest.repositories)
+    ids = [f"`{model.id}`" for model in manifest.jumpstart]
+    return f"JumpStart: {', '.join(ids[:2])}{' …' if len(ids) > 2 else ''}"
 
 
 def _extra(manifest: Manifest) -> str:
+    if manifest.environment in definition.names(definition.DEFINITIONS):
+        return f"`sagewright environments build {manifest.environment}`, or its first job"
     return f"`pip install 'sagewright-algorithms[{manifest.extra}]'`" if manifest.extra else INSTALLED
 
 

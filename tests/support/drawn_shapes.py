@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 RECTANGLE, ELLIPSE, TRIANGLE = range(3)
+_COLOURS = ((240, 60, 60), (60, 240, 60), (60, 60, 240))
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom lie behind the last one."""
 
@@ -47,10 +48,10 @@ class Picture:
         return np.array([2, 5, *np.ravel(rows)], np.float32)
 
 
-def draw(count: int, side: int, seed: int, most: int = 3, shapes: int = 3) -> list[Picture]:
-    """``count`` square pictures with up to ``most`` shapes that do not touch."""
+def draw(count: int, side: int, seed: int, most: int = 3, shapes: int = 3, *, plain: bool = False) -> list[Picture]:
+    """``count`` square pictures with up to ``most`` shapes that do not touch; ``plain``: each shape has a colour of its own."""
     random = np.random.default_rng(seed)
-    return [_drawn(side, int(random.integers(1, most + 1)), shapes, random) for _ in range(count)]
+    return [_drawn(side, int(random.integers(1, most + 1)), shapes, plain, random) for _ in range(count)]
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:
@@ -60,7 +61,7 @@ def encoded(image: Image.Image, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _drawn(side: int, wanted: int, shapes: int, random: np.random.Generator) -> Picture:
+def _drawn(side: int, wanted: int, shapes: int, plain: bool, random: np.random.Generator) -> Picture:
     image = Image.fromarray(random.integers(0, 90, (side, side, 3), dtype=np.uint8))
     classes = Image.new("L", (side, side))
     objects: list[tuple[int, Box]] = []
@@ -69,7 +70,7 @@ def _drawn(side: int, wanted: int, shapes: int, random: np.random.Generator) -> 
         left, top = int(random.integers(0, side - width)), int(random.integers(0, side - height))
         shape, box = int(random.integers(shapes)), (left, top, left + width, top + height)
         if not any(_touch(box, other) for _, other in objects):
-            colour = tuple(int(value) for value in random.integers(120, 255, 3))
+            colour = _COLOURS[shape] if plain else tuple(int(value) for value in random.integers(120, 255, 3))
             _fill(image, shape, box, colour)
             _fill(classes, shape, box, shape + 1)
             objects.append((shape, box))

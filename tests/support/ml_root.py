@@ -71,7 +71,7 @@ class MlRoot:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return {**kept, "PYTHONPATH": os.pathsep.join(SOURCES), "SAGEWRIGHT_ML_ROOT": str(self.folder), **more}
 
-    def train(self, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+    def train(self, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         """``python -m sagewright_container train`` to its end, which comes within so many seconds.
 
         Algorithms on torch run in a fork that has it imported.
@@ -80,7 +80,12 @@ class MlRoot:
         algorithm = environment.get("SAGEWRIGHT_ALGORITHM", "")
         if algorithm in manifest.names() and manifest.load(algorithm).environment == "torch":
             return forks("torch", given["PYTHONPATH"]).run(["train"], given, timeout)
+        return self.train_alone(timeout, **environment)
+
+    def train_alone(self, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same always in a process of its own."""
         command = [sys.executable, "-m", "sagewright_container", "train"]
+        given = self.environment(**environment)
         return subprocess.run(command, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
     @contextmanager

@@ -253,12 +253,6 @@ def test_records_that_are_none(family: Family) -> None:
     family.fails("Unable to read recordio-protobuf")
 
 
-def test_several_instances_are_refused(family: Family) -> None:
-    family.given()
-    family.root.write("input/config/resourceconfig.json", json.dumps({"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}))
-    family.fails("set InstanceCount to 1")
-
-
 def test_every_way_to_ask_and_to_answer(family: Family) -> None:
     """The same rows give the same answers, and a bad request costs nobody else anything."""
     family.given()

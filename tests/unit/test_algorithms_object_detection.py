@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from sagewright_algorithms.object_detection import anchors
+from sagewright_algorithms.common import ndarray_file
+from sagewright_algorithms.object_detection import anchors, artifact, loss
+from sagewright_algorithms.object_detection.architecture import Architecture
 from sagewright_algorithms.object_detection.boxes import decode, encode, overlaps
 from sagewright_algorithms.object_detection.matching import Targets, match, mined
+from sagewright_algorithms.object_detection.network import Detector
 from sagewright_algorithms.object_detection.precision import MeanAveragePrecision
 from sagewright_algorithms.object_detection.suppression import detections, survivors
-
-Box = tuple[float, float, float, float]
 
 
 def boxes_of(random: torch.Generator, *shape: int) -> torch.Tensor:
@@ -133,3 +136,67 @@ def test_precision_is_the_mean_over_the_classes_that_occur() -> None:
     assert metric.value() == pytest.approx(1.0)
     metric.add(np.zeros((0, 6), np.float32), rows((1, 0.0, 0.0, 0.5, 0.5)))
     assert metric.value() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("base", "side", "maps"),
+    [
+        ("vgg-16", 300, [38, 19, 10, 5, 3, 1]),
+        ("vgg-16", 512, [64, 32, 16, 8, 4, 2, 1]),
+        ("vgg-16", 333, [42, 21, 11, 6, 4, 2]),
+        ("resnet-50", 300, [19, 10, 5, 3, 2, 1]),
+        ("resnet-50", 512, [32, 16, 8, 4, 2, 1]),
+        ("resnet-20", 96, [12, 6, 3, 2, 1, 1]),
+        ("resnet-20", 64, [8, 4, 2, 1, 1, 1]),
+    ],
+)
+def test_the_networks_give_a_score_and_a_box_for_each_anchor(base: str, side: int, maps: list[int]) -> None:
+    """On the meta device, which computes shapes only."""
+    with torch.device("meta"):
+        detector = Detector(Architecture(base, 20, side)).eval()
+        images = torch.zeros(2, 3, side, side)
+        assert [found.shape[2] for found in detector.maps(images)] == maps
+        logits, offsets = detector(images)
+    assert logits.shape == (2, len(detector.anchors), 21)
+    assert offsets.shape == (2, len(detector.anchors), 4)
+
+
+def test_a_detector_learns_and_its_files_bring_it_back() -> None:
+    """The loss falls on one batch; names are MXNet's; the symbol lists exactly the parameters of the file."""
+    torch.manual_seed(0)
+    detector = Detector(Architecture("resnet-20", 2, 64))
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 255
+    labels = torch.tensor([[[0.0, 0.1, 0.1, 0.6, 0.6]], [[1.0, 0.4, 0.5, 0.9, 0.9]]])
+    optimizer = torch.optim.Adam(detector.parameters(), lr=0.002)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        found = loss.of(*detector(images), detector.anchors, labels)
+        torch.autograd.backward(found.total)
+        optimizer.step()
+        losses.append(found.total.item())
+    assert losses[-1] < losses[0] / 2
+    files = artifact.files(detector, {"nms_threshold": "0.45"})
+    names = {node["name"] for node in json.loads(files[artifact.SYMBOL])["nodes"] if node["op"] == "null"}
+    given = ndarray_file.load(files[artifact.PARAMETERS])
+    assert names - {"data"} == {name.partition(":")[2] for name in given}
+    assert {"arg:stage1_unit1_conv1_weight", "aux:bn_data_moving_mean", "arg:_plus5_cls_pred_conv_bias"} <= set(given)
+    again = Detector(artifact.architecture(files))
+    artifact.fill(again, files)
+    assert all(torch.equal(one, other) for one, other in zip(detector.eval()(images), again.eval()(images), strict=True))
+
+
+def test_a_vgg_file_holds_the_weights_that_mxnet_expects() -> None:
+    """MXNet's network sees images of 0 to 255 without their mean, ours divides them as well: the first weights make up for it."""
+    detector = Detector(Architecture("vgg-16", 1, 300))
+    given = ndarray_file.load(artifact.files(detector, {"nms_threshold": "0.45"})[artifact.PARAMETERS])
+    ours = detector.base.conv1_1.weight
+    assert isinstance(ours, torch.Tensor)
+    assert np.allclose(given["arg:conv1_1_weight"] * 58, ours.detach().numpy())
+    base = {name: value for name, value in given.items() if "conv" in name and "pred" not in name and "multi" not in name}
+    base |= {name: given[name] for name in given if name.startswith("arg:fc")}
+    other = Detector(Architecture("vgg-16", 1, 300))
+    artifact.fill_base(other, {"vgg16_reduced-0000.params": ndarray_file.dump(base)})
+    assert torch.allclose(other.base.fc7.weight, detector.base.fc7.weight)
+    with pytest.raises(artifact.UnusableModelError):
+        artifact.fill_base(other, {"resnet-50-0000.params": ndarray_file.dump({"arg:conv0_weight": given["arg:fc6_bias"]})})

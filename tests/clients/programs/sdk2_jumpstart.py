@@ -9,6 +9,7 @@ import sagemaker
 from sagemaker import hyperparameters, image_uris, model_uris, script_uris
 from sagemaker.estimator import Estimator
 from sagemaker.jumpstart.estimator import JumpStartEstimator
+from sagemaker.jumpstart.model import JumpStartModel
 from sagemaker.jumpstart.notebook_utils import list_jumpstart_models
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.metrics import roc_auc_score
@@ -57,6 +58,16 @@ predictor.delete_endpoint()
 
 attached = JumpStartEstimator.attach(estimator.latest_training_job.name, "lightgbm-classification-model")
 assert attached.model_data == estimator.model_data
+
+# A model without training.
+model = JumpStartModel("catboost-classification-model", role=role)
+predictor = model.deploy()
+s3.download_file(f"jumpstart-cache-prod-{region}", "training-datasets/tabular_multiclass/validation/data.csv", "digits.csv")
+digits = np.loadtxt("digits.csv", delimiter=",")
+answer = predictor.predict("\n".join(",".join(map(str, row)) for row in digits[:, 1:]))
+assert np.mean(np.argmax(answer["probabilities"], axis=1) == digits[:, 0]) > 0.8
+predictor.delete_model()
+predictor.delete_endpoint()
 
 # The long way of the guide's notebooks, on the data set of the JumpStart bucket.
 model_id = "catboost-regression-model"

@@ -1,6 +1,7 @@
 """SageMaker SDK v3: a JumpStart model from the public hub, trained by ModelTrainer, deployed by ModelBuilder."""
 
 import json
+import tarfile
 
 import numpy as np
 from sagemaker.core.helper.session_helper import Session
@@ -26,8 +27,12 @@ trainer = ModelTrainer.from_jumpstart_config(
 trainer.train(wait=True, logs=True)
 job = trainer._latest_training_job
 assert job.training_job_status == "Completed"
-print(job.model_artifacts.s3_model_artifacts)
+place, key = job.model_artifacts.s3_model_artifacts.removeprefix("s3://").split("/", 1)
+session.boto_session.client("s3").download_file(place, key, "model.tar.gz")
+with tarfile.open("model.tar.gz") as tar:
+    assert {"model.pkl", "model.txt", "code/inference.py"} <= {name.removeprefix("./") for name in tar.getnames()}
 
+# SDK 3.27 deploys what the hub has, not what the trainer made.
 builder = ModelBuilder(model=trainer)
 builder.build()
 endpoint = builder.deploy(endpoint_name="jumpstart-three", wait=True)

@@ -8,7 +8,7 @@ from support.cases import Case, Channel, Invoke, WrongChannel, WrongHyperparamet
 from support.drawn_shapes import Box, Picture, draw
 
 _SIDE, _IMAGE = 64, "image/png"
-_TRAIN, _VALIDATION = draw(48, _SIDE, 1, most=1, shapes=2), draw(12, _SIDE, 2, most=1, shapes=2)
+_TRAIN, _VALIDATION = (draw(count, _SIDE, count, most=1, shapes=2, plain=True) for count in (64, 8))
 
 
 def case() -> Case:
@@ -23,9 +23,10 @@ def case() -> Case:
             "num_classes": "2",
             "num_training_samples": str(len(_TRAIN)),
             "mini_batch_size": "8",
-            "epochs": "25",
+            "epochs": "18",
             "optimizer": "adam",
-            "learning_rate": "0.003",
+            "learning_rate": "0.002",
+            "lr_scheduler_step": "13",
         },
         channels=channels,
         requests={

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sagewright_algorithms.common import channels as channels_module
 from sagewright_algorithms.common import ending, log
 from sagewright_algorithms.common.channels import Channel, Examples
+from sagewright_algorithms.common.cluster import ALONE, Cluster, cluster_of
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.input_config import check
@@ -22,12 +23,13 @@ MODEL = "model_algo-1"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What an algorithm's train function gets."""
+    """What an algorithm's train function gets: on each instance its own share of the data."""
 
     layout: Layout
     hyperparameters: Hyperparameters
     channels: Mapping[str, Channel]
     report: log.Reporter
+    cluster: Cluster = ALONE
 
     def examples(self, channel: str) -> Examples | None:
         """All records of a channel, None when the job has no such channel. Raises ClientError."""
@@ -40,7 +42,9 @@ class Job:
         return channels_module.read(self.layout.channel("train"), self.channels["train"])
 
     def write_model(self, content: bytes, name: str = MODEL) -> None:
-        """A file of the artifact."""
+        """A file of the artifact; of several instances the first one's counts."""
+        if not self.cluster.leads:
+            return
         self.layout.model.mkdir(parents=True, exist_ok=True)
         (self.layout.model / name).write_bytes(content)
 
@@ -56,7 +60,8 @@ def run(algorithm: str, dimension: str, train: Callable[[Job], None]) -> int:
 
     def work() -> None:
         job = _prepare(algorithm, dimension, layout)
-        train(job)
+        with cluster_of(_document(layout.config / "resourceconfig.json")) as cluster:
+            train(replace(job, cluster=cluster))
         job.report.finish()
 
     return ending.of(layout, work)
@@ -73,8 +78,8 @@ def _prepare(algorithm: str, dimension: str, layout: Layout) -> Job:
     log.info(f"Final configuration: {hyperparameters.final}")
     resources = _document(layout.config / "resourceconfig.json")
     hosts = resources.get("hosts") or ["algo-1"]
-    if len(hosts) > 1:
-        raise ClientError("Training on several instances is not available: set InstanceCount to 1")
+    if len(hosts) > 1 and not manifest.training.distributed:
+        raise ClientError(f"{manifest.title} does not train on several instances: set InstanceCount to 1")
     channels = _document(layout.config / "inputdataconfig.json")
     check(manifest, channels)
     for line in ("Process 1 is a worker.", "Using default worker.", "Create Store: local"):

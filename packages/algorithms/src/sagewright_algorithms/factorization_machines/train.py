@@ -7,6 +7,7 @@ import time
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from sagewright_algorithms.common.averaging import Averaging
 from sagewright_algorithms.common.channels import Examples
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.job import Job, run
@@ -33,11 +34,12 @@ def train(job: Job) -> None:
     random = np.random.default_rng(0)
     machine = Machine.started(wanted, random)
     trainer, epochs = Trainer(wanted, machine), wanted.integer("epochs")
+    averaging = Averaging(job.cluster, (machine.bias, machine.linear, machine.factors))
     with np.errstate(over="ignore", invalid="ignore"):  # learning rates that are too high are found below
         for epoch in range(epochs):
-            _epoch(job, machine, trainer, rows, labels, epoch, random)
+            _epoch(job, machine, trainer, averaging, rows, labels, epoch, random)
             job.report.progress(epoch + 1, epochs)
-        found = metrics(machine.scores(rows), labels, classifier)
+        found = metrics(job.cluster.rows(machine.scores(rows)), job.cluster.rows(labels), classifier)
     if not np.isfinite(machine.factors).all() or not np.isfinite(machine.linear).all():
         raise ClientError("The model diverged: its parameters are not numbers any more. Lower bias_lr, linear_lr or factors_lr")
     _report(job, "train", found)
@@ -56,12 +58,20 @@ def _data(examples: Examples, width: int, classifier: bool) -> tuple[csr_matrix,
 
 
 def _epoch(
-    job: Job, machine: Machine, trainer: Trainer, rows: csr_matrix, labels: Floats, epoch: int, random: np.random.Generator
+    job: Job,
+    machine: Machine,
+    trainer: Trainer,
+    averaging: Averaging,
+    rows: csr_matrix,
+    labels: Floats,
+    epoch: int,
+    random: np.random.Generator,
 ) -> None:
     """One pass in random order; metrics of every 500th batch and of the whole."""
     classifier = job.hyperparameters.text("predictor_type") == "binary_classifier"
     size, since = job.hyperparameters.integer("mini_batch_size"), time.time()
     order, scores = random.permutation(len(labels)), np.empty(len(labels), np.float32)
+    meetings = averaging.points(-(-len(order) // size))
     for number, start in enumerate(range(0, len(order), size)):
         batch = order[start : start + size]
         found = machine.scores(rows[batch])
@@ -69,6 +79,8 @@ def _epoch(
         if number % _PUBLISH_INTERVAL == 0:
             _report(job, "train", metrics(found, labels[batch], classifier), epoch=epoch, batch=number)
         trainer.step(rows[batch], (probabilities(found) if classifier else found) - labels[batch])
+        if number in meetings:
+            averaging.meet()
     found_metrics = metrics(scores, labels, classifier)
     job.report.metrics(since, {"update.time": (time.time() - since) * 1000}, epoch=epoch)
     _report(job, "train", found_metrics, epoch=epoch)
@@ -107,7 +119,7 @@ def _evaluate(job: Job, machine: Machine, classifier: bool) -> None:
     if examples is None:
         return
     rows, labels = _data(examples, len(machine.linear), classifier)
-    found = metrics(machine.scores(rows), labels, classifier)
+    found = metrics(job.cluster.rows(machine.scores(rows)), job.cluster.rows(labels), classifier)
     _report(job, "test", found)
     for name, (value, _) in found.items():
         job.report.test_score(name, value)

@@ -7,7 +7,9 @@ import time
 import numpy as np
 
 from sagewright_algorithms.common import ndarray_file
+from sagewright_algorithms.common.averaging import Averaging
 from sagewright_algorithms.common.channels import NOTHING, content_type, files
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.job import Job, run
@@ -38,21 +40,22 @@ def train(job: Job) -> None:
     events, validation = _events(job, "train", buckets), _validation(job, buckets)
     network = Network.started(buckets, wanted.integer("vector_dim"), wanted.integer("num_ip_encoder_layers"), random)
     trainer = Trainer(network, wanted.number("learning_rate"), wanted.number("weight_decay"))
+    averaging, random = Averaging(job.cluster, list(network.arrays().values())), np.random.default_rng(job.cluster.rank)
     epochs = wanted.integer("epochs")
     for epoch in range(epochs):
-        _epoch(job, trainer, events, epoch, random)
+        _epoch(job, trainer, averaging, events, epoch, random)
         if validation is not None:
-            auc = discriminator_auc(network, validation, np.random.default_rng(1))
+            auc = discriminator_auc(network, validation, np.random.default_rng(1), job.cluster)
             job.report.quality("validation", "discriminator_auc", auc, score=True, epoch=epoch)
         job.report.progress(epoch + 1, epochs)
     job.write_model(ndarray_file.dump(network.arrays()))
 
 
-def discriminator_auc(network: Network, events: Events, random: np.random.Generator) -> float:
+def discriminator_auc(network: Network, events: Events, random: np.random.Generator, cluster: Cluster) -> float:
     """The chance that a real pair scores higher than one with a random address."""
     drawn = random.integers(0, _ALL_ADDRESSES, len(events))
-    scores = [network.scores(events.entities, addresses) for addresses in (events.addresses, drawn)]
-    return roc_auc(np.concatenate(scores), np.repeat([1.0, 0.0], len(events)))
+    scores = [cluster.rows(network.scores(events.entities, addresses)) for addresses in (events.addresses, drawn)]
+    return roc_auc(np.concatenate(scores), np.repeat([1.0, 0.0], len(scores[0])))
 
 
 def _validation(job: Job, buckets: int) -> Events | None:
@@ -73,16 +76,19 @@ def _events(job: Job, channel: str, buckets: int) -> Events:
     return events
 
 
-def _epoch(job: Job, trainer: Trainer, events: Events, epoch: int, random: np.random.Generator) -> None:
+def _epoch(job: Job, trainer: Trainer, averaging: Averaging, events: Events, epoch: int, random: np.random.Generator) -> None:
     """One pass in random order; metrics of every so many batches and of the whole."""
     wanted, since = job.hyperparameters, time.time()
     size, interval = wanted.integer("mini_batch_size"), wanted.integer("batch_metrics_publish_interval")
     order, totals = random.permutation(len(events)), np.zeros(3)
+    meetings = averaging.points(-(-len(order) // size))
     for number, start in enumerate(range(0, len(order), size)):
         batch = order[start : start + size]
         entities, addresses, labels = _with_negatives(wanted, events.entities[batch], events.addresses[batch], random)
         found = _measured(trainer.step(entities, addresses, labels), labels)
         totals += found
+        if number in meetings:
+            averaging.meet()
         if number % interval == 0:
             _report(job, found, epoch=epoch, batch=number)
     job.report.metrics(since, {"update.time": (time.time() - since) * 1000}, epoch=epoch)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.matrix import Doubles, Floats, Integers
 
 _BLOCK = 1 << 22
@@ -69,6 +70,12 @@ class Stream:
         """``half_life``: points after which an old one weighs half, 0 for never."""
         return cls(centres.copy(), np.zeros(len(centres)), half_life)
 
+    def agree(self, cluster: Cluster) -> None:
+        """Hosts that followed their own shares go on from the same centres; the weights become their mean."""
+        if cluster.size > 1:
+            self.centres, total = _weighted(self.centres, self.weights, cluster)
+            self.weights = total / cluster.size
+
     def update(self, batch: Floats) -> float:
         """Moves the centres towards the batch; the batch's sum of squared distances before."""
         labels, distances = nearest(batch, self.centres)
@@ -81,6 +88,13 @@ class Stream:
         self.centres[hit] += (sums[hit] - counts[hit, None] * self.centres[hit]) / total[hit, None]
         self.weights = total
         return float(distances.sum())
+
+
+def _weighted(centres: Doubles, weights: Doubles, cluster: Cluster) -> tuple[Doubles, Doubles]:
+    """The mean of each centre over the hosts, by what it stands for on each."""
+    total = cluster.sum(weights)
+    moved = cluster.sum(centres * weights[:, None]) / np.maximum(total, 1e-300)[:, None]
+    return np.where(total[:, None] > 0, moved, centres), total
 
 
 def summed(rows: Floats | Doubles, labels: Integers, counts: Doubles) -> Doubles:

@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from sagewright_algorithms.common import log, ndarray_file
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.job import Job, run
@@ -27,8 +28,9 @@ def train(job: Job) -> None:
     wanted = job.hyperparameters
     rows = job.train_examples().dense(wanted.integer("feature_dim"))
     count = wanted.integer("k")
-    if count > len(rows):
-        raise ClientError(f"The number of clusters k={count} is larger than the number of training records {len(rows)}")
+    records = round(float(job.cluster.sum(np.array([len(rows)], np.float64))[0]))
+    if count > records:
+        raise ClientError(f"The number of clusters k={count} is larger than the number of training records {records}")
     random = np.random.default_rng(0)
     stream = _stream(job, rows, random)
     lloyd = Lloyd(
@@ -39,7 +41,7 @@ def train(job: Job) -> None:
     )
     centres = _reduced(stream, lloyd, count, random).astype(np.float32)
     _, distances = nearest(rows, centres)
-    job.report.quality("train", "msd", float(distances.mean()))
+    job.report.quality("train", "msd", _sum(job, distances) / records)
     _evaluate(job, centres)
     job.write_model(ndarray_file.dump([centres]))
 
@@ -48,10 +50,11 @@ def _stream(job: Job, rows: Floats, random: np.random.Generator) -> Stream:
     """The streaming phase over all epochs."""
     wanted = job.hyperparameters
     epochs, batch = wanted.integer("epochs"), wanted.integer("mini_batch_size")
-    stream = Stream.started(_start(wanted, rows, random), wanted.integer("half_life_time_size"))
+    stream = Stream.started(_start(wanted, rows, random, job.cluster), wanted.integer("half_life_time_size"))
     for epoch in range(epochs):
         since = time.time()
         loss = sum(stream.update(rows[first : first + batch]) for first in range(0, len(rows), batch))
+        stream.agree(job.cluster)
         job.report.metrics(since, {"update.time": (time.time() - since) * 1000}, epoch=epoch)
         job.report.quality("train", "msd", loss / len(rows), epoch=epoch)
         job.report.progress(epoch + 1, epochs)
@@ -59,11 +62,12 @@ def _stream(job: Job, rows: Floats, random: np.random.Generator) -> Stream:
     return stream
 
 
-def _start(wanted: Hyperparameters, rows: Floats, random: np.random.Generator) -> Doubles:
-    """k times the extra factor, drawn from all rows, so that their order does not matter."""
-    count = wanted.integer("k")
-    wide = min(count * wanted.integer("extra_center_factor", _EXTRA_CENTRES), len(rows))
-    sample = rows if len(rows) <= _STARTING_ROWS else rows[random.choice(len(rows), max(_STARTING_ROWS, wide), replace=False)]
+def _start(wanted: Hyperparameters, rows: Floats, random: np.random.Generator, cluster: Cluster) -> Doubles:
+    """k times the extra factor, drawn from all rows of all hosts, so that their order does not matter."""
+    wide = wanted.integer("k") * wanted.integer("extra_center_factor", _EXTRA_CENTRES)
+    share = max(_STARTING_ROWS, wide) // cluster.size + 1
+    sample = cluster.rows(rows if len(rows) <= share else rows[cluster.sampler().choice(len(rows), share, replace=False)])
+    wide = min(wide, len(sample))
     log.info(f"Initializing {wide} centers with {wanted.text('init_method')}")
     return start(sample.astype(np.float64), np.ones(len(sample)), wide, wanted.text("init_method"), random)
 
@@ -83,7 +87,13 @@ def _evaluate(job: Job, centres: Floats) -> None:
     if examples is None:
         return
     _, distances = nearest(examples.dense(centres.shape[1]), centres)
-    values = {"msd": float(distances.mean()), "ssd": float(distances.sum())}
+    total, count = _sum(job, distances), _sum(job, np.ones(len(distances)))
+    values = {"msd": total / count, "ssd": total}
     for name in job.hyperparameters.listed("eval_metrics"):
         job.report.quality("test", name, values[name])
         job.report.test_score(name, values[name])
+
+
+def _sum(job: Job, values: Doubles) -> float:
+    """Over all hosts."""
+    return float(job.cluster.sum(np.array([values.sum()]))[0])

@@ -34,10 +34,11 @@ def train(job: Job) -> None:
         raise ClientError("The labels of a classifier must not be negative")
     since = time.time()
     random = np.random.default_rng(0)
-    chosen = _sample(len(rows), wanted.integer("sample_size"), random)
-    if wanted.integer("k") > len(chosen):
-        raise ClientError(f"k={wanted.integer('k')} is larger than the number of sampled training records {len(chosen)}")
-    model = _model(wanted, rows[chosen], labels[chosen], classifier, random)
+    chosen = _sample(len(rows), -(-wanted.integer("sample_size") // job.cluster.size), job.cluster.sampler())
+    points, targets = job.cluster.rows(rows[chosen]), job.cluster.rows(labels[chosen])
+    if wanted.integer("k") > len(points):
+        raise ClientError(f"k={wanted.integer('k')} is larger than the number of sampled training records {len(points)}")
+    model = _model(wanted, points, targets, classifier, random)
     job.report.metrics(since, {"model.serialize.time": (time.time() - since) * 1000}, epoch=0)
     job.report.progress(1, 1)
     job.report.throughput(len(rows), since)
@@ -97,7 +98,7 @@ def _evaluate(job: Job, model: Model) -> None:
     if examples is None:
         return
     _, labels = model.nearest(examples.dense(model.feature_dim))
-    predicted, expected = model.predict(labels), examples.required_labels()
+    predicted, expected = job.cluster.rows(model.predict(labels)), job.cluster.rows(examples.required_labels())
     if not model.classifier:
         error = float(np.square(predicted - expected, dtype=np.float64).mean())
         job.report.quality("test", "mse", error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.log import Reporter, info
 from sagewright_algorithms.common.matrix import Doubles, Floats
@@ -41,19 +42,20 @@ def fit(
     validation: Data | None,
     report: Reporter,
     random: np.random.Generator,
+    cluster: Cluster,
 ) -> Models:
     """All models after the last epoch."""
     chosen = settings(wanted)
     models = Models.started(wanted, train.rows.shape[1], len(chosen), classes, random)
     optimizer = Optimizer(wanted, chosen, models)
-    weights = class_weights(wanted, train.labels)
+    weights = class_weights(wanted, train.labels, cluster.rows(train.labels))
     patience = _Patience(wanted.integer("early_stopping_patience"), wanted.number("early_stopping_tolerance"))
     epochs, since = wanted.integer("epochs"), time.time()
     for epoch in range(epochs):
-        losses = _epoch(models, optimizer, loss, train, weights, wanted.integer("mini_batch_size"), random)
+        losses = _epoch(models, optimizer, loss, train, weights, wanted.integer("mini_batch_size"), random, cluster)
         _report(report, "train", loss, losses, since, epoch)
         if validation is not None:
-            losses = mean_losses(models, loss, validation)
+            losses = mean_losses(models, loss, validation, cluster)
             _report(report, "validation", loss, losses, since, epoch)
         report.progress(epoch + 1, epochs)
         report.throughput(len(train.rows), since)
@@ -65,12 +67,12 @@ def fit(
     return models
 
 
-def mean_losses(models: Models, loss: Loss, data: Data) -> Doubles:
-    """Of each model; NaN for one that diverged."""
+def mean_losses(models: Models, loss: Loss, data: Data, cluster: Cluster) -> Doubles:
+    """Of each model over the data of all hosts; NaN for one that diverged."""
     total = np.zeros(models.bias.shape[0])
     for block in data.blocks(models.bias.size):
         total += loss.evaluate(models.scores(block.rows), block.labels)[0].sum(axis=0, dtype=np.float64)
-    return total / len(data.rows)
+    return cluster.sum(total) / cluster.sum(np.array([len(data.rows)], np.float64))
 
 
 def _epoch(
@@ -81,9 +83,15 @@ def _epoch(
     weights: Floats,
     size: int,
     random: np.random.Generator,
+    cluster: Cluster,
 ) -> Doubles:
-    """One pass in random order; the mean loss of each model on the way."""
+    """One pass in random order; the mean loss of each model on the way.
+
+    All hosts take their steps together, so those with fewer rows begin anew with theirs.
+    """
     order, total = random.permutation(len(data.rows)), np.zeros(models.bias.shape[0])
+    if cluster.size > 1:
+        order = np.resize(order, round(cluster.maximum(len(order))))
     for start in range(0, len(order), size):
         batch = order[start : start + size]
         rows, labels, share = data.rows[batch], data.labels[batch], weights[batch, None]
@@ -91,8 +99,9 @@ def _epoch(
         total += (share * losses).sum(axis=0, dtype=np.float64)
         slopes = (slopes * share[..., None] / np.float32(len(batch))).astype(np.float32)
         flat = rows.T @ slopes.reshape(len(batch), -1)
-        optimizer.step(models, flat.reshape(models.weights.shape), slopes.sum(axis=0))
-    return np.asarray(total / weights.sum())
+        flat, offsets = cluster.mean(flat, len(batch)), cluster.mean(slopes.sum(axis=0), len(batch))
+        optimizer.step(models, flat.reshape(models.weights.shape), offsets)
+    return np.asarray(cluster.sum(total) / cluster.sum(np.array([weights[order].sum()], np.float64)))
 
 
 class _Patience:

@@ -154,16 +154,16 @@ def softmax(scores: Floats) -> Floats:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def class_weights(wanted: Hyperparameters, labels: Floats) -> Floats:
-    """The weight of each row in training."""
+def class_weights(wanted: Hyperparameters, labels: Floats, everyones: Floats) -> Floats:
+    """The weight of each row in training; how rare a class is, the labels of all hosts say."""
     kind = wanted.text("predictor_type")
     if kind == MULTICLASS and wanted.flag("balance_multiclass_weights"):
-        counts: Integers = np.bincount(labels.astype(np.int64))
-        per_class = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        counts: Integers = np.bincount(everyones.astype(np.int64))
+        per_class = len(everyones) / (np.count_nonzero(counts) * np.maximum(counts, 1))
         return np.asarray(per_class[labels.astype(np.int64)], np.float32)
     weights = np.ones(len(labels), np.float32)
     if kind == BINARY:
-        weights[labels == 1] = _positive_weight(wanted, labels)
+        weights[labels == 1] = _positive_weight(wanted, everyones)
     return weights
 
 

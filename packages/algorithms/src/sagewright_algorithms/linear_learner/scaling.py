@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.matrix import Doubles, Floats
 from sagewright_algorithms.linear_learner.losses import REGRESSOR
@@ -21,11 +22,12 @@ class Scaling:
     label_scale: float
 
     @classmethod
-    def measured(cls, wanted: Hyperparameters, rows: Floats, labels: Floats, random: np.random.Generator) -> Scaling:
-        """From ``num_point_for_scaler`` of the rows."""
-        limit = wanted.integer("num_point_for_scaler")
-        chosen = np.arange(len(rows)) if len(rows) <= limit else random.choice(len(rows), limit, replace=False)
-        sample, targets = rows[chosen].astype(np.float64), labels[chosen].astype(np.float64)
+    def measured(cls, wanted: Hyperparameters, rows: Floats, labels: Floats, cluster: Cluster) -> Scaling:
+        """From ``num_point_for_scaler`` of the rows of all hosts."""
+        limit = -(-wanted.integer("num_point_for_scaler") // cluster.size)
+        chosen = np.arange(len(rows)) if len(rows) <= limit else cluster.sampler().choice(len(rows), limit, replace=False)
+        sample = cluster.rows(rows[chosen].astype(np.float64))
+        targets = cluster.rows(labels[chosen].astype(np.float64))
         biased, regression = wanted.flag("use_bias"), wanted.text("predictor_type") == REGRESSOR
         width = rows.shape[1]
         shift = sample.mean(axis=0) if biased and wanted.flag("unbias_data", True) else np.zeros(width)

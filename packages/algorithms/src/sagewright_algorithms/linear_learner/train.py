@@ -8,6 +8,7 @@ import numpy as np
 
 from sagewright_algorithms.common import log
 from sagewright_algorithms.common.channels import Examples
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.job import Job, run
@@ -47,14 +48,14 @@ def train(job: Job) -> None:
     split = _split(wanted, examples, width, classes)
     others = {name: _split(wanted, found, width, classes) for name in ("validation", "test") if (found := job.examples(name))}
     random = np.random.default_rng(0)
-    scaling = Scaling.measured(wanted, split.rows, split.labels, random)
+    scaling = Scaling.measured(wanted, split.rows, split.labels, job.cluster)
     data = {
         name: Data(scaling.features(each.rows), scaling.labels(each.labels))
         for name, each in {"train": split, **others}.items()
     }
     with np.errstate(over="ignore", invalid="ignore"):  # a model whose learning rate is too high may diverge
-        models = fit(wanted, loss, classes, data["train"], data.get("validation"), job.report, random)
-        model = _selected(wanted, loss, models, data.get("validation", data["train"]), scaling)
+        models = fit(wanted, loss, classes, data["train"], data.get("validation"), job.report, random, job.cluster)
+        model = _selected(wanted, loss, models, data.get("validation", data["train"]), scaling, job.cluster)
     for name, each in {"train": split, **others}.items():
         _evaluate(job, loss, model, name, each)
     job.write_model(model.dump())
@@ -81,14 +82,16 @@ def _split(wanted: Hyperparameters, examples: Examples, width: int, classes: int
     return Split(rows, labels)
 
 
-def _selected(wanted: Hyperparameters, loss: Loss, models: Models, data: Data, scaling: Scaling) -> LinearModel:
+def _selected(
+    wanted: Hyperparameters, loss: Loss, models: Models, data: Data, scaling: Scaling, cluster: Cluster
+) -> LinearModel:
     """The best model on ``data``, for rows and targets as they are."""
-    losses = mean_losses(models, loss, data)
+    losses = mean_losses(models, loss, data, cluster)
     best, threshold = best_model(losses), _NEUTRAL.get(loss.name, 0.0)
     criterion = Criterion.wanted(wanted)
     if wanted.text("predictor_type") == BINARY and criterion.name != "loss_function":
-        limit = wanted.integer("num_calibration_samples", _CALIBRATION_ROWS)
-        cuts = _cuts(criterion, loss, models, Data(data.rows[:limit], data.labels[:limit]))
+        limit = -(-wanted.integer("num_calibration_samples", _CALIBRATION_ROWS) // cluster.size)
+        cuts = _cuts(criterion, loss, models, Data(cluster.rows(data.rows[:limit]), cluster.rows(data.labels[:limit])))
         best = max(range(len(cuts)), key=lambda number: (cuts[number].value, -_finite(float(losses[number]))))
         threshold = cuts[best].threshold
     if not np.isfinite(losses[best]):
@@ -115,15 +118,15 @@ def _finite(loss: float) -> float:
 def _evaluate(job: Job, loss: Loss, model: LinearModel, name: str, split: Split) -> None:
     """The metric lines of a channel."""
     wanted = job.hyperparameters
-    raw = (split.rows @ model.weights + model.bias)[:, None, :]
-    objective = float(loss.evaluate(raw, split.labels)[0].mean(dtype=np.float64))
-    found, beta = scores(model, split.rows), wanted.number("f_beta")
+    raw, labels = job.cluster.rows((split.rows @ model.weights + model.bias)[:, None, :]), job.cluster.rows(split.labels)
+    objective = float(loss.evaluate(raw, labels)[0].mean(dtype=np.float64))
+    found, beta = job.cluster.rows(scores(model, split.rows)), wanted.number("f_beta")
     if model.predictor_type == BINARY:
-        values = metrics.binary(found, split.labels, model.threshold, beta)
+        values = metrics.binary(found, labels, model.threshold, beta)
     elif model.predictor_type == MULTICLASS:
-        values = metrics.multiclass(found, split.labels, wanted.integer("accuracy_top_k"), beta)
+        values = metrics.multiclass(found, labels, wanted.integer("accuracy_top_k"), beta)
     else:
-        values = metrics.regression(found, split.labels)
+        values = metrics.regression(found, labels)
     for metric, (value, score) in {loss.objective: (objective, False), **values}.items():
         job.report.quality(name, metric, value, score=score)
         if name == "test":

@@ -22,8 +22,8 @@ from sagewright_algorithms.vision.vgg import ReducedVgg16
 TAPS = {VGG: ("relu4_3", "relu7"), RESNET_50: ("_plus12", "_plus15"), RESNET_20: ("_plus5", "_plus8")}
 _STRIDES = {VGG: (8, 16), RESNET_50: (16, 32), RESNET_20: (8, 16)}
 _LARGE_IMAGE = 448
-_NARROWEST = 128
 _VGG_SCALE = 20.0
+_HEAD_DEVIATION = 0.01  # all classes are equally likely at first: with larger weights the first epochs only unlearn
 _MEAN = (123.0, 117.0, 104.0)  # MXNet's SSD takes it from every image
 DEVIATION = 58.0
 """What the VGG network divides images by; residual networks begin with a batch norm instead."""
@@ -36,11 +36,12 @@ class Extra:
     filters: int
     stride: int
     padding: int
+    narrowest: int = 128
 
     @property
     def narrow(self) -> int:
         """Filters of the convolution of 1x1."""
-        return max(_NARROWEST, self.filters // 2)
+        return max(self.narrowest, self.filters // 2)
 
 
 class Detector(nn.Module):
@@ -71,6 +72,8 @@ class Detector(nn.Module):
         for name, module in self.named_children():
             if name != "base":
                 initialise(module)
+            if name.endswith("_pred_conv") and isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, std=_HEAD_DEVIATION)
         self.register_buffer(
             "anchors", anchors.boxes(_sizes(architecture, tuple(self.extras.values())), self.shapes), persistent=False
         )
@@ -127,7 +130,9 @@ def _base(name: str) -> ReducedVgg16 | _Stages:
 
 
 def _extras(architecture: Architecture) -> tuple[Extra, ...]:
-    if architecture.base_network != VGG:
+    if architecture.base_network == RESNET_20:
+        return (Extra(128, 2, 1, 64),) * 4
+    if architecture.base_network == RESNET_50:
         return (Extra(512, 2, 1), Extra(256, 2, 1), Extra(256, 2, 1), Extra(128, 2, 1))
     if architecture.image_shape >= _LARGE_IMAGE:
         return (Extra(512, 2, 1), *[Extra(256, 2, 1)] * 4)

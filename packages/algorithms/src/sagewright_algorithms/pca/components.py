@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.matrix import Doubles, Floats
 
 Batches = Callable[[], Iterator[Floats]]
@@ -24,42 +25,47 @@ class Components:
     singular_values: Doubles
 
 
-def mean_of(batches: Batches, width: int) -> tuple[Doubles, int]:
-    """The mean row and the number of rows."""
+def mean_of(batches: Batches, width: int, cluster: Cluster) -> Doubles:
+    """The mean row."""
     total, count = np.zeros(width), 0
     for batch in batches():
         total += batch.sum(axis=0, dtype=np.float64)
         count += len(batch)
-    return total / count, count
+    return cluster.sum(total) / cluster.sum(np.array([count], np.float64))
 
 
-def regular(batches: Batches, mean: Doubles, number: int) -> Components:
+def regular(batches: Batches, mean: Doubles, number: int, cluster: Cluster) -> Components:
     """From the exact scatter matrix of the rows less ``mean``."""
     scatter = np.zeros((len(mean), len(mean)))
     for batch in batches():
         centred = batch - mean
         scatter += centred.T @ centred
-    return _of_scatter(scatter, np.eye(len(mean)), mean, number)
+    return _of_scatter(cluster.sum(scatter), np.eye(len(mean)), mean, number)
 
 
-def randomized(batches: Batches, mean: Doubles, number: int, extra: int, random: np.random.Generator) -> Components:
-    """The rows are mixed at random into ``number + extra`` rows, whose span further passes turn towards the components."""
+def randomized(
+    batches: Batches, mean: Doubles, number: int, extra: int, random: np.random.Generator, cluster: Cluster
+) -> Components:
+    """The rows are mixed at random into ``number + extra`` rows, whose span further passes turn towards the components.
+
+    ``random`` must be another one on each host.
+    """
     sketch = np.zeros((number + extra, len(mean)))
     for batch in batches():
         signs = random.integers(0, 2, (number + extra, len(batch)), dtype=np.int8) * 2.0 - 1.0
         sketch += signs @ (batch - mean)
-    basis = np.linalg.qr(sketch.T)[0]
+    basis = np.linalg.qr(cluster.sum(sketch).T)[0]
     for _ in range(_POWER_PASSES):
         turned = np.zeros_like(basis)
         for batch in batches():
             centred = batch - mean
             turned += centred.T @ (centred @ basis)
-        basis = np.linalg.qr(turned)[0]
+        basis = np.linalg.qr(cluster.sum(turned))[0]
     scatter = np.zeros((basis.shape[1], basis.shape[1]))
     for batch in batches():
         projected = (batch - mean) @ basis
         scatter += projected.T @ projected
-    return _of_scatter(scatter, basis, mean, number)
+    return _of_scatter(cluster.sum(scatter), basis, mean, number)
 
 
 def _of_scatter(scatter: Doubles, basis: Doubles, mean: Doubles, number: int) -> Components:

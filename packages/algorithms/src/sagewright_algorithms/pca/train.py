@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sagewright_algorithms.common import ndarray_file
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.job import Job, run
@@ -32,7 +33,7 @@ def train(job: Job) -> None:
         raise ClientError(f"num_components {number} must not be larger than feature_dim {width}")
     rows = job.train_examples().dense(width)
     since = time.time()
-    found = _components(wanted, rows)
+    found = _components(wanted, rows, job.cluster)
     job.report.metrics(since, {"update.time": (time.time() - since) * 1000}, epoch=0)
     job.report.progress(1, 1)
     job.report.throughput(len(rows), since)
@@ -41,16 +42,16 @@ def train(job: Job) -> None:
     job.write_model(ndarray_file.dump({name: values.astype(np.float32) for name, values in arrays.items()}))
 
 
-def _components(wanted: Hyperparameters, rows: Floats) -> Components:
+def _components(wanted: Hyperparameters, rows: Floats, cluster: Cluster) -> Components:
     number = wanted.integer("num_components")
     batches = _batches(rows, max(wanted.integer("mini_batch_size"), _ROWS_AT_ONCE))
-    mean = mean_of(batches, rows.shape[1])[0] if wanted.flag("subtract_mean") else np.zeros(rows.shape[1])
+    mean = mean_of(batches, rows.shape[1], cluster) if wanted.flag("subtract_mean") else np.zeros(rows.shape[1])
     if wanted.text("algorithm_mode") == "regular":
-        return regular(batches, mean, number)
+        return regular(batches, mean, number, cluster)
     extra = wanted.integer("extra_components")
     extra = max(_LEAST_EXTRA, number) if extra == -1 else extra
     extra = min(extra, rows.shape[1] - number)
-    return randomized(batches, mean, number, extra, np.random.default_rng(0))
+    return randomized(batches, mean, number, extra, np.random.default_rng(cluster.rank), cluster)
 
 
 def _batches(rows: Floats, size: int) -> Batches:

@@ -7,8 +7,9 @@ import time
 import numpy as np
 
 from sagewright_algorithms.common import log, ndarray_file
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.job import Job, run
-from sagewright_algorithms.common.matrix import Doubles
+from sagewright_algorithms.common.matrix import Doubles, Floats
 from sagewright_algorithms.randomcutforest.forest import Forest, grow
 
 _DEVIATIONS = 3
@@ -31,11 +32,13 @@ def train(job: Job) -> None:
     log.info("Validating that feature_dim agrees with dimensions in training data...")
     log.info("feature_dim is correct.")
     trees = wanted.integer("num_trees")
-    sample = sample_size(len(rows), trees, wanted.integer("num_samples_per_tree"))
+    records = round(float(job.cluster.sum(np.array([len(rows)], np.float64))[0]))
+    sample = sample_size(records, trees, wanted.integer("num_samples_per_tree"))
     log.info("Validating memory limits...")
     log.info("Memory limits validated.")
     since = time.time()
-    forest = grow(rows, trees, sample, np.random.default_rng(0))
+    random = np.random.default_rng(0)
+    forest = grow(job.cluster.rows(_share(rows, trees * sample, job.cluster)), trees, sample, random)
     log.info(
         f"ForestInfo{{num_trees: {trees}, num_samples_in_forest: {trees * sample}, num_samples_per_tree: {sample}, sample_dim: {width}}}"
     )
@@ -44,6 +47,12 @@ def train(job: Job) -> None:
     job.report.throughput(len(rows), since)
     _evaluate(job, forest)
     job.write_model(ndarray_file.dump(forest.arrays()))
+
+
+def _share(rows: Floats, points: int, cluster: Cluster) -> Floats:
+    """What a host gives of its rows to a forest of so many points."""
+    given = -(-points // cluster.size)
+    return rows if cluster.size == 1 or len(rows) <= given else rows[cluster.sampler().choice(len(rows), given, replace=False)]
 
 
 def sample_size(rows: int, trees: int, wanted: int) -> int:
@@ -56,8 +65,8 @@ def _evaluate(job: Job, forest: Forest) -> None:
     examples = job.examples("test")
     if examples is None:
         return
-    labels = examples.required_labels() != 0
-    values = quality(labels, forest.scores(examples.dense(forest.feature_dim)))
+    labels = job.cluster.rows(examples.required_labels()) != 0
+    values = quality(labels, job.cluster.rows(forest.scores(examples.dense(forest.feature_dim))))
     wanted = job.hyperparameters.listed("eval_metrics")
     names = (["accuracy"] if "accuracy" in wanted else []) + (
         ["precision", "recall", "f1"] if len(wanted) > 1 or "accuracy" not in wanted else []

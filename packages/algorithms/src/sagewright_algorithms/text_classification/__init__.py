@@ -1,0 +1,1 @@
+"""Text classification in JumpStart form: tensorflow-tc-* and huggingface-tc-* (DG:text-classification-tensorflow)."""

@@ -1,0 +1,119 @@
+"""Algorithms on two instances, each with half of the data: one model, as good as one instance's (H01 to H20; DG:distributed-training).
+
+Here the instances are two processes on two loopback addresses; through the API they are in tests/e2e/test_clusters.py.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.cases import Channel, load
+from support.ml_root import MlRoot
+
+from sagewright_algorithms.manifest import load as load_manifest
+from sagewright_algorithms.manifest import names as algorithms
+
+HOSTS = ("127.0.0.1", "127.0.0.2")
+TOGETHER = [name for name in algorithms() if load_manifest(name).training.distributed]
+
+
+class Pair:
+    """Two instances of one job."""
+
+    def __init__(self, algorithm: str, folder: Path) -> None:
+        self.case = load(algorithm.replace("-", "_"))
+        self.roots = [MlRoot(folder / host) for host in HOSTS]
+
+    def given(self, shares: Mapping[str, tuple[Channel, Channel]]) -> None:
+        for number, root in enumerate(self.roots):
+            channels = {name: share[number] for name, share in shares.items()}
+            for name, channel in channels.items():
+                for path, content in channel.files.items():
+                    root.write(f"input/data/{name}/{path}", content)
+            root.configure(self.case.hyperparameters, **{name: channel.content_type for name, channel in channels.items()})
+            config = json.loads((root.folder / "input/config/inputdataconfig.json").read_text())
+            sharded = {
+                name: {**entry, "S3DistributionType": "ShardedByS3Key"} for name, entry in config.items() if name == "train"
+            }
+            root.write("input/config/inputdataconfig.json", json.dumps({**config, **sharded}))
+            resources = {"current_host": HOSTS[number], "hosts": HOSTS, "network_interface_name": "lo"}
+            root.write("input/config/resourceconfig.json", json.dumps(resources))
+
+    def train(self) -> list[str]:
+        """Both logs."""
+        with ThreadPoolExecutor() as pool:
+            done = list(pool.map(self._train, self.roots, [free_port()] * len(self.roots)))
+        for process in done:
+            assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-2000:]
+        return [process.stdout for process in done]
+
+    def _train(self, root: MlRoot, port: int) -> subprocess.CompletedProcess[str]:
+        return root.train_alone(SAGEWRIGHT_ALGORITHM=self.case.algorithm, SAGEWRIGHT_CLUSTER_PORT=str(port))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def halves(channel: Channel) -> tuple[Channel, Channel]:
+    """The lines or records of its only file, every other one."""
+    ((path, content),) = channel.files.items()
+    if channel.content_type.startswith("text/csv"):
+        lines = content.splitlines(keepends=True)
+        parts = [b"".join(lines[start::2]) for start in (0, 1)]
+    else:
+        records = framed(content)
+        parts = [b"".join(records[start::2]) for start in (0, 1)]
+    first, second = (Channel(channel.content_type, {path: part}) for part in parts)
+    return first, second
+
+
+def framed(content: bytes) -> list[bytes]:
+    """The records of a RecordIO stream, with their frames."""
+    found, at = [], 0
+    while at < len(content):
+        length = int.from_bytes(content[at + 4 : at + 8], "little")
+        end = at + 8 + length + -length % 4
+        found.append(content[at:end])
+        at = end
+    return found
+
+
+@pytest.mark.parametrize("algorithm", TOGETHER)
+def test_two_instances_train_one_model(algorithm: str, tmp_path: Path) -> None:
+    """Each has half of the training data; only the first writes the model, and its answers are as good as one instance's."""
+    pair = Pair(algorithm, tmp_path)
+    shares = {name: halves(channel) if name == "train" else (channel, channel) for name, channel in pair.case.channels.items()}
+    pair.given(shares)
+    pair.train()
+    first, second = pair.roots
+    assert set(pair.case.artifact) <= {path.name for path in (first.folder / "model").iterdir()}
+    assert not list((second.folder / "model").glob("*"))
+    with first.serving(SAGEWRIGHT_ALGORITHM=pair.case.algorithm) as served:
+
+        def invoke(content_type: str, body: bytes, accept: str) -> bytes:
+            answer = served.invoke(body, content_type, **({"Accept": accept} if accept else {}))
+            assert answer.status == 200, answer.body
+            return answer.body
+
+        pair.case.check(invoke)
+
+
+@pytest.mark.parametrize("algorithm", ["lda", "blazingtext"])
+def test_an_algorithm_for_one_instance_says_so(algorithm: str, tmp_path: Path) -> None:
+    case, root = load(algorithm), MlRoot(tmp_path / "ml")
+    for name, channel in case.channels.items():
+        for path, content in channel.files.items():
+            root.write(f"input/data/{name}/{path}", content)
+    root.configure(case.hyperparameters, **{name: channel.content_type for name, channel in case.channels.items()})
+    root.write("input/config/resourceconfig.json", json.dumps({"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}))
+    assert root.train(SAGEWRIGHT_ALGORITHM=algorithm).returncode == 2
+    assert "does not train on several instances: set InstanceCount to 1" in root.failure()
