@@ -36,7 +36,7 @@ class Forecaster:
 
     def paths(self, series: Sequence[Series], samples: int) -> Floats:
         """[series, samples, prediction length]. The series end with ``prediction_length`` unknown steps."""
-        panel = Panel(self.design, series, self._network.likelihood.scaled)
+        panel = Panel(self.design, series)
         cuts = panel.lengths - self.design.prediction_length
         given = Tensors.of(panel.windows(np.arange(len(panel)), cuts), self._device)
         return np.asarray(self._network.forecast(given, samples).cpu().numpy())

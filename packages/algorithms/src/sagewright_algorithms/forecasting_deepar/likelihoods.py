@@ -11,14 +11,14 @@ from torch.nn.functional import softplus
 
 _SMALLEST = 1e-5  # a deviation of 0 makes every other value impossible
 _EDGE = 1e-4  # a beta distribution has no density at 0 and 1
+_SHARPEST = 9.0  # the logarithm of a beta distribution's largest precision: float32 cannot tell more
 _SMALLEST_SPREAD = 1e-3  # below, float32 cannot tell a negative binomial from a Poisson distribution
 
 
 class Likelihood(Protocol):
-    """``scaled``: values are divided by their series' scale."""
+    """``scale`` [...] is that of the series; not every distribution has use for it."""
 
     parameters: int
-    scaled: bool
 
     def loss(self, given: Tensor, target: Tensor, scale: Tensor) -> Tensor:
         """The negative logarithm of the likelihood of each target; ``given`` [..., parameters] as the network gives them."""
@@ -30,7 +30,7 @@ class Likelihood(Protocol):
 class Gaussian:
     """Real values."""
 
-    parameters, scaled = 2, True
+    parameters = 2
 
     def loss(self, given: Tensor, target: Tensor, scale: Tensor) -> Tensor:
         """See Likelihood."""
@@ -46,7 +46,7 @@ class Gaussian:
 class StudentT:
     """Real values with bursts; more than two degrees of freedom, so that there is a variance."""
 
-    parameters, scaled = 3, True
+    parameters = 3
 
     def loss(self, given: Tensor, target: Tensor, scale: Tensor) -> Tensor:
         """See Likelihood."""
@@ -70,7 +70,7 @@ class StudentT:
 class NegativeBinomial:
     """Counts. The spread shrinks with the root of the scale, as in the paper (arXiv 1704.04110, section 3.1)."""
 
-    parameters, scaled = 2, True
+    parameters = 2
 
     def loss(self, given: Tensor, target: Tensor, scale: Tensor) -> Tensor:
         """See Likelihood."""
@@ -91,9 +91,9 @@ class NegativeBinomial:
 
 
 class Beta:
-    """Values between 0 and 1, which are not scaled."""
+    """Values between 0 and 1."""
 
-    parameters, scaled = 2, False
+    parameters = 2
 
     def loss(self, given: Tensor, target: Tensor, scale: Tensor) -> Tensor:
         """See Likelihood."""
@@ -108,13 +108,16 @@ class Beta:
 
     @staticmethod
     def _parts(given: Tensor) -> tuple[Tensor, Tensor]:
-        return softplus(given[..., 0]) + _EDGE, softplus(given[..., 1]) + _EDGE
+        """By mean and precision: narrow distributions have parameters in the hundreds, which a network reaches slowly."""
+        precision = 2 * torch.exp(given[..., 1].clamp(max=_SHARPEST)) + _EDGE
+        mean = torch.sigmoid(given[..., 0])
+        return mean * precision + _EDGE, (1 - mean) * precision + _EDGE
 
 
 class DeterministicL1:
     """A point forecast: the loss is the distance, in scales, so that large series do not rule."""
 
-    parameters, scaled = 1, True
+    parameters = 1
 
     def loss(self, given: Tensor, target: Tensor, scale: Tensor) -> Tensor:
         """See Likelihood."""

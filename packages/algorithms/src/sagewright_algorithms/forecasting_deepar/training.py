@@ -24,7 +24,7 @@ def run(job: Job, settings: Settings, design: Design, series: Sequence[Series], 
     device = accelerator.prepare(threads=_threads(settings))
     log.info(f"Number of GPUs being used: {int(device.type == 'cuda')}")
     network = Network(design, settings.dropout_rate).to(device)
-    fit(job, settings, network, Panel(design, series, network.likelihood.scaled), device)
+    fit(job, settings, network, Panel(design, series), device)
     artifact.write(job, design, network)
     log.info("Successfully serialized the model for prediction.")
     if test is not None:

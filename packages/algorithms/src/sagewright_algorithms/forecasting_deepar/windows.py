@@ -35,10 +35,8 @@ class Windows:
 class Panel:
     """Many series, end to end, from which windows are cut."""
 
-    def __init__(self, design: Design, series: Sequence[Series], scaled: bool = True) -> None:
-        """``scaled`` False leaves values as they are (for a likelihood that knows no scale)."""
+    def __init__(self, design: Design, series: Sequence[Series]) -> None:
         self._design = design
-        self._scaled = scaled
         self._lags = np.array(design.lags, np.int64)
         self._frequency = design.frequency
         self.lengths = np.array([len(item.target) for item in series], np.int64)
@@ -87,8 +85,6 @@ class Panel:
         observed = ~np.isnan(context)
         count = np.maximum(observed.sum(axis=0), 1)
         mean = np.where(observed, context, 0).sum(axis=0) / count
-        if not self._scaled:
-            return mean.astype(np.float32), np.ones(len(which), np.float32)
         scale = np.where(observed, np.abs(context), 0).sum(axis=0) / count
         for row in np.flatnonzero(scale <= 0):
             scale[row] = self._scale_before(int(which[row]), int(cuts[row]))
