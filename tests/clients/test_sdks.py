@@ -50,6 +50,18 @@ def test_sdk2_estimators_of_the_first_party_algorithms(run_program: RunProgram) 
 
 
 @pytest.mark.slow
+def test_sdk2_images(run_program: RunProgram) -> None:
+    """H15: record files, image files with lists, incremental training, batch transform of images."""
+    assert run_program("sdk2", "sdk2_images.py").endswith("sdk2 images: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_jumpstart_on_folders_of_images(run_program: RunProgram) -> None:
+    """H22: JumpStartEstimator, deployed, asked with application/x-image."""
+    assert run_program("sdk2", "sdk2_image_folders.py").endswith("sdk2 image folders: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_endpoints(run_program: RunProgram) -> None:
     """G01, H03: stop, attach, two variants with weights, UpdateEndpoint; what is not there yet is refused in words."""
     output = run_program("sdk2", "sdk2_endpoints.py")
@@ -86,11 +98,13 @@ def test_sdk3_serves(run_program: RunProgram) -> None:
     assert output.endswith("sdk3 serve: done\n")
 
 
+@pytest.mark.slow
 def test_sdk2_jumpstart(run_program: RunProgram) -> None:
     """J15, H18, H19: JumpStartEstimator, list_jumpstart_models, and the notebooks' way over image, script and model URIs."""
     assert run_program("sdk2", "sdk2_jumpstart.py").endswith("sdk2 JumpStart: done\n")
 
 
+@pytest.mark.slow
 def test_sdk3_jumpstart(run_program: RunProgram) -> None:
     """J15, H18: search_public_hub_models, ModelTrainer.from_jumpstart_config on the default data, ModelBuilder."""
     assert run_program("sdk3", "sdk3_jumpstart.py").endswith("sdk3 JumpStart: done\n")

@@ -472,10 +472,28 @@ def resources(**changes: Any) -> dict[str, Any]:
         ({"InputDataConfig": source(S3Uri="s3://x")}, "is not a valid S3 location"),
         ({"InputDataConfig": channel() + channel()}, "must be unique"),
         ({"InputDataConfig": channel(ChannelName="..")}, "cannot be that of a folder"),
-        ({"InputDataConfig": channel(InputMode="FastFile")}, "input mode FastFile is not supported by this version"),
-        ({"InputDataConfig": channel(CompressionType="Gzip")}, "CompressionType is used only in Pipe input mode"),
-        ({"InputDataConfig": channel(RecordWrapperType="RecordIO")}, "used only in Pipe input mode"),
-        ({"InputDataConfig": source(S3DataType="AugmentedManifestFile")}, "only possible in Pipe input mode"),
+        (
+            {"InputDataConfig": channel(CompressionType="Gzip")},
+            "Invalid compression type for channel train: File mode only supports NONE, got Gzip instead",
+        ),
+        ({"InputDataConfig": channel(RecordWrapperType="RecordIO")}, "File mode only supports NONE, got RecordIO instead"),
+        ({"InputDataConfig": channel(RecordWrapperType="RecordIO", InputMode="FastFile")}, "FastFile mode only supports NONE"),
+        (
+            {"InputDataConfig": source(S3DataType="AugmentedManifestFile", AttributeNames=["a"])},
+            "AugmentedManifestFile can only be used if the Channel's input mode is Pipe",
+        ),
+        ({"InputDataConfig": source(AttributeNames=["a"])}, "only allowed with, the S3DataType AugmentedManifestFile"),
+        (
+            {
+                "InputDataConfig": source(S3DataType="ManifestFile"),
+                "AlgorithmSpecification": algorithm(TrainingInputMode="FastFile"),
+            },
+            "supports S3DataType S3Prefix only",
+        ),
+        (
+            {"InputDataConfig": channel(InputMode="Pipe") + channel(ChannelName="train_0")},
+            "is that of a pipe of the channel train",
+        ),
         (
             {
                 "InputDataConfig": channel(
@@ -491,7 +509,6 @@ def resources(**changes: Any) -> dict[str, Any]:
             },
             "other than S3DataSource is not supported",
         ),
-        ({"AlgorithmSpecification": algorithm(TrainingInputMode="Pipe")}, "input mode Pipe is not supported"),
         ({"AlgorithmSpecification": algorithm(AlgorithmName="a")}, "exactly one of TrainingImage and AlgorithmName"),
         ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage and AlgorithmName"),
         ({"AlgorithmSpecification": algorithm(TrainingImage="mine:1")}, "cannot be run here"),

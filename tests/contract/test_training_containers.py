@@ -346,3 +346,64 @@ def test_a_restarted_control_adopts_all_instances(rig: Rig) -> None:
     job = rig.ended()
     assert job["TrainingJobStatus"] == "Completed"
     assert [rig.lines(job, host) for host in ("algo-1", "algo-2")] == [["begun", "2"]] * 2
+
+
+def piped(source: dict[str, Any] | None = None, **changes: Any) -> list[dict[str, Any]]:
+    found = {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/train/", **(source or {})}
+    return [{"ChannelName": "train", "InputMode": "Pipe", "DataSource": {"S3DataSource": found}, **changes}]
+
+
+def test_a_script_reads_two_epochs(rig: Rig) -> None:
+    """G05, Pipe mode: a FIFO for each epoch, which a script of a framework image opens one after the other."""
+    rig.objects.put("s3://bucket/train/b.csv", b",3")
+    program = b"for epoch in (0, 1):\n    print(epoch, open(f'/opt/ml/input/data/train_{epoch}').read())\n"
+    rig.objects.put("s3://bucket/code/sourcedir.tar.gz", archive({"train.py": program}))
+    rig.create(
+        InputDataConfig=piped(),
+        HyperParameters={
+            "sagemaker_program": "train.py",
+            "sagemaker_submit_directory": "s3://bucket/code/sourcedir.tar.gz",
+        },
+    )
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert [line for line in rig.lines(job) if line.endswith("1,2,3")] == ["0 1,2,3", "1 1,2,3"]
+    rig.until(lambda: rig.folder().exists(), lambda there: not there)
+
+
+def test_a_command_reads_an_augmented_manifest(rig: Rig) -> None:
+    """G05: an entrypoint of the user's own has its pipes fed, too."""
+    rig.objects.put("s3://bucket/images/1", b"image ")
+    rig.objects.put("s3://bucket/set.manifest", b'{"source-ref": "s3://bucket/images/1", "label": 7}\n')
+    source = {
+        "S3DataType": "AugmentedManifestFile",
+        "S3Uri": "s3://bucket/set.manifest",
+        "AttributeNames": ["source-ref", "label"],
+    }
+    command = shell("cat /opt/ml/input/data/train_0; echo; exit 4")
+    rig.create(AlgorithmSpecification=command, InputDataConfig=piped(source))
+    job = rig.ended()
+    assert rig.lines(job) == ["image 7"]
+    assert "exit code: 4" in job["FailureReason"]
+
+
+def test_compressed_data_that_is_none(rig: Rig) -> None:
+    rig.create(AlgorithmSpecification=shell("cat /opt/ml/input/data/train_0"), InputDataConfig=piped(CompressionType="Gzip"))
+    reason = rig.ended()["FailureReason"]
+    assert reason.startswith("ClientError: Data download failed:s3://bucket/train/a.csv is not a gzip file")
+
+
+def test_fast_file_says_that_it_copies(rig: Rig) -> None:
+    """G05: the container sees files and the mode that was asked for."""
+    command = {
+        **shell("cat /opt/ml/input/data/train/a.csv /opt/ml/input/config/inputdataconfig.json"),
+        "TrainingInputMode": "FastFile",
+    }
+    rig.create(AlgorithmSpecification=command)
+    job = rig.ended()
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    [line] = rig.lines(job)
+    assert line.startswith("1,2{")
+    assert '"TrainingInputMode": "FastFile"' in line
+    messages = {step["Status"]: step["StatusMessage"] for step in job["SecondaryStatusTransitions"]}
+    assert "FastFile data is copied before the training starts" in messages["Downloading"]

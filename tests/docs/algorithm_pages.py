@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "packages/algorithms/src"
 sys.path.insert(0, str(PACKAGES))
 
+from sagewright.compute.environments import definition  # noqa: E402
 from sagewright_algorithms import manifest as manifests  # noqa: E402
 from sagewright_algorithms.manifest import Channel, Hyperparameter, Manifest  # noqa: E402
 
@@ -96,6 +97,8 @@ def _called(manifest: Manifest) -> str:
 
 
 def _extra(manifest: Manifest) -> str:
+    if manifest.environment in definition.names(definition.DEFINITIONS):
+        return f"`sagewright environments build {manifest.environment}`, or its first job"
     return f"`pip install 'sagewright-algorithms[{manifest.extra}]'`" if manifest.extra else INSTALLED
 
 

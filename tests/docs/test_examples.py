@@ -51,7 +51,19 @@ def test_script_mode(server: Server, tmp_path: Path) -> None:
     assert accuracy(output) > 0.9
 
 
+@pytest.mark.clients
+def test_sparse_topics(server: Server, tmp_path: Path) -> None:
+    python = ROOT / ".clients" / "sdk2" / "bin" / "python"
+    if not python.exists():
+        pytest.fail("there is no sdk2 environment: make clients")
+    output = run(server, str(python), EXAMPLES / "sparse_topics.py", tmp_path)
+    for algorithm in ("lda", "ntm"):
+        found = re.search(rf"accuracy of 100 unseen documents with {algorithm}: (\S+)$", output, re.MULTILINE)
+        assert found is not None, output
+        assert float(found[1]) > 0.9
+
+
 def test_every_example_is_run_by_a_test() -> None:
     """A new example needs a test above."""
     programs = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")}
-    assert programs == {"boto3_main_job.py", "script_mode/run.py", "script_mode/train.py"}
+    assert programs == {"boto3_main_job.py", "script_mode/run.py", "script_mode/train.py", "sparse_topics.py"}

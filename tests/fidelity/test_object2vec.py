@@ -211,6 +211,12 @@ def _longest(asked: Asked) -> None:
         assert asked.status(b'{"instances": [{"in1": [1]}]}', f"application/json; infer_max_seqlens={wrong}") == 400
 
 
+def test_a_malformed_record_is_named(shop: Workshop) -> None:
+    found = [{"label": 0, "in0": [1], "in1": [2]}] * 10_005
+    given(shop, {"train": [*found, {"label": 0, "in0": [1], "in1": [40]}]})
+    shop.fails('Inconsistent vocab for in1 found. Vocab id "40" is not less than vocab_size=40 (record 10006, file ')
+
+
 def test_what_cannot_be_trained(shop: Workshop) -> None:
     given(shop, {"train": bags(20, 0)}, negative_sampling_rate="1", mini_batch_size="1")
     shop.fails("negative_sampling_rate needs a mini_batch_size of at least 2")

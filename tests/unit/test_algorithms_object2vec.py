@@ -168,10 +168,11 @@ def test_every_optimizer_goes_downhill(optimizer: str) -> None:
 
 
 def test_documents_line_by_line() -> None:
-    assert pairs.documents(b'{"a": 1}\n\n[2]\n') == [{"a": 1}, [2]]
+    assert pairs.documents([b'{"a": 1}', b"[2]"]) == [{"a": 1}, [2]]
+    assert list(map(len, pairs.blocks(b"1\n\n" * (pairs.BLOCK + 1)))) == [pairs.BLOCK, 1]
     with pytest.raises(MalformedPairsError) as caught:
-        pairs.documents(b'{"a": 1}\n{"a": \n')
-    assert caught.value.line == 2
+        pairs.documents([b'{"a": 1}', b'{"a": '])
+    assert caught.value.record == 2
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_documents_line_by_line() -> None:
 def test_sequences_that_are_none(document: Any, words: str) -> None:
     with pytest.raises(MalformedPairsError, match=words) as caught:
         pairs.rows([{"in0": [2]}, document], "in0", 7, 10)
-    assert caught.value.line == 2
+    assert caught.value.record == 2
 
 
 def test_sequences_are_cut_and_taken() -> None:

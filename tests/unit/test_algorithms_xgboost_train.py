@@ -301,10 +301,10 @@ def test_channels_that_are_missing_or_too_many(root: MlRoot) -> None:
     fails(root, "application/json is not an accepted ContentType")
 
 
-def test_several_instances_are_refused(root: MlRoot) -> None:
-    given(root)
+def test_cross_validation_is_for_one_instance(root: MlRoot) -> None:
+    given(root, _kfold="3")
     root.write("input/config/resourceconfig.json", '{"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}')
-    fails(root, "Training on several instances is not available")
+    fails(root, "Cross-validation (_kfold) runs on one instance")
 
 
 def test_the_reason_has_the_frameworks_form(root: MlRoot) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from support.ml_root import MlRoot
 
 from sagewright_container.serving.connection import FrameConnection, HttpConnection
 from sagewright_container.serving.frames import Frame, pack, unpack
@@ -362,3 +365,31 @@ def test_a_stop_lets_the_answer_in_hand_out(tmp_path: Path) -> None:
         server.server.stop()
         server.echo.gate.set()
         assert until_closed(connection).endswith(b"ab")
+
+
+OTHER_THREAD = """
+import os, signal, threading, time
+from sagewright_container.serving.listen import serve
+
+def stop_once_the_loop_sleeps():
+    where = ""
+    while "poll" not in where:
+        time.sleep(0.001)
+        with open(f"/proc/self/task/{os.getpid()}/wchan") as file:
+            where = file.read()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=stop_once_the_loop_sleeps, daemon=True).start()
+serve(None)
+print("stopped")
+"""
+
+
+def test_a_signal_that_another_thread_catches_stops_the_sleeping_loop(tmp_path: Path) -> None:
+    """The kernel may hand SIGTERM to any thread, and to the loop's own one right before it sleeps."""
+    environment = MlRoot(tmp_path / "ml").environment(
+        SAGEWRIGHT_FRAMES_SOCKET=str(tmp_path / "frames"), SAGEMAKER_BIND_TO_PORT="0"
+    )
+    command = [sys.executable, "-c", OTHER_THREAD]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.endswith("stopped\n"), done.stderr

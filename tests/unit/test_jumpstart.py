@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.ml_root import MlRoot
 
 from sagewright.jumpstart import archives, datasets, specification
-from sagewright.jumpstart.bucket import Bucket, named
+from sagewright.jumpstart.bucket import Bucket, region_of
 from sagewright.jumpstart.images import FRAMEWORKS
 from sagewright.jumpstart.offers import Offer, offers
 from sagewright.jumpstart.pretrained import Pretrained, TrainingFailedError
@@ -97,11 +98,10 @@ def test_the_same_bucket_has_the_same_bytes() -> None:
     ],
 )
 def test_which_names_are_its(name: str, region: str) -> None:
-    found = named(name)
-    assert (found is not None) is bool(region)
-    if found is not None:
-        header = json.loads(body(found, "models_manifest.json"))[0]
-        assert f".ecr.{region}.amazonaws.com" in body(found, header["spec_key"]).decode()
+    assert region_of(name) == region
+    if region:
+        header = json.loads(body(Bucket(region), "models_manifest.json"))[0]
+        assert f".ecr.{region}.amazonaws.com" in body(Bucket(region), header["spec_key"]).decode()
 
 
 def test_default_data() -> None:
@@ -141,3 +141,12 @@ async def test_a_training_that_fails_says_why(tmp_path: Path, monkeypatch: pytes
         await pretrained.archive(offer("catboost-regression-model"))
     assert list(tmp_path.iterdir()) == []
     await pretrained.close()
+
+
+def test_an_archive_without_a_model_says_so_when_it_is_served(tmp_path: Path) -> None:
+    root = MlRoot(tmp_path / "ml")
+    with tarfile.open(fileobj=io.BytesIO(archives.inference_artifact(offer("lightgbm-regression-model")))) as tar:
+        tar.extractall(root.folder / "model", filter="data")
+    with pytest.raises(AssertionError) as refused, root.serving(SAGEMAKER_SUBMIT_DIRECTORY="/opt/ml/model/code"):
+        pass
+    assert "lightgbm-regression-model: there is nothing pre-trained in this archive." in str(refused.value)

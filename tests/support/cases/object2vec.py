@@ -82,7 +82,7 @@ def case() -> Case:
         wrong_channels=(
             WrongChannel("train", None, "'train' is a required property"),
             WrongChannel("train", _one_line({"label": 1, "in0": [1], "in1": [40]}), _OUTSIDE),
-            WrongChannel("train", _one_line({"label": 1, "in0": [1]}), '"in1" is not a list of token ids (line 1, file '),
+            WrongChannel("train", _one_line({"label": 1, "in0": [1]}), '"in1" is not a list of token ids (record 1, file '),
             WrongChannel("train", _one_line({"label": 2, "in0": [1], "in1": [2]}), "is not one of the classes 0 to 1"),
             WrongChannel("train", Channel(JSON_LINES, {"pairs.jsonl": b'{"label":\n'}), "not JSON"),
             WrongChannel("validation", Channel(JSON_LINES, {"pairs.jsonl": b"\n"}), "No training data processed"),

@@ -19,7 +19,7 @@ def case() -> Case:
     libsvm = " ".join(f"{number + 1}:{value:.6g}" for number, value in enumerate(_ROWS[0])).encode()
     return Case(
         algorithm="xgboost",
-        hyperparameters={"num_round": "10", "objective": "binary:logistic", "eval_metric": "auc,error"},
+        hyperparameters={"num_round": "10", "objective": "binary:logistic", "eval_metric": "auc,error,f1"},
         channels={
             "train": Channel("text/csv", {"rows.csv": csv(labelled[:_TRAIN])}),
             "validation": Channel("text/csv", {"rows.csv": csv(labelled[_TRAIN:])}),
@@ -32,7 +32,7 @@ def case() -> Case:
         },
         artifact=("xgboost-model",),
         check=_check,
-        metrics=("validation:auc", "validation:error", "train:auc"),
+        metrics=("validation:auc", "validation:error", "validation:f1", "train:auc"),
         wrong_hyperparameters=(
             WrongHyperparameter("num_round", None, "Missing required hyperparameter: num_round"),
             WrongHyperparameter("eta", "2", "Hyperparameter eta: 2.0 is not in [0, 1]"),

@@ -28,7 +28,7 @@ class MalformedRecordError(ValueError):
 class Tensor:
     """``keys`` (u32) is None for a dense tensor; else value i belongs at position keys[i] of a row of ``shape[0]``."""
 
-    values: array[float]
+    values: array[float] | array[int]
     keys: array[int] | None = None
     shape: tuple[int, ...] = ()
 

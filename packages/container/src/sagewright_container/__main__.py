@@ -1,12 +1,12 @@
-"""``python -m sagewright_container train|serve``: the commands that AWS's container contract gives to an image."""
+"""``python -m sagewright_container train|serve``: the commands that AWS's container contract gives to an image; ``feed`` is our own."""
 
 from __future__ import annotations
 
 import sys
 
-from sagewright_container import serve, train
+from sagewright_container import feed, serve, train
 
-COMMANDS = {"train": train.main, "serve": serve.main}
+COMMANDS = {"train": train.main, "serve": serve.main, "feed": feed.main}
 
 
 def main() -> int:

@@ -29,6 +29,11 @@ class Layout:
         return self.input / "config"
 
     @property
+    def pipes(self) -> Path:
+        """What the FIFOs of Pipe-mode channels are fed from: a folder for each, and none at all without such a channel."""
+        return self.input / ".pipe"
+
+    @property
     def model(self) -> Path:
         """What training leaves and what serving reads."""
         return self.root / "model"

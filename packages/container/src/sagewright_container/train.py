@@ -13,6 +13,7 @@ from sagewright_container import log
 from sagewright_container.code import add_to_path
 from sagewright_container.failure import write_failure
 from sagewright_container.layout import Layout
+from sagewright_container.pipes.start import start as start_pipes
 from sagewright_container.training import environment, script
 
 
@@ -23,6 +24,7 @@ def main() -> int:
         found = environment.read(layout)
     except ValueError as error:
         return _fail(layout, f"framework error: \n{error}")
+    start_pipes(layout)
     if found.program:
         return script.run(found)
     if os.environ.get("SAGEMAKER_TRAINING_MODULE"):

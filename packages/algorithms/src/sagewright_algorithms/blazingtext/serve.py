@@ -5,7 +5,6 @@ The answer has the request's content type, whatever the Accept header says, as A
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,13 +15,12 @@ import orjson
 from sagewright_algorithms.blazingtext import vectors_file
 from sagewright_algorithms.blazingtext.library import Model
 from sagewright_algorithms.blazingtext.questions import JSON, JSON_LINES, Question, UnreadablePayloadError, read
-from sagewright_algorithms.common.endpoint import media_type
+from sagewright_algorithms.common.endpoint import execution_parameters, media_type
 from sagewright_algorithms.common.matrix import Floats
 from sagewright_container.layout import Layout
 from sagewright_container.serving.listen import serve
 from sagewright_container.serving.message import Request, Response
 
-_MAXIMUM_PAYLOAD_MB = 6
 _FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _USUAL = ("model.bin", "vectors.bin")
 
@@ -110,12 +108,7 @@ class TextEndpoint:
 
     def execution_parameters(self) -> Response:
         """What batch transform should do unless the request says otherwise."""
-        document = {
-            "MaxConcurrentTransforms": os.cpu_count() or 1,
-            "BatchStrategy": "MULTI_RECORD",
-            "MaxPayloadInMB": int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _MAXIMUM_PAYLOAD_MB),
-        }
-        return Response(200, orjson.dumps(document), JSON)
+        return execution_parameters()
 
     def _answer(self, request: Request) -> Response:
         kind = media_type(request.content_type)

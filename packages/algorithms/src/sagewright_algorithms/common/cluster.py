@@ -83,7 +83,7 @@ ALONE = Cluster()
 
 
 @contextmanager
-def joined(resources: Mapping[str, Any]) -> Iterator[Cluster]:
+def cluster_of(resources: Mapping[str, Any]) -> Iterator[Cluster]:
     """The cluster of a resourceconfig.json, for as long as the block lasts. Raises XgboostError when a host is lost."""
     hosts = sorted(resources.get("hosts") or ["algo-1"])
     rank = hosts.index(str(resources.get("current_host") or hosts[0]))

@@ -11,7 +11,7 @@ from typing import Any
 from sagewright_algorithms.common import channels as channels_module
 from sagewright_algorithms.common import ending, log
 from sagewright_algorithms.common.channels import Channel, Examples
-from sagewright_algorithms.common.cluster import ALONE, Cluster, joined
+from sagewright_algorithms.common.cluster import ALONE, Cluster, cluster_of
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.input_config import check
@@ -60,7 +60,7 @@ def run(algorithm: str, dimension: str, train: Callable[[Job], None]) -> int:
 
     def work() -> None:
         job = _prepare(algorithm, dimension, layout)
-        with joined(_document(layout.config / "resourceconfig.json")) as cluster:
+        with cluster_of(_document(layout.config / "resourceconfig.json")) as cluster:
             train(replace(job, cluster=cluster))
         job.report.finish()
 

@@ -42,7 +42,7 @@ class Frequency:
         """Raises ValueError when the text does not match PATTERN."""
         found = re.fullmatch(PATTERN, text)
         if found is None:
-            raise ValueError(text)
+            raise ValueError(f"{text!r} does not match {PATTERN!r}")
         return cls(int(found[1] or 1), found[2])
 
     @property

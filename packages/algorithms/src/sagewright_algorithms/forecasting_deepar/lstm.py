@@ -2,7 +2,7 @@
 
 torch's own LSTM knows no zoneout, and to run its cells step by step would record a dozen operations each for the backward
 pass. Here that pass is written out, and what does not depend on the next step is done for all steps at once.
-tanh(x) = 2 σ(2x) − 1 stands for tanh, which costs four times as much as σ on a CPU.
+tanh(x) = 2 σ(2x) − 1 stands for tanh, which costs several times as much as σ on a CPU.
 """
 
 from __future__ import annotations

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import AUTO, Hyperparameters
-from sagewright_algorithms.forecasting_deepar.frequency import PATTERN, Frequency
+from sagewright_algorithms.forecasting_deepar.frequency import Frequency
 
 IGNORE = "ignore"
 
@@ -69,8 +68,10 @@ _INTEGERS = (
 
 
 def _time_freq(text: str) -> str:
-    if re.fullmatch(PATTERN, text) is None:
-        raise ClientError(f"{text!r} does not match {PATTERN!r}: time_freq")
+    try:
+        Frequency.parse(text)
+    except ValueError as error:
+        raise ClientError(f"{error}: time_freq") from error
     return text
 
 

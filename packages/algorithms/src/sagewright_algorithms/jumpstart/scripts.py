@@ -25,6 +25,17 @@ def endpoint_fn(model_dir):
     return serve.endpoint(Path(model_dir))
 '''
 
+_ABSENT = '''"""Stands where {model} would be, had anybody trained it."""
+
+
+def endpoint_fn(model_dir):
+    """Says what to do."""
+    raise FileNotFoundError(
+        "{model}: there is nothing pre-trained in this archive. "
+        'Train a model with JumpStartEstimator("{model}") and deploy what it made.'
+    )
+'''
+
 
 def training(algorithm: str, model: str) -> str:
     """transfer_learning.py of a model id."""
@@ -34,3 +45,8 @@ def training(algorithm: str, model: str) -> str:
 def inference(algorithm: str, model: str) -> str:
     """inference.py of a model id."""
     return _INFERENCE.format(model=model, package=algorithm.replace("-", "_"))
+
+
+def absent(model: str) -> str:
+    """inference.py of an archive without a model."""
+    return _ABSENT.format(model=model)

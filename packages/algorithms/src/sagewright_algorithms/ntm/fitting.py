@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from math import isfinite
@@ -23,13 +24,15 @@ from sagewright_algorithms.ntm.stopping import Patience
 
 _SEED = 0
 _AUTO_LAYERS = (3, 2)  # times num_topics (DG)
+_PRODUCTS_PER_THREAD = 20_000_000
+"""Of a batch; threads that have less to do wait for each other longer than they work."""
 
 
 def train(job: Job) -> None:
     """Raises ClientError."""
     wanted = job.hyperparameters
-    shape, words = _shape(wanted), wanted.integer("feature_dim")
-    device = accelerator.prepare(_SEED)
+    shape, words = shape_of(wanted), wanted.integer("feature_dim")
+    device = accelerator.prepare(_SEED, _threads(shape, wanted.integer("mini_batch_size")))
     rows = _rows(job.train_examples(), words)
     given = {name: job.examples(name) for name in ("validation", "test")}
     others = {name: on_device(_rows(item, words), words, device) for name, item in given.items() if item is not None}
@@ -72,6 +75,14 @@ def measured(network: Network, documents: Documents, size: int) -> Loss:
         sums += torch.stack([part.sum(dtype=torch.float64) for part in network(documents.batch(places))]).cpu()
     reconstruction, divergence = (sums / len(documents)).tolist()
     return Loss(reconstruction, divergence)
+
+
+def shape_of(wanted: Hyperparameters) -> Shape:
+    """Raises ClientError."""
+    count, text = wanted.integer("num_topics"), wanted.text("encoder_layers")
+    layers = tuple(factor * count for factor in _AUTO_LAYERS) if text == AUTO else _widths(text)
+    activation, norm = wanted.text("encoder_layers_activation"), wanted.flag("batch_norm")
+    return Shape(wanted.integer("feature_dim"), count, layers, activation, norm)
 
 
 def _fit(job: Job, network: Network, documents: Documents, validation: Documents | None) -> int:
@@ -129,12 +140,9 @@ def _report(job: Job, split: str, loss: Loss, epoch: int) -> None:
     job.report.quality(split, "total_loss", loss.total, epoch=epoch)
 
 
-def _shape(wanted: Hyperparameters) -> Shape:
-    """Raises ClientError."""
-    count, text = wanted.integer("num_topics"), wanted.text("encoder_layers")
-    layers = tuple(factor * count for factor in _AUTO_LAYERS) if text == AUTO else _widths(text)
-    activation, norm = wanted.text("encoder_layers_activation"), wanted.flag("batch_norm")
-    return Shape(wanted.integer("feature_dim"), count, layers, activation, norm)
+def _threads(shape: Shape, size: int) -> int:
+    products = size * shape.words * (shape.layers[0] + shape.topics)
+    return max(1, min(len(os.sched_getaffinity(0)), products // _PRODUCTS_PER_THREAD))
 
 
 def _widths(text: str) -> tuple[int, ...]:

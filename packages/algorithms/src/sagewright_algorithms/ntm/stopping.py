@@ -12,7 +12,7 @@ from sagewright_algorithms.common import log
 
 @dataclass(slots=True)
 class Patience:
-    """``tolerance``: the relative gain over the best of the last ``epochs`` losses that counts as progress (DG)."""
+    """``tolerance``: the share by which the loss must have fallen within the last ``epochs`` epochs (DG)."""
 
     epochs: int
     tolerance: float
@@ -23,18 +23,15 @@ class Patience:
 
     def exhausted(self, network: nn.Module, epoch: int, loss: float) -> bool:
         """After an epoch (from 1)."""
-        least = min(self._losses, default=float("inf"))
-        difference = least - loss
-        log.info(
-            f"patience losses:{self._losses} min patience loss:{least} current loss:{loss} "
-            f"absolute loss difference:{abs(difference)}"
-        )
+        before = max(self._losses, default=float("inf"))
+        gain = (before - loss) / abs(before) if before not in (0.0, float("inf")) else float("inf")
+        log.info(f"patience losses:{self._losses} current loss:{loss} relative loss difference:{gain}")
         if loss < self.best:
             self.best, self.best_epoch = loss, epoch
             self._keep(network)
         waited = len(self._losses) == self.epochs
         self._losses = [*self._losses, loss][-self.epochs :]
-        return waited and difference < self.tolerance * abs(least)
+        return waited and gain < self.tolerance
 
     def restore(self, network: nn.Module) -> None:
         """Gives the network its best parameters back."""

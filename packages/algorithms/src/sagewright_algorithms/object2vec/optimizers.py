@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch.nn import Parameter
@@ -49,7 +49,8 @@ def _dense(name: str, rate: float, decay: float, parameters: list[Parameter]) ->
 
 
 def _sparse(name: str, rate: float, parameters: list[Parameter]) -> Optimizer:
-    torch.sparse.check_sparse_tensor_invariants.disable()  # torch asks to be told; it makes these tensors itself
+    unchecked: Callable[[], None] = torch.sparse.check_sparse_tensor_invariants.disable
+    unchecked()  # torch asks to be told; it makes these tensors itself
     if name == "adam":
         return torch.optim.SparseAdam(parameters, rate)
     if name == "adagrad":

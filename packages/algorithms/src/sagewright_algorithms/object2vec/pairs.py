@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -15,14 +15,16 @@ from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.common.sequences import Sequences
 
 LONGEST = 5000
+BLOCK = 10_000
+"""So many lines are Python objects at a time."""
 
 
 class MalformedPairsError(ValueError):
-    """``line`` counts from 1, 0 when it is not one line's fault."""
+    """``record`` counts from 1."""
 
-    def __init__(self, text: str, line: int = 0) -> None:
+    def __init__(self, text: str, record: int) -> None:
         super().__init__(text)
-        self.line = line
+        self.record = record
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,15 @@ class Pairs:
         return len(self.labels)
 
 
-def documents(content: bytes) -> list[Any]:
-    """One JSON value per line; empty lines are skipped. Raises MalformedPairsError."""
+def blocks(content: bytes) -> Iterator[list[bytes]]:
+    """Some lines at a time, without the empty ones."""
     lines = [line for line in content.splitlines() if line.strip()]
+    for start in range(0, len(lines), BLOCK):
+        yield lines[start : start + BLOCK]
+
+
+def documents(lines: list[bytes]) -> list[Any]:
+    """One JSON value per line. Raises MalformedPairsError."""
     try:
         found = orjson.loads(b"[%b]" % b",".join(lines))
     except orjson.JSONDecodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -44,8 +45,7 @@ def _read(job: Job, name: str, settings: NetworkSettings) -> Pairs | None:
         return None
     since = time.time()
     _check_content_type(job.channels[name])
-    parts = [_pairs(file, settings) for file in files(job.layout.channel(name)) if file.stat().st_size]
-    parts = [part for part in parts if len(part)]
+    parts = [part for file in files(job.layout.channel(name)) for part in _pairs(file, settings)]
     if not parts:
         raise ClientError(NOTHING)
     found = pairs_module.joined(parts)
@@ -59,13 +59,20 @@ def _check_content_type(channel: Channel) -> None:
         raise ClientError(f"No iterator has been registered for ContentType {(name, '1.0')}")
 
 
-def _pairs(file: Path, settings: NetworkSettings) -> Pairs:
-    try:
-        documents = pairs_module.documents(file.read_bytes())
-        left, right = (
-            of_rows(pairs_module.rows(documents, name, encoder.vocab_size, encoder.max_seq_len))
-            for name, encoder in zip(("in0", "in1"), settings.encoders, strict=True)
-        )
-        return Pairs(left, right, pairs_module.labels(documents, settings.outputs))
-    except MalformedPairsError as error:
-        raise ClientError(f"{error} (line {error.line}, file {file})") from error
+def _pairs(file: Path, settings: NetworkSettings) -> Iterator[Pairs]:
+    """A few thousand pairs at a time. Raises ClientError."""
+    for number, lines in enumerate(pairs_module.blocks(file.read_bytes())):
+        try:
+            yield _block(lines, settings)
+        except MalformedPairsError as error:
+            record = number * pairs_module.BLOCK + error.record
+            raise ClientError(f"{error} (record {record}, file {file})") from error
+
+
+def _block(lines: list[bytes], settings: NetworkSettings) -> Pairs:
+    documents = pairs_module.documents(lines)
+    left, right = (
+        of_rows(pairs_module.rows(documents, name, encoder.vocab_size, encoder.max_seq_len))
+        for name, encoder in zip(("in0", "in1"), settings.encoders, strict=True)
+    )
+    return Pairs(left, right, pairs_module.labels(documents, settings.outputs))

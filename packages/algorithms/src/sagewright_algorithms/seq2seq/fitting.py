@@ -19,6 +19,8 @@ from sagewright_algorithms.seq2seq.settings import NetworkSettings
 from sagewright_algorithms.seq2seq.translator import Translator
 from sagewright_algorithms.seq2seq.vocabulary import SOURCE_FILE, TARGET_FILE, Vocabulary
 
+_UNFINISHED = ".params.best"
+
 
 def fit(
     job: Job,
@@ -62,11 +64,17 @@ class Checkpoints:
         for name, value in values.items():
             self._job.report.quality("validation", name, value, score=name != "perplexity", epoch=epoch)
         if self._progress.note(values[self._metric]):
-            self._job.write_model(artifact.parameters(self._network), artifact.PARAMETERS)
+            self._keep()
         self._count += 1
         took = time.time() - since
         log.info(f"Checkpoint [{self._count}] Updates={updates} Epoch={epoch} Time-cost={took:.3f} idle={self._progress.idle}")
         return self._progress.idle
+
+    def _keep(self) -> None:
+        """By rename: a job that is stopped leaves a whole file."""
+        self._job.write_model(artifact.parameters(self._network), _UNFINISHED)
+        folder = self._job.layout.model
+        (folder / _UNFINISHED).replace(folder / artifact.PARAMETERS)
 
     def _sample(self, size: int) -> SentencePairs | None:
         """bleu_sample_size: pairs that are translated; all of them for -1, and when BLEU decides and no size is given."""

@@ -21,4 +21,4 @@ class LengthRatio:
     def longest(self, sources: Integers, most: int) -> Integers:
         """For sources of these lengths: two standard deviations above the mean, and a little for short ones."""
         usual = np.ceil(sources * (self.mean + _DEVIATIONS * self.deviation)).astype(np.int64)
-        return np.minimum(usual + _EXTRA, most)
+        return np.asarray(np.minimum(usual + _EXTRA, most), np.int64)

@@ -10,14 +10,14 @@ class Progress:
 
     def __init__(self, larger: bool) -> None:
         self._sign = 1 if larger else -1
-        self._best = float("-inf")
+        self._best: float | None = None
         self.idle = 0
         """Checkpoints since the best one."""
 
     def note(self, value: float) -> bool:
-        """Whether it is the best one so far."""
-        better = self._sign * value > self._best
-        self._best = max(self._best, self._sign * value)
+        """Whether it is the best one so far; the first one is, whatever it says."""
+        better = self._best is None or self._sign * value > self._best
+        self._best = self._sign * value if better else self._best
         self.idle = 0 if better else self.idle + 1
         return better
 

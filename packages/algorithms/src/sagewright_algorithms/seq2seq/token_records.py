@@ -86,7 +86,8 @@ def _repacked(payload: memoryview) -> dict[str, bytes]:
     """Of any record, by the general reader."""
     (found,) = decode(frame(bytes(payload)))
     packed = {}
-    for name, tensor in found.features.items():
+    for name in found.features.keys() & {_SOURCE, _TARGET}:
+        tensor = found.features[name]
         if any(value != int(value) for value in tensor.values):
             raise MalformedRecordError(f'the feature "{name}" holds numbers that are not integers')
         again = next(frames(write(name, [[int(value) for value in tensor.values]])))

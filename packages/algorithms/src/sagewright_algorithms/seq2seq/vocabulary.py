@@ -30,7 +30,7 @@ class Vocabulary:
             if ids.get(word) != number:
                 raise MalformedVocabularyError(f"the id of {word} must be {number}, it is {ids.get(word)}")
         self._ids: dict[str, int] = ids
-        self._words = {number: word for word, number in ids.items()}
+        self._words = {number: word for word, number in self._ids.items()}
         self._size = max(self._words) + 1
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import shutil
 import stat
 import tempfile
@@ -132,7 +133,7 @@ def recorded(folder: Path, channel: Channel) -> Source:
 def mapped(path: Path) -> memoryview:
     """A file's bytes without reading them all; a pipe's are first copied to a temporary file, so that epochs can be repeated."""
     with path.open("rb") as file:
-        if not stat.S_ISFIFO(path.stat().st_mode):
+        if not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
             return _map(file)
         with tempfile.TemporaryFile() as copy:
             shutil.copyfileobj(file, copy, 1 << 20)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sagewright_algorithms.common.cluster import ALONE, Cluster
 from sagewright_algorithms.common.threads import threads_for
-from sagewright_algorithms.xgboost.booster import Booster
+from sagewright_algorithms.xgboost.booster import Booster, Predictions
 from sagewright_algorithms.xgboost.hyperparameters import Hyperparameters
 from sagewright_algorithms.xgboost.matrix import Matrix
 from sagewright_algorithms.xgboost.metric_names import CUSTOM, TWEEDIE, is_maximized
@@ -59,6 +60,7 @@ def boost(
     watched: Sequence[Watched],
     after_round: AfterRound,
     resumed: tuple[Booster, int] | None = None,
+    cluster: Cluster = ALONE,
 ) -> Boosted:
     """Trains on the first of ``watched``. Prints ``[0]\\ttrain-auc:0.9\\tvalidation-auc:0.8`` per round.
 
@@ -67,11 +69,11 @@ def boost(
     booster, first = resumed or (Booster([item.matrix for item in watched]), 0)
     _configure(booster, wanted, watched[0].matrix)
     stopping = _early_stopping(wanted, watched)
-    labels = {item.name: np.asarray(item.matrix.info("label"), np.float64) for item in watched}
+    labels = {item.name: cluster.rows(np.asarray(item.matrix.info("label"), np.float64)) for item in watched}
     scores: Scores = {}
     for round_ in range(first, wanted.num_round):
         booster.update(watched[0].matrix, round_)
-        scores = _evaluate(booster, round_, watched, labels, wanted)
+        scores = _evaluate(booster, round_, watched, labels, wanted, cluster)
         print(evaluation_line(round_, scores), flush=True)
         after_round(booster, round_)
         if stopping is not None and stopping.should_stop(round_, scores):
@@ -111,7 +113,12 @@ def _early_stopping(wanted: Hyperparameters, watched: Sequence[Watched]) -> Earl
 
 
 def _evaluate(
-    booster: Booster, round_: int, watched: Sequence[Watched], labels: Mapping[str, Floats], wanted: Hyperparameters
+    booster: Booster,
+    round_: int,
+    watched: Sequence[Watched],
+    labels: Mapping[str, Floats],
+    wanted: Hyperparameters,
+    cluster: Cluster,
 ) -> Scores:
     """The library's metrics and the container's, grouped by data as xgboost prints them."""
     printed = booster.evaluate(round_, [(item.matrix, item.name) for item in watched])
@@ -121,11 +128,18 @@ def _evaluate(
     scores: dict[tuple[str, str], float] = {}
     for item in watched:
         scores.update({key: value for key, value in found.items() if key[0] == item.name})
-        predictions = booster.predict(item.matrix) if custom else None
+        predictions = _everyones(booster.predict(item.matrix), cluster) if custom else None
         for metric in custom:
             if predictions is not None:
                 scores[(item.name, metric)] = score(metric, labels[item.name], predictions, wanted.objective)
     return scores
+
+
+def _everyones(predictions: Predictions, cluster: Cluster) -> Predictions:
+    """Those of all hosts, in the order of their labels."""
+    if cluster.size == 1:
+        return predictions
+    return Predictions(cluster.rows(np.array(predictions.values, np.float64)).tolist(), predictions.width)
 
 
 def _tweedie_power(wanted: Hyperparameters) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sagewright_algorithms.common.checkpoint_folder import write_whole
+from sagewright_algorithms.common.cluster import Cluster, cluster_of
 from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_algorithms.xgboost import data, labels
 from sagewright_algorithms.xgboost.boosting import AfterRound, Watched, boost
@@ -57,26 +58,32 @@ def train(layout: Layout) -> None:
     wanted = parse(_document(layout.config / "hyperparameters.json"))
     channels = _document(layout.config / "inputdataconfig.json")
     _check_channels(channels)
-    if len(_document(layout.config / "resourceconfig.json").get("hosts", [])) > 1:
-        raise UserError("Training on several instances is not available: set InstanceCount to 1")
     layout.model.mkdir(parents=True, exist_ok=True)
+    resources = _document(layout.config / "resourceconfig.json")
+    hosts = resources.get("hosts", [])
     if wanted.kfold is None:
-        _train_model(layout, channels, wanted)
+        with cluster_of(resources) as cluster:
+            info(f"Distributed node training with {len(hosts)} hosts: {hosts}" if cluster.size > 1 else "Single node training.")
+            _train_model(layout, channels, wanted, cluster)
+    elif len(hosts) > 1:
+        raise UserError("Cross-validation (_kfold) runs on one instance: set InstanceCount to 1")
     else:
         cross_validate(wanted, _all_rows(layout, channels, wanted), layout.model, layout.output_data)
 
 
-def _train_model(layout: Layout, channels: Channels, wanted: Hyperparameters) -> None:
-    watched = _matrices(*_examples(layout, channels, wanted))
-    info("Single node training.")
+def _train_model(layout: Layout, channels: Channels, wanted: Hyperparameters, cluster: Cluster) -> None:
+    """The library itself adds up what the instances have found; the first one keeps checkpoints and the model."""
+    watched = _matrices(*_examples(layout, channels, wanted), cluster)
     info(f"Train matrix has {watched[0].matrix.rows()} rows and {watched[0].matrix.columns()} columns")
     if len(watched) > 1:
         info(f"Validation matrix has {watched[1].matrix.rows()} rows")
     for item in watched:
         _prepare_labels(wanted, item.matrix)
     checkpoints = configured(layout)
-    boosted = boost(wanted, watched, _after_round(wanted, checkpoints, layout.model), checkpoints.newest())
-    write_whole(layout.model / MODEL_NAME, boosted.booster.save())
+    after_round = _after_round(wanted, checkpoints, layout.model) if cluster.leads else _nothing
+    boosted = boost(wanted, watched, after_round, checkpoints.newest(), cluster)
+    if cluster.leads:
+        write_whole(layout.model / MODEL_NAME, boosted.booster.save())
 
 
 def _all_rows(layout: Layout, channels: Channels, wanted: Hyperparameters) -> Matrix:
@@ -101,11 +108,11 @@ def _examples(layout: Layout, channels: Channels, wanted: Hyperparameters) -> tu
     return found, read.get("validation")
 
 
-def _matrices(found: Examples, validation: Examples | None) -> list[Watched]:
-    """As wide as the wider of the two: libsvm files end with their highest index."""
+def _matrices(found: Examples, validation: Examples | None, cluster: Cluster) -> list[Watched]:
+    """As wide as the widest of all: libsvm files end with their highest index."""
+    width = round(cluster.maximum(max(columns(found), columns(validation) if validation is not None else 0)))
     if validation is None:
-        return [Watched(matrix(found, columns(found)), "train")]
-    width = max(columns(found), columns(validation))
+        return [Watched(matrix(found, width), "train")]
     return [Watched(matrix(found, width), "train"), Watched(matrix(validation, width), "validation")]
 
 
@@ -129,6 +136,10 @@ def _after_round(wanted: Hyperparameters, checkpoints: Checkpoints, model: Path)
 
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     return save
+
+
+def _nothing(_: Any, __: int) -> None:
+    """What an instance that does not lead keeps of a round."""
 
 
 def _check_channels(channels: Channels) -> None:

@@ -28,7 +28,12 @@ def serve(endpoint: Endpoint, threads: int = 0) -> None:
         listeners.append(Listener(http, lambda: HttpConnection(endpoint, maximum_body())))
     server = Server(endpoint, listeners, threads)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
-    server.run()
+    # A signal that comes right before the loop sleeps, or to another thread, would not be looked at until the next request.
+    signal.set_wakeup_fd(server.wake_descriptor, warn_on_full_buffer=False)
+    try:
+        server.run()
+    finally:
+        signal.set_wakeup_fd(-1)
 
 
 def frame_listener(path: Path, endpoint: Endpoint) -> Listener:

@@ -86,6 +86,11 @@ class Server:
                 self._answer(asked)
         self._close()
 
+    @property
+    def wake_descriptor(self) -> int:
+        """A byte written to it makes the loop look around."""
+        return self._wake_write.fileno()
+
     def stop(self) -> None:
         """May be called from a signal handler or another thread."""
         self._stopping = True

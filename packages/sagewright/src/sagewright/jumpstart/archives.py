@@ -22,7 +22,7 @@ def training_script(offer: Offer) -> bytes:
 
 def inference_script(offer: Offer) -> bytes:
     """sourcedir.tar.gz of an endpoint."""
-    return archive({scripts.INFERENCE: _inference(offer)})
+    return archive({scripts.INFERENCE: scripts.inference(offer.manifest.algorithm, offer.model.id).encode()})
 
 
 def training_artifact(offer: Offer) -> bytes:
@@ -31,8 +31,9 @@ def training_artifact(offer: Offer) -> bytes:
 
 
 def inference_artifact(offer: Offer) -> bytes:
-    """In place of a model to deploy: the script of an endpoint, which will find no model and say so."""
-    return archive({"README.md": _NOTE.format(model=offer.model.id).encode(), f"code/{scripts.INFERENCE}": _inference(offer)})
+    """In place of a model to deploy: an endpoint that says so when it starts."""
+    note, script = _NOTE.format(model=offer.model.id), scripts.absent(offer.model.id)
+    return archive({"README.md": note.encode(), f"code/{scripts.INFERENCE}": script.encode()})
 
 
 def archive(files: dict[str, bytes]) -> bytes:
@@ -44,7 +45,3 @@ def archive(files: dict[str, bytes]) -> bytes:
             member.size, member.mode = len(content), 0o644
             tar.addfile(member, io.BytesIO(content))
     return gzip.compress(packed.getvalue(), mtime=0)
-
-
-def _inference(offer: Offer) -> bytes:
-    return scripts.inference(offer.manifest.algorithm, offer.model.id).encode()

@@ -1,4 +1,4 @@
-"""Moves data between S3 and the folders of a container: File-mode channels in, artefacts out.
+"""Moves data between S3 and the folders of a container: File-mode channels in, artefacts out (``piped.py`` has Pipe mode).
 
 Keys are text from outside: each becomes a path below its folder or an error. Everything can be repeated: a file that is there
 with the right size is not fetched again, and a marker beside the folder says that a channel is complete.
@@ -102,6 +102,15 @@ async def download_channel(objects: Objects, channel: Mapping[str, Any], shares:
 
 async def select(objects: Objects, source: Mapping[str, Any], access: Access, required: bool = True) -> list[Item]:
     """What an S3DataSource names, in key order, with the paths it gets. Raises TransferError, also when nothing ``required`` is there."""
+    items = await in_order(objects, source, access, required)
+    if source.get("S3DataType") == "ManifestFile":
+        items.sort(key=lambda item: item.path)
+    _check_paths(item.path for item in items)
+    return items
+
+
+async def in_order(objects: Objects, source: Mapping[str, Any], access: Access, required: bool = True) -> list[Item]:
+    """The same in the order of the keys or of the manifest; nothing says that the paths are possible ones."""
     kind, uri = source.get("S3DataType", "S3Prefix"), source["S3Uri"]
     if kind == "ManifestFile":
         items = await _of_manifest(objects, uri, access)
@@ -113,8 +122,22 @@ async def select(objects: Objects, source: Mapping[str, Any], access: Access, re
         raise TransferError(f"ClientError: S3DataType {kind} needs Pipe input mode.")
     if required and not items:
         raise TransferError(f"ClientError: {no_objects(uri, access)}")
-    _check_paths(item.path for item in items)
     return items
+
+
+async def look_up(objects: Objects, locations: Iterable[Location], what: str) -> dict[Location, Stored]:
+    """Looks every object up, once. Raises TransferError; ``what`` named them."""
+    stored: dict[Location, Stored] = {}
+
+    async def one(location: Location) -> None:
+        try:
+            stored[location] = await objects.head(location)
+        except (FileNotFoundError, PermissionError) as error:
+            text = f"ClientError: Data download failed:The {what} names {location}, which cannot be read."
+            raise TransferError(text) from error
+
+    await each(list(dict.fromkeys(locations)), one)
+    return stored
 
 
 async def fetch(objects: Objects, items: list[Item], folder: Path) -> None:
@@ -136,6 +159,17 @@ async def fetch(objects: Objects, items: list[Item], folder: Path) -> None:
             raise
 
     await each(missing, one)
+
+
+async def read_manifest(objects: Objects, uri: str, access: Access) -> bytes:
+    """A manifest's content. Raises TransferError, also for one that is too large."""
+    location = _location(uri)
+    try:
+        if (await objects.head(location)).size > MANIFEST_LIMIT:
+            raise TransferError(f'ClientError: Data download failed:The manifest file "{uri}" is too large.')
+        return await objects.read(location)
+    except (FileNotFoundError, PermissionError) as error:
+        raise TransferError(f"ClientError: {no_objects(uri, access)}") from error
 
 
 async def upload_archive(objects: Objects, folders: Sequence[Path], target: Location, staging: Path) -> None:
@@ -218,30 +252,16 @@ async def _listed(objects: Objects, uri: str, access: Access) -> AsyncIterator[S
 async def _of_manifest(objects: Objects, uri: str, access: Access) -> list[Item]:
     """API S3DataSource: ``[{"prefix": "s3://bucket/folder/"}, "a.csv", "more/b.csv"]``."""
     prefix, names = await _read_manifest(objects, uri, access)
-    found: dict[int, Stored] = {}
-
-    async def one(numbered: tuple[int, str]) -> None:
-        number, name = numbered
-        location = Location(prefix.bucket, prefix.key + name)
-        try:
-            found[number] = await objects.head(location)
-        except (FileNotFoundError, PermissionError) as error:
-            text = f"ClientError: Data download failed:The manifest names {location}, which cannot be read."
-            raise TransferError(text) from error
-
-    await each(list(enumerate(names)), one)
-    return sorted((Item(found[number], name.lstrip("/")) for number, name in enumerate(names)), key=lambda item: item.path)
+    locations = {name: Location(prefix.bucket, prefix.key + name) for name in names}
+    stored = await look_up(objects, locations.values(), "manifest")
+    return [Item(stored[location], name.lstrip("/")) for name, location in locations.items()]
 
 
 async def _read_manifest(objects: Objects, uri: str, access: Access) -> tuple[Location, list[str]]:
-    location = _location(uri)
+    content = await read_manifest(objects, uri, access)
     try:
-        if (await objects.head(location)).size > MANIFEST_LIMIT:
-            raise TransferError(f'ClientError: Data download failed:The manifest file "{uri}" is too large.')
-        document = json.loads(await objects.read(location))
+        document = json.loads(content)
         prefix, names = _location(document[0]["prefix"]), document[1:]
-    except (FileNotFoundError, PermissionError) as error:
-        raise TransferError(f"ClientError: {no_objects(uri, access)}") from error
     except (ValueError, LookupError, TypeError) as error:
         raise TransferError(f'ClientError: Data download failed:"{uri}" is not a manifest file.') from error
     if not all(isinstance(name, str) and name for name in names):

@@ -51,6 +51,10 @@ class JobFolder:
     def channel(self, name: str) -> Path:
         return self.ml / "input" / "data" / name
 
+    def piped(self, name: str) -> Path:
+        """What the container's toolkit streams through the FIFOs of a Pipe-mode channel (``sagewright_container.pipes``)."""
+        return self.ml / "input" / ".pipe" / name
+
     def mark(self, name: str) -> Path:
         """Says that something has been done completely; outside the container's view."""
         return self.run / "marks" / name

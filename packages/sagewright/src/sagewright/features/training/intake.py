@@ -10,12 +10,13 @@ from typing import Any
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
-from sagewright.features.training import admission, ml_view
+from sagewright.features.training import admission, channels, ml_view
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.instances import JobInstance, instances, receivers
 from sagewright.features.training.synchronised import synchronised
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
+from sagewright.objects.piped import download_pipe
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import Access, Share, TransferError, download_channel
 from sagewright.store.rows import Resource
@@ -40,7 +41,8 @@ class Intake:
             folder = JobFolder.of(self._jobs, resource, instance.host)
             await asyncio.to_thread(_prepare, folder, resource.spec, instance)
         for channel in resource.spec.get("InputDataConfig", ()):
-            await download_channel(self._objects, channel, self._shares(resource, channel), access)
+            download = download_pipe if channels.mode(resource.spec, channel) == channels.PIPE else download_channel
+            await download(self._objects, channel, self._shares(resource, channel), access)
         checkpoint = synchronised(resource.spec)["checkpoints"]
         for folder in JobFolder.all(self._jobs, resource):
             await self._source(folder, resource.spec)
@@ -52,7 +54,10 @@ class Intake:
         name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
         found = receivers(resource.spec["ResourceConfig"], source)
         folders = [JobFolder.of(self._jobs, resource, instance.host) for instance in found]
-        return [Share(folder.channel(name), folder.mark(f"channel-{name}")) for folder in folders]
+        piped = channels.mode(resource.spec, channel) == channels.PIPE
+        return [
+            Share(folder.piped(name) if piped else folder.channel(name), folder.mark(f"channel-{name}")) for folder in folders
+        ]
 
     async def _environment(self, resource: Resource) -> None:
         try:

@@ -16,7 +16,7 @@ from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
-from sagewright.features.training import ml_view
+from sagewright.features.training import channels, ml_view
 from sagewright.features.training.folder import JobFolder, key, network_folder
 from sagewright.features.training.instances import JobInstance, instances
 from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
@@ -84,7 +84,7 @@ class Launch:
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
             image=image.name,
-            argv=_command(spec["AlgorithmSpecification"], image, python),
+            argv=_command(spec, image, python),
             folder=folder.run,
             ml=folder.ml,
             env=ml_view.environment(resource, spec, platform),
@@ -113,6 +113,10 @@ class Launch:
         return {"AWS_ENDPOINT_URL": url, **keys.environment()}
 
 
-def _command(algorithm: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:
-    """API AlgorithmSpecification: an entrypoint replaces the image's own command."""
-    return (*(algorithm.get("ContainerEntrypoint") or image.train_command(python)), *algorithm.get("ContainerArguments", ()))
+def _command(spec: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:
+    """API AlgorithmSpecification: an entrypoint replaces the image's own command; somebody must feed its pipes nevertheless."""
+    algorithm = spec["AlgorithmSpecification"]
+    own = tuple(algorithm.get("ContainerEntrypoint", ()))
+    if own and channels.PIPE in channels.modes(spec):
+        own = (*image.feed_command(python), *own)
+    return (*(own or image.train_command(python)), *algorithm.get("ContainerArguments", ()))

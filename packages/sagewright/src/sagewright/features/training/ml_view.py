@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sagewright.base.files import write as write_whole
+from sagewright.features.training import channels
 from sagewright.features.training.instances import JobInstance, groups, instances, receivers
 from sagewright.store.rows import Document, Resource
 
@@ -72,7 +73,7 @@ def source_uri(document: Mapping[str, Any]) -> str:
 def _channel(document: Mapping[str, Any], channel: Mapping[str, Any]) -> Document:
     source = channel["DataSource"].get("S3DataSource", {})
     shown = {
-        "TrainingInputMode": channel.get("InputMode", document["AlgorithmSpecification"]["TrainingInputMode"]),
+        "TrainingInputMode": channels.mode(document, channel),
         "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
         "RecordWrapperType": channel.get("RecordWrapperType", "None"),
     }

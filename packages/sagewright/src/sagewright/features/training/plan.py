@@ -177,7 +177,7 @@ def _trained(status: Mapping[str, Any], sight: Sight, when: float) -> Mapping[st
 
 def _begun(resource: Resource, now: float) -> dict[str, Any]:
     """Log streams are named ``<job>/algo-1-<epoch>`` (DG logging-cloudwatch); the name is kept, so that each is one stream."""
-    return progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", progress.DOWNLOADING, now)
+    return progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", progress.downloading(resource.spec), now)
 
 
 def _measured(status: Mapping[str, Any], sight: Sight) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.training import channels
 from sagewright.store.rows import Document
 
 Status = Mapping[str, Any]
@@ -21,6 +22,7 @@ FAILURE_REASON_LIMIT = 1024
 
 STARTING = "Starting the training job"
 DOWNLOADING = "Downloading input data"
+COPYING = "FastFile data is copied before the training starts: this version of Sagewright has no file system for it."
 TRAINING = "Training image download completed. Training in progress."
 STOPPING = "Stopping the training job"
 UPLOADING = "Uploading generated training model"
@@ -41,6 +43,11 @@ def created(now: float) -> Document:
         "SecondaryStatusTransitions": [{"Status": "Starting", "StartTime": now, "StatusMessage": STARTING}],
         "Run": {},
     }
+
+
+def downloading(spec: Mapping[str, Any]) -> str:
+    """The message of Downloading."""
+    return f"{DOWNLOADING}. {COPYING}" if channels.FAST_FILE in channels.modes(spec) else DOWNLOADING
 
 
 def entered(status: Status, secondary: str, message: str, now: float) -> Document:

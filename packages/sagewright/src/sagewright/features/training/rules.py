@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sagewright.compute.images import resolve
+from sagewright.features.training import channel_rules
 from sagewright.features.training.instances import groups
+from sagewright.features.training.refusals import unsupported
 from sagewright.kernel.operation import Context
 from sagewright.objects.s3 import Location
 from sagewright.store.rows import Document
@@ -30,7 +32,7 @@ CLOSED = ("/opt/ml/input", "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/
 
 def check(_: Context, request: Document) -> None:
     """Raises Fault (ValidationException) for the first thing that is wrong."""
-    for rule in (_not_there_yet, _algorithm, _resources, _channels, _locations):
+    for rule in (_not_there_yet, _algorithm, _resources, channel_rules.problems, _locations):
         for problem in rule(request):
             raise validation(problem)
     _check_quota(request)
@@ -39,14 +41,14 @@ def check(_: Context, request: Document) -> None:
 def _not_there_yet(request: Request) -> Iterator[str]:
     for member in SERVICE_MANAGED:
         if request.get(member):
-            yield _unsupported(member)
+            yield unsupported(member)
     for member in RULE_LISTS:
         if request.get(member):
-            yield _unsupported(f"{member}: rules are not evaluated")
+            yield unsupported(f"{member}: rules are not evaluated")
     if request.get("EnableManagedSpotTraining"):
-        yield _unsupported("EnableManagedSpotTraining: there is no spot capacity")
+        yield unsupported("EnableManagedSpotTraining: there is no spot capacity")
     if request.get("RemoteDebugConfig", {}).get("EnableRemoteDebug"):
-        yield _unsupported("RemoteDebugConfig")
+        yield unsupported("RemoteDebugConfig")
 
 
 def _algorithm(request: Request) -> Iterator[str]:
@@ -58,7 +60,7 @@ def _algorithm(request: Request) -> Iterator[str]:
     if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
         yield "Specify exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification."
     if "AlgorithmName" in algorithm:
-        yield _unsupported("AlgorithmSpecification.AlgorithmName")
+        yield unsupported("AlgorithmSpecification.AlgorithmName")
     image = resolve(algorithm["TrainingImage"])
     if image.problem:
         yield image.problem
@@ -76,16 +78,16 @@ def _resources(request: Request) -> Iterator[str]:
     elif "InstanceType" not in resources or "InstanceCount" not in resources:
         yield "InstanceType and InstanceCount are required in ResourceConfig."
     if resources.get("KeepAlivePeriodInSeconds"):
-        yield _unsupported("ResourceConfig.KeepAlivePeriodInSeconds: there are no warm pools")
+        yield unsupported("ResourceConfig.KeepAlivePeriodInSeconds: there are no warm pools")
     for member in ("TrainingPlanArn", "InstancePreferences", "InstancePlacementConfig"):
         if resources.get(member):
-            yield _unsupported(f"ResourceConfig.{member}")
+            yield unsupported(f"ResourceConfig.{member}")
     count = sum(group["InstanceCount"] for group in groups(resources))
     if count < 1:
         yield "A training job needs at least one instance."
     algorithm = resolve(request["AlgorithmSpecification"]["TrainingImage"]).algorithm
     if count > 1 and algorithm and not load(algorithm).training.distributed and not _has_program(request):
-        yield _unsupported(f"Training {load(algorithm).title} on more than one instance")
+        yield unsupported(f"Training {load(algorithm).title} on more than one instance")
 
 
 def _groups(resources: Request) -> Iterator[str]:
@@ -121,47 +123,6 @@ def _over_quota(instance_type: str, count: int) -> str:
     )
 
 
-def _channels(request: Request) -> Iterator[str]:
-    channels = request.get("InputDataConfig", ())
-    names = [channel["ChannelName"] for channel in channels]
-    if len(set(names)) < len(names):
-        yield "Channel names in InputDataConfig must be unique."
-    for channel in channels:
-        mode = channel.get("InputMode", request["AlgorithmSpecification"]["TrainingInputMode"])
-        problems = [
-            *_channel(channel, mode),
-            *_receivers(request["ResourceConfig"], channel["DataSource"].get("S3DataSource", {})),
-        ]
-        yield from (f"Channel {channel['ChannelName']}: {problem}" for problem in problems)
-
-
-def _receivers(resources: Request, source: Request) -> Iterator[str]:
-    """API S3DataSource: InstanceGroupNames are those of the job."""
-    known = [group["InstanceGroupName"] for group in resources.get("InstanceGroups", ())]
-    for name in source.get("InstanceGroupNames", ()):
-        if name not in known:
-            yield f"InstanceGroupNames names {name!r}, which is no instance group of ResourceConfig."
-
-
-def _channel(channel: Request, mode: str) -> Iterator[str]:
-    if channel["ChannelName"] in (".", ".."):
-        yield "the name cannot be that of a folder."
-    if mode != "File":
-        yield _unsupported(f"input mode {mode}")
-    source = channel["DataSource"].get("S3DataSource")
-    if source is None or len(channel["DataSource"]) > 1:
-        yield _unsupported("a DataSource other than S3DataSource")
-        return
-    if source.get("S3DataType", "S3Prefix") not in ("S3Prefix", "ManifestFile"):
-        yield f"S3DataType {source['S3DataType']} is only possible in Pipe input mode, which this version does not support."
-    if source.get("ModelAccessConfig") or source.get("HubAccessConfig"):
-        yield _unsupported("ModelAccessConfig and HubAccessConfig")
-    if channel.get("CompressionType", "None") != "None":
-        yield "CompressionType is used only in Pipe input mode."
-    if channel.get("RecordWrapperType", "None") != "None":
-        yield "RecordWrapperType RecordIO is used only in Pipe input mode."
-
-
 def _locations(request: Request) -> Iterator[str]:
     uris = [
         request["OutputDataConfig"]["S3OutputPath"],
@@ -187,7 +148,3 @@ def _is_local_path(path: str) -> bool:
     steps = parts[0] != "" or len(parts) < 2 or any(part in ("", ".", "..") for part in parts[1:]) or "\0" in path
     closed = any(plain == folder or plain.startswith(f"{folder}/") for folder in CLOSED)
     return not steps and not closed and plain not in RESERVED
-
-
-def _unsupported(what: str) -> str:
-    return f"{what} is not supported by this version of Sagewright."
