@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+import shutil
+import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ from support.environments import define
 from support.jobs import archive, breast_cancer, csv
 from support.training import PYTORCH, SKLEARN, XGBOOST, Rig
 
-from sagewright.compute.host import Host
+from sagewright.compute.host import Host, environment
 from sagewright.compute.zygote import Zygote
 
 
@@ -190,6 +193,12 @@ def test_an_environment_that_cannot_be_built(rig: Rig, tmp_path: Path) -> None:
     assert "no_such_library cannot be imported: ModuleNotFoundError" in reason
 
 
+def mpi_version() -> str:
+    """What the mpirun that containers find says of itself; empty where there is none."""
+    found = shutil.which("mpirun", path=environment("algo-1")["PATH"])
+    return subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout if found else ""
+
+
 TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
 
 # Each host serves on the same port, calls every host by its name, and says what it heard.
@@ -290,6 +299,21 @@ def test_torchrun_over_two_instances(rig: Rig) -> None:
     ] * 2
     with tarfile.open(fileobj=io.BytesIO(rig.objects.get("s3://bucket/out/job/output/model.tar.gz"))) as tar:
         assert tar.getnames() == ["model.pt"]
+
+
+@pytest.mark.skipif("Open MPI) 4." not in mpi_version(), reason="there is no Open MPI 4 that containers would see")
+def test_mpi_over_two_instances(rig: Rig) -> None:
+    """G14: distribution={"mpi": {"enabled": True, "processes_per_host": 2}}; mpirun reaches the other host without SSH."""
+    names = ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "SM_CURRENT_HOST")
+    program = f"import os\nprint('rank ' + ' '.join(os.environ[name] for name in {names}), flush=True)\n"
+    code = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bucket/code/sourcedir.tar.gz"'}
+    switches = {"sagemaker_mpi_enabled": "true", "sagemaker_mpi_num_of_processes_per_host": "2"}
+    script(rig, program, ResourceConfig=TWO, HyperParameters={**code, **switches})
+    job = rig.until(rig.describe, lambda job: job["TrainingJobStatus"] in ("Completed", "Failed"), 90)
+    lines = rig.lines(job)
+    assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), lines, rig.lines(job, "algo-2"))
+    said = set(re.findall(r"rank (\d 4 algo-\d)", "\n".join(lines)))  # mpirun tags every piece that a process writes
+    assert said == {"0 4 algo-1", "1 4 algo-1", "2 4 algo-2", "3 4 algo-2"}
 
 
 def test_an_instance_that_fails_ends_the_others(rig: Rig) -> None:

@@ -350,6 +350,37 @@ def test_what_a_script_on_several_hosts_finds(root: MlRoot) -> None:
     assert json.loads(env["SM_HOSTS"]) == ["algo-1", "algo-2"]
 
 
+def mpirun(root: MlRoot, version: str) -> str:
+    """A PATH whose mpirun tells this version, and else how it was called."""
+    program = root.write("bin/mpirun", f'#!/bin/sh\n[ "$1" = --version ] && echo "{version}" && exit\necho "MPIRUN $@"\n')
+    program.chmod(0o755)
+    return f"{program.parent}:/usr/bin:/bin"
+
+
+def test_mpi_on_the_first_host(root: MlRoot) -> None:
+    """SRC aws/sagemaker-training-toolkit mpi.py: SDK v2 distribution={"mpi": {"enabled": True, "processes_per_host": 2, …}}."""
+    distributed(root, "sagemaker_mpi_enabled", "algo-1", 1)
+    given = json.loads((root.folder / "input/config/hyperparameters.json").read_text())
+    more = {"sagemaker_mpi_num_of_processes_per_host": "2", "sagemaker_mpi_custom_mpi_options": '"-x A=b"'}
+    root.write("input/config/hyperparameters.json", json.dumps({**given, **more}))
+    done = root.train(PATH=mpirun(root, "mpirun (Open MPI) 4.1.8"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = next(line for line in done.stdout.splitlines() if line.startswith("MPIRUN")).split()
+    assert words[1:5] == ["--host", "algo-1:2", "-np", "2"]
+    assert words[words.index("-x") + 1] == "A=b"
+    assert words[-3:] == ["train.py", "--epochs", "1"]
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"), [("", "there is no mpirun on this machine"), ("HYDRA build details:", "MPI needs Open MPI 4")]
+)
+def test_mpi_that_is_not_there_is_refused_in_words(root: MlRoot, version: str, reason: str) -> None:
+    distributed(root, "sagemaker_mpi_enabled", "algo-2", 2)
+    assert root.train(PATH=mpirun(root, version) if version else str(root.folder)).returncode == 1
+    assert root.failure().startswith("ClientError: MPI ")
+    assert reason in root.failure()
+
+
 def test_the_cluster_of_a_mirrored_strategy(root: MlRoot) -> None:
     """SDK v2: distribution={"multi_worker_mirrored_strategy": {"enabled": True}} is TF_CONFIG."""
     distributed(root, "sagemaker_multi_worker_mirrored_strategy_enabled", "algo-2", 2)
@@ -365,7 +396,6 @@ def test_the_cluster_of_a_mirrored_strategy(root: MlRoot) -> None:
 @pytest.mark.parametrize(
     ("switch", "reason"),
     [
-        ("sagemaker_mpi_enabled", "ClientError: MPI (mpirun) is not available in this image"),
         (
             "sagemaker_distributed_dataparallel_enabled",
             "ClientError: the SageMaker data parallel library (smdistributed) is not",

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright_container.code import ClientError
+from sagewright_container.training import mpi
 from sagewright_container.training.environment import MASTER_PORT, TrainingEnvironment
 
 _TORCHRUN = ("sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled")
 _MIRRORED = "sagemaker_multi_worker_mirrored_strategy_enabled"
 _MIRRORED_PORT = 8890
 _REFUSED = {
-    "sagemaker_mpi_enabled": "MPI (mpirun) is not available in this image",
     "sagemaker_distributed_dataparallel_enabled": (
         "the SageMaker data parallel library (smdistributed) is not available in this image; use torch_distributed"
     ),
@@ -25,6 +25,11 @@ _REFUSED = {
     "sagemaker_pytorch_xla_multi_worker_enabled": "PyTorch/XLA is not available in this image",
 }
 _TORCH = ("pytorch", "huggingface")
+
+
+def uses_mpi(environment: TrainingEnvironment) -> bool:
+    """Whether mpirun starts the program here."""
+    return environment.platform.get(mpi.SWITCH) is True and _takes_part(environment)
 
 
 def launcher(environment: TrainingEnvironment) -> list[str]:

@@ -19,7 +19,7 @@ from types import ModuleType, TracebackType
 from sagewright_container import log
 from sagewright_container.code import ClientError, CodeError, make_importable, prepare
 from sagewright_container.failure import write_failure
-from sagewright_container.training import child, distribution
+from sagewright_container.training import child, distribution, mpi, remote
 from sagewright_container.training.command import command, runs_here
 from sagewright_container.training.environment import TrainingEnvironment
 
@@ -44,7 +44,8 @@ def run(environment: TrainingEnvironment) -> int:
     os.environ.update({**environment.variables(), **distribution.variables(environment)})
     os.chdir(code)
     _announce(environment, words)
-    status, message = _run_here(code / words[1], words[1:]) if runs_here(words) else child.run(words)
+    with remote.leading(mpi.followers(environment)):
+        status, message = _run_here(code / words[1], words[1:]) if runs_here(words) else child.run(words)
     if status == 0:
         log.info("Reporting training SUCCESS")
         return 0
