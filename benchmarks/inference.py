@@ -43,8 +43,8 @@ def figures() -> list[Figure]:
             ours = _deploy(server, model, row)
             contestants = {
                 "ours": (server.settings.url, ours),
-                "fastapi": (fastapi_url, [_plain(fastapi_url, row)]),
-                "granian": (granian_url, [_plain(granian_url, row)]),
+                "fastapi": (fastapi_url, [load.plain(fastapi_url, "/invocations", row, "text/csv")]),
+                "granian": (granian_url, [load.plain(granian_url, "/invocations", row, "text/csv")]),
             }
             return _measure(contestants)
 
@@ -94,8 +94,3 @@ def _deploy(server: Server, model: Path, row: bytes) -> list[bytes]:
     path = "/endpoints/bench/invocations"
     keys = server.keys()
     return [load.signed(server.settings.url, "POST", path, row, {"Content-Type": "text/csv"}, keys)]
-
-
-def _plain(url: str, row: bytes) -> bytes:
-    head = f"POST /invocations HTTP/1.1\r\nHost: {url[7:]}\r\nContent-Type: text/csv\r\nContent-Length: {len(row)}\r\n\r\n"
-    return head.encode() + row

@@ -80,6 +80,12 @@ def signed(
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
+def plain(url: str, path: str, body: bytes, content_type: str) -> bytes:
+    """One raw HTTP request without a signature."""
+    head = f"POST {path} HTTP/1.1\r\nHost: {url[7:]}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
 def once(url: str, requests: list[bytes], connections: int = 8) -> None:
     """Sends every request exactly once, each connection one after the other; raises when an answer is not 200."""
     host, _, port = url.removeprefix("http://").partition(":")

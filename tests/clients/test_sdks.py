@@ -30,6 +30,14 @@ def test_sdk2_pytorch(run_program: RunProgram) -> None:
     assert run_program("sdk2", "sdk2_pytorch.py").endswith("sdk2 PyTorch: done\n")
 
 
+@pytest.mark.slow
+def test_sdk2_several_instances(run_program: RunProgram) -> None:
+    """G14: PyTorch(instance_count=2, distribution={"torch_distributed": …}), instance_groups; logs of both hosts."""
+    output = run_program("sdk2", "sdk2_clusters.py")
+    assert output.count("rows=100 of 200") == 2
+    assert output.endswith("sdk2 clusters: done\n")
+
+
 def test_sdk2_xgboost_script_mode(run_program: RunProgram) -> None:
     """G03: XGBoost as a framework, served by the default handlers."""
     assert run_program("sdk2", "sdk2_xgboost.py").endswith("sdk2 XGBoost script mode: done\n")
@@ -43,8 +51,14 @@ def test_sdk2_estimators_of_the_first_party_algorithms(run_program: RunProgram) 
 
 @pytest.mark.slow
 def test_sdk2_images(run_program: RunProgram) -> None:
-    """H15, H22: record files, image files with lists, incremental training, batch transform of images; JumpStart's folders."""
+    """H15: record files, image files with lists, incremental training, batch transform of images."""
     assert run_program("sdk2", "sdk2_images.py").endswith("sdk2 images: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_jumpstart_on_folders_of_images(run_program: RunProgram) -> None:
+    """H22: JumpStartEstimator, deployed, asked with application/x-image."""
+    assert run_program("sdk2", "sdk2_image_folders.py").endswith("sdk2 image folders: done\n")
 
 
 @pytest.mark.slow

@@ -701,7 +701,8 @@ with socket.create_server(('0.0.0.0', 8080)) as server:
             except ConnectionRefusedError: time.sleep(0.01)
         call.sendall(me.encode()); call.shutdown(socket.SHUT_WR)
         client, (address, _) = server.accept()
-        print('heard', client.makefile().read(), address == socket.gethostbyname(name), address)
+        said = client.makefile().read()
+        print('heard', said, address == socket.gethostbyname(said))
 """
 
 
@@ -735,6 +736,19 @@ def test_peers_reach_one_another_by_name_at_any_port(isolating: Bench) -> None:
         "algo-3": {("algo-1", "True"), ("algo-2", "True")},
     }
     await_until(cluster.is_gone, None)
+
+
+def test_peers_that_do_not_run_refuse_at_once(isolating: Bench) -> None:
+    """A program tries again until its peer listens: it must not wait for an address that nobody has yet."""
+    source = """
+began = time.monotonic()
+try: socket.create_connection(('algo-2', 8080), 30)
+except OSError as error: print(error.errno, time.monotonic() - began < 1)
+"""
+    cluster = Cluster(isolating, "job")
+    spec = cluster.start(source, "algo-1")
+    assert isolating.ended(spec).code == 0
+    assert isolating.output(spec).split() == [str(errno.ECONNREFUSED), "True"]
 
 
 def test_peers_reach_nobody_else(isolating: Bench) -> None:

@@ -199,6 +199,15 @@ class TestWay:
             f"{prefix}/shard-algo-2": b"a.csv",
         }
 
+    def test_a_silent_instance_has_a_log_stream(self, rig: FakeRig) -> None:
+        """clients.md 5: SDK v3 shows no line before there are as many streams as instances."""
+        rig.runtime.program = lambda spec: (
+            (spec.folder / "stdout").write_text("a line\n" if spec.hostname == "algo-1" else "") and 0
+        )
+        rig.create(ResourceConfig=TWO)
+        job = rig.ended()
+        assert [rig.streams(job), rig.lines(job), rig.lines(job, "algo-2")] == [["algo-1", "algo-2"], ["a line"], []]
+
     def test_the_one_that_ends_first_waits_for_the_other(self, rig: FakeRig) -> None:
         rig.create(ResourceConfig=TWO)
         rig.reach("Training", member="SecondaryStatus")

@@ -14,7 +14,9 @@ from support.jobs import (
     breast_cancer,
     bucket,
     csv,
+    instances,
     log_lines,
+    processes,
     script_job,
     training_job,
     wait_for_endpoint,
@@ -116,8 +118,8 @@ def test_nothing_is_left_of_a_removed_server() -> None:
     with running_server() as server:
         deploy(server, "leaving")
         server.client("s3").put_object(Bucket="leaving", Key="patient/sourcedir.tar.gz", Body=archive({"train.py": _PATIENT}))
-        server.client("sagemaker").create_training_job(**script_job("patient", "leaving", SKLEARN))
-        eventually(lambda: list(server.settings.jobs.glob("training-job/*/*/patient/*/started.json")), 60)
+        server.client("sagemaker").create_training_job(**script_job("patient", "leaving", SKLEARN, ResourceConfig=instances(2)))
+        eventually(lambda: len(processes(server, "patient")) == 8, 60)  # three of each container, and the switch has two names
         weed = psutil.Process(int((server.settings.run / "weed.pid").read_text())).children()[0].pid
         chosen = json.loads((server.settings.objects / "ports.json").read_text()).values()
         ports = [str(port + above) for port in chosen for above in (0, 10_000)]

@@ -16,6 +16,7 @@ from sagewright.compute.runtime import InstanceSpec, Runtime
 from sagewright.features.training import feature
 from sagewright.features.training.feature import Training
 from sagewright.kernel.loop import Loop
+from sagewright.signals import logs
 from sagewright.wire.credentials import Keyring
 from support.objects import MemoryObjects
 from support.signals import messages
@@ -104,6 +105,14 @@ class Rig:
     def lines(self, job: dict[str, Any], host: str = "algo-1") -> list[str]:
         stream = f"{job['TrainingJobName']}/{host}-{int(job['TrainingStartTime'].timestamp())}"
         return self.harness.run(self.harness.parts.store.read(lambda transaction: messages(transaction, GROUP, stream)))
+
+    def streams(self, job: dict[str, Any]) -> list[str]:
+        """The hosts that have a log stream."""
+        prefix = f"{job['TrainingJobName']}/"
+        found = self.harness.run(
+            self.harness.parts.store.read(lambda transaction: logs.describe_streams(transaction, WORLD, GROUP, prefix=prefix))
+        )
+        return [series.name.removeprefix(prefix).rpartition("-")[0] for series in found]
 
 
 class Containers(Fake):

@@ -1,4 +1,4 @@
-"""Parts of BlazingText: texts, epochs, batches of skip-grams, word similarity, files (H09; algorithms.md 6.9)."""
+"""Parts of BlazingText: texts, epochs, batches of skip-grams, word similarity, files (H11; algorithms.md 6.9)."""
 
 from __future__ import annotations
 

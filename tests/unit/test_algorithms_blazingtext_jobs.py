@@ -1,4 +1,4 @@
-"""BlazingText as a container runs it: the modes that learn word vectors, and files of other makers (H09; algorithms.md 6.9)."""
+"""BlazingText as a container runs it: the modes that learn word vectors, and files of other makers (H11; algorithms.md 6.9)."""
 
 from __future__ import annotations
 

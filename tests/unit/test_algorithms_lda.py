@@ -1,4 +1,4 @@
-"""Parts of LDA: moments, starts, mixtures (H12; algorithms.md 6.11)."""
+"""Parts of LDA: moments, starts, mixtures (H13; algorithms.md 6.11)."""
 
 from __future__ import annotations
 

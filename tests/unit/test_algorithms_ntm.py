@@ -1,4 +1,4 @@
-"""Parts of NTM: network, batches, stopping, topics, artifact (H11; algorithms.md 6.10)."""
+"""Parts of NTM: network, batches, stopping, topics, artifact (H12; algorithms.md 6.10)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 from support.ml_root import MlRoot
 
 from sagewright.jumpstart import archives, datasets, specification
-from sagewright.jumpstart.bucket import Bucket, named
+from sagewright.jumpstart.bucket import Bucket, region_of
 from sagewright.jumpstart.images import FRAMEWORKS
 from sagewright.jumpstart.offers import Offer, offers
 from sagewright.jumpstart.pretrained import Pretrained, TrainingFailedError
@@ -98,11 +98,10 @@ def test_the_same_bucket_has_the_same_bytes() -> None:
     ],
 )
 def test_which_names_are_its(name: str, region: str) -> None:
-    found = named(name)
-    assert (found is not None) is bool(region)
-    if found is not None:
-        header = json.loads(body(found, "models_manifest.json"))[0]
-        assert f".ecr.{region}.amazonaws.com" in body(found, header["spec_key"]).decode()
+    assert region_of(name) == region
+    if region:
+        header = json.loads(body(Bucket(region), "models_manifest.json"))[0]
+        assert f".ecr.{region}.amazonaws.com" in body(Bucket(region), header["spec_key"]).decode()
 
 
 def test_default_data() -> None:

@@ -1,4 +1,4 @@
-"""SageMaker SDK v2: Image Classification on a record file and on image files, and JumpStart's on folders, as AWS's notebooks do it."""
+"""SageMaker SDK v2: Image Classification on record files and on image files, as AWS's notebooks do it."""
 
 import json
 import struct
@@ -10,8 +10,6 @@ import sagemaker
 from sagemaker import image_uris
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
-from sagemaker.jumpstart.estimator import JumpStartEstimator
-from sagemaker.predictor import Predictor
 from sagemaker.serializers import IdentitySerializer
 
 session = sagemaker.Session()
@@ -104,17 +102,4 @@ for number in range(9):
     body = s3.get_object(Bucket=bucket, Key=f"transformed/{NAMES[number % 3]}/{number}.png.out")["Body"].read()
     assert int(np.argmax(json.loads(body)["prediction"])) == number % 3
 
-# JumpStart: a folder per class.
-for number in range(60):
-    put(f"folders/{NAMES[number % 3]}/{number}.png", picture(number % 3, 32))
-model = "tensorflow-ic-imagenet-mobilenet-v2-035-96"
-estimator = JumpStartEstimator(model, role=role, hyperparameters={"epochs": "8", "batch_size": "8", "learning_rate": "0.002"})
-estimator.fit({"training": f"s3://{bucket}/folders/"}, logs=True)
-predictor: Predictor = estimator.deploy()
-for label, name in enumerate(NAMES):
-    answer = predictor.predict(picture(label, 40), {"ContentType": "application/x-image", "Accept": "application/json;verbose"})
-    assert answer["labels"] == sorted(NAMES), answer
-    assert answer["predicted_label"] == name, (name, answer)
-predictor.delete_model()
-predictor.delete_endpoint()
 print("sdk2 images: done")

@@ -63,4 +63,4 @@ class Console:
         self.rate = rate * self._threads / _MILLION
         if done >= self._shown + _STEP or (done >= 100 > self._shown):
             self._shown = done
-            log.plain(f"##### Alpha: {max(alpha, 0.0):.4f}  Progress: {done:.2f}%  Million Words/sec: {self.rate:.2f} #####")
+            log.plain(f"##### Alpha: {max(0.0, alpha):.4f}  Progress: {done:.2f}%  Million Words/sec: {self.rate:.2f} #####")

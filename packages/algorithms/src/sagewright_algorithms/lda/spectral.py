@@ -14,7 +14,7 @@ from sagewright_algorithms.common.matrix import Doubles
 from sagewright_algorithms.lda.documents import Documents, lengths
 
 _EXTRA = 1.25  # topics looked for; those with the largest priors are kept (DG)
-_FULL_MATRIX = 2000
+_FULL_MATRIX = 256
 """Up to so many words the matrix of second moments is made."""
 _SHORTEST = 3
 """Words that a document needs to tell of third moments."""

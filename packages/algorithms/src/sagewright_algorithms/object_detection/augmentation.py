@@ -1,7 +1,7 @@
 """What training does to an image so that no two passes see the same: a wider or narrower view, a mirror, other colours.
 
-The samplers are those of SSD (section 2.2, "Data augmentation"), their limits those of MXNet's example but for the largest
-margin: objects that shrink to a quarter, as its do, leave a network that starts from nothing little to learn from.
+The samplers are those of SSD (section 2.2, "Data augmentation"). They are used less often than in MXNet's example, and objects
+do not shrink to a quarter: its networks know ImageNet, ours start from nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.vision.image import Picture
 
-_MARGIN_PROBABILITY, _LARGEST_MARGIN = 0.5, 2.0
-_CROP_PROBABILITY = 5 / 6
+_MARGIN_PROBABILITY, _LARGEST_MARGIN = 1 / 3, 2.0
+_CROP_PROBABILITY = 1 / 2
 _OVERLAPS = (0.1, 0.3, 0.5, 0.7, 0.9)
 _TRIALS = 25
 _SMALLEST_CROP = 0.3

@@ -114,6 +114,7 @@ class Training:
         self._segmenter.load_state_dict(state["segmenter"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._best = state["best"]
+        torch.set_rng_state(state["random"])
         if self._settings.stopping is not None:
             self._settings.stopping.best, self._settings.stopping.waited = state["stopping"]
         log.info(f"Resuming training from the checkpoint after {epochs} epochs")
@@ -127,6 +128,7 @@ class Training:
             "best": self._best,
             "stopping": (stopping.best, stopping.waited) if stopping is not None else (None, 0),
             "stopped": stopped,
+            "random": torch.get_rng_state(),  # of the dropouts
         }
 
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from sagewright.compute import dialler, launch, limits, links, namespaces, records, relay
+from sagewright.compute import dialler, launch, limits, namespaces, records, relay
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.uplink import Uplink
 
@@ -171,8 +171,8 @@ class _Child:
             namespaces.die_with_parent(parent)
             if os.read(self._go, 1) != b"g":
                 os._exit(1)
-            if self._uplink is not None:
-                self._join_peers(self._uplink)
+            if self._uplink is not None:  # bubblewrap is not asked for a network then: it finds this one
+                self._uplink.enter(self._request["peers"]["place"])
             steps, scratch = self._request["root"], self._request["scratch"]
             if self._request["user"] is not None:
                 steps, scratch = self._leave_root(steps, scratch)
@@ -181,13 +181,6 @@ class _Child:
             self._execute(steps, scratch)
         except OSError as error:
             launch.fail(f"bwrap: {error.strerror or error}")
-
-    def _join_peers(self, uplink: Uplink) -> None:
-        """bubblewrap finds the network made: its own would be empty until somebody could reach into it."""
-        uplink.enter_user()
-        namespaces.unshare(namespaces.CLONE_NEWNET)
-        links.up("lo")
-        uplink.plug(self._request["peers"]["address"], self._request["peers"]["mask"])
 
     def _leave_root(self, steps: list[list[str]], scratch: str) -> tuple[list[list[str]], str]:
         sources = [scratch, *(source for kind, source, _ in steps if kind in ("read", "write", "device"))]

@@ -19,7 +19,7 @@ from sagewright.compute import cgroups, host
 from sagewright.compute.fake import Fake
 from sagewright.compute.host import Host
 from sagewright.compute.process import Process
-from sagewright.compute.runtime import InstanceSpec, Runtime
+from sagewright.compute.runtime import InstanceSpec, Peers, Runtime
 from sagewright.compute.sandbox import Sandbox
 from sagewright.compute.supervised import Supervised, find_bubblewrap
 from sagewright.compute.zygote import Zygote
@@ -56,15 +56,16 @@ def choose(setting: str, host: Host) -> Runtime:
 
 def survey() -> tuple[Capability, ...]:
     """Everything at once; takes some tenths of a second, for it starts containers."""
-    return (_namespaces(), _bubblewrap(), _cgroups(), _fuse(), _engine(), _gpu())
+    return (_namespaces(), _bubblewrap(), _networks(), _cgroups(), _fuse(), _engine(), _gpu())
 
 
-def trial(driver: Callable[[Host], Supervised]) -> str:
-    """Runs a container that does nothing; returns why that failed, or ""."""
+def trial(driver: Callable[[Host], Supervised], alone: bool = True) -> str:
+    """Runs a container that does nothing, ``alone`` or in a network that others could share; returns why that failed, or ""."""
     with tempfile.TemporaryDirectory(prefix="sagewright-") as place:
         folder = Path(place)
         runtime = driver(Host(folder / "run", (folder,)))
-        spec = InstanceSpec("probe", "python", (sys.executable, "-c", "pass"), folder / "job", folder / "ml")
+        peers = None if alone else Peers(folder / "network", ("algo-1",))
+        spec = InstanceSpec("probe", "python", (sys.executable, "-c", "pass"), folder / "job", folder / "ml", peers=peers)
         spec.ml.mkdir()
         try:
             runtime.start(spec)
@@ -73,6 +74,7 @@ def trial(driver: Callable[[Host], Supervised]) -> str:
             return str(error)
         finally:
             runtime.remove(spec.folder)
+            runtime.remove(folder / "network")
 
 
 def _outcome(runtime: Supervised, folder: Path) -> str:
@@ -104,6 +106,15 @@ def _bubblewrap() -> Capability:
         return Capability("bubblewrap", False, "not installed", "Install it (apt install bubblewrap), or do without.")
     problem = trial(lambda host: Sandbox(host, program))
     return Capability("bubblewrap", not problem, problem or program, "See namespaces." if problem else "")
+
+
+def _networks() -> Capability:
+    """With whichever sandbox works: what the kernel has to offer is the same for both."""
+    sandbox = _without_bubblewrap if not trial(_without_bubblewrap) else Sandbox
+    problem = trial(sandbox, alone=False)
+    remedy = "Load the kernel modules bridge and veth; else see namespaces. Jobs of one instance do without."
+    detail = problem or "each instance of a job has one, joined by a bridge"
+    return Capability("instance networks", not problem, detail, remedy if problem else "")
 
 
 def _cgroups() -> Capability:

@@ -30,22 +30,22 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 def start(request: launch.Request, group: Cgroup | None, stdout: int, entry: launch.Entry | None) -> launch.Container:
     """The launcher; see launch.py."""
+    isolated = request["network"] == "isolated"
+    helper, way_out = relay.spawn(_address(request)) if isolated and request["way_out"] else (None, None)
     uplink = Uplink(Path(request["peers"]["folder"])) if request["peers"] else None
+    if uplink is not None:
+        uplink.enter(request["peers"]["place"])  # we, too: who is nested deeper may not
     if request["user"] is None:
-        if uplink is not None:
-            uplink.enter_user()
         own = (os.geteuid(), os.getegid())
         namespaces.unshare(namespaces.CLONE_NEWUSER)
         namespaces.map_user("self", 0, own)
-    isolated = request["network"] == "isolated"
     listener = sockets.listen(Path(request["folder"]) / dialler.DIAL_SOCKET) if isolated else None
-    helper, way_out = relay.spawn(_address(request)) if isolated and request["way_out"] else (None, None)
     namespaces.unshare(namespaces.CLONE_NEWPID)  # for our next child
     ours, theirs = socket.socketpair()
     init = os.fork()
     if init == 0:
         ours.close()
-        _Init(request, theirs, group, listener, way_out, uplink).run(stdout, entry)
+        _Init(request, theirs, group, listener, way_out).run(stdout, entry)
     for descriptor in (theirs, listener, way_out):
         if descriptor is not None:
             descriptor.close()
@@ -101,14 +101,12 @@ class _Init:
         group: Cgroup | None,
         listener: socket.socket | None,
         way_out: socket.socket | None,
-        uplink: Uplink | None,
     ) -> None:
         self._request = request
         self._channel = channel
         self._group = group
         self._listener = listener
         self._way_out = way_out
-        self._uplink = uplink
 
     def run(self, stdout: int, entry: launch.Entry | None) -> NoReturn:
         try:
@@ -133,12 +131,11 @@ class _Init:
         _bury_and_dial(user, listener)
 
     def _isolate(self) -> None:
-        namespaces.unshare(_NAMESPACES | (0 if self._listener is None else namespaces.CLONE_NEWNET))
+        own_network = self._listener is not None and not self._request["peers"]
+        namespaces.unshare(_NAMESPACES | (namespaces.CLONE_NEWNET if own_network else 0))
         socket.sethostname(self._request["hostname"])
-        if self._listener is not None:
+        if own_network:
             links.up("lo")
-        if self._uplink is not None:
-            self._uplink.plug(self._request["peers"]["address"], self._request["peers"]["mask"])
         if self._way_out is not None:
             relay.give(self._way_out, self._request["way_out"][1])
             self._way_out.close()

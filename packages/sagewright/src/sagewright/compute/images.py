@@ -101,7 +101,8 @@ class _Environment(NamedTuple):
 _TOOLKIT = ("sagewright_container.__main__",)
 
 # What a zygote holds in memory all the time: the built-in XGBoost trains without pandas, scikit-learn or SciPy (110 MB less).
-# torch._dynamo is otherwise imported by the first optimizer step, which costs a second.
+# torch._dynamo is otherwise imported by the first optimizer step, which costs a second. sagewright_algorithms.common comes before
+# torch: it tells OpenMP's threads not to spin while they wait, which is read when torch is loaded.
 _ENVIRONMENTS = {
     "python": _Environment(("sagewright_container",), _TOOLKIT),
     "xgboost": _Environment(
@@ -127,11 +128,15 @@ _ENVIRONMENTS = {
         ("sagewright_container", "sklearn"),
         (*_TOOLKIT, "numpy", "pandas", "scipy.sparse", "sklearn.ensemble", "sklearn.linear_model", "sklearn.model_selection"),
     ),
-    "pytorch": _Environment(("sagewright_container", "torch"), (*_TOOLKIT, "numpy", "torch", "torch._dynamo")),
+    "pytorch": _Environment(
+        ("sagewright_container", "torch"),
+        (*_TOOLKIT, "sagewright_algorithms.common", "numpy", "torch", "torch._dynamo", "torch.optim"),
+    ),
     "huggingface": _Environment(
         ("sagewright_container", "torch", "transformers"),
         (
             *_TOOLKIT,
+            "sagewright_algorithms.common",
             "torch",
             "torch._dynamo",
             "torch.optim",

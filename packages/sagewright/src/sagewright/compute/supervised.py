@@ -106,7 +106,7 @@ class Supervised:
 
     def _network(self, peers: Peers | None) -> contextlib.AbstractContextManager[object]:
         """Keeps the network of a container's peers from going while it is started."""
-        return contextlib.nullcontext() if peers is None else contextlib.closing(_uplink(peers.folder))
+        return contextlib.nullcontext() if peers is None else contextlib.closing(_uplink(peers))
 
     def _request(self, spec: InstanceSpec, launcher: str, **more: Any) -> dict[str, Any]:
         """The shim's request for this container (launch.Request)."""
@@ -126,7 +126,7 @@ class Supervised:
             "python": sys.executable,
             "network": spec.network,
             "way_out": None if spec.way_out is None else list(spec.way_out),
-            "peers": None if spec.peers is None else _peers(spec.peers, spec.hostname),
+            "peers": None if spec.peers is None else _request_peers(spec.peers, spec.hostname),
             "limits": {name: getattr(spec.limits, name) for name in ("cpus", "memory", "disk", "processes")},
             "launcher": launcher,
             "user": None if user is None else list(user),
@@ -177,28 +177,28 @@ def _run_program(module: str, request: dict[str, Any]) -> None:
     check_answer(done.stdout, done.stderr.decode(errors="replace"))
 
 
-def _uplink(folder: Path) -> Uplink:
-    """A connection to the switch of this run folder, which is started when there is none. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _uplink(peers: Peers) -> Uplink:
+    """A connection to the switch of this network, which is started when there is none. Raises OSError."""
+    peers.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    addresses = [address for address, _ in _addresses(peers)]
     deadline = time.monotonic() + _SWITCH_PATIENCE
     while True:
         try:
-            return Uplink(folder)
+            return Uplink(peers.folder)
         except (FileNotFoundError, ConnectionError):
             if time.monotonic() > deadline:
                 raise
-        _run_program("switch", {"folder": str(folder)})
+        _run_program("switch", {"folder": str(peers.folder), "addresses": addresses, "mask": str(_PEERS.netmask)})
 
 
-def _peers(peers: Peers, hostname: str) -> dict[str, Any]:
+def _request_peers(peers: Peers, hostname: str) -> dict[str, Any]:
     """What a container is told of its network (launch.Request)."""
-    addresses = {name: str(_PEERS[index + 1]) for index, name in enumerate(peers.hosts)}
-    return {
-        "folder": str(peers.folder),
-        "address": addresses[hostname],
-        "mask": str(_PEERS.netmask),
-        "hosts": [[address, name] for name, address in addresses.items()],
-    }
+    return {"folder": str(peers.folder), "place": peers.hosts.index(hostname), "hosts": _addresses(peers)}
+
+
+def _addresses(peers: Peers) -> list[tuple[str, str]]:
+    """The address and name of each host."""
+    return [(str(_PEERS[place + 1]), name) for place, name in enumerate(peers.hosts)]
 
 
 def check_answer(answer: bytes, complaint: str = "") -> None:

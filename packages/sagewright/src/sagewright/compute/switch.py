@@ -1,13 +1,13 @@
-"""Holds the network that the containers of one job share: a bridge in a network namespace of its own, a port for each of them.
+"""Holds the network that the containers of one job share: a network namespace for each, joined by a bridge in one of its own.
 
 A program in a session of its own, like a shim: request on standard input, answer on standard output. Its run folder holds its
 record (started.json, so that it is found and ended like a container), a lock and the socket by which uplink.py speaks to it.
 It lives as long as somebody holds a connection: the driver while it starts a container, then that container's shim. So it
 survives the server, and nothing of it is left when the last container has ended, whether there is a server or not.
 
-Nothing is made in the host's own network: the bridge's namespace hangs on this process, and a pair of interfaces goes with the
-namespace of either end. An ordinary user's switch has a user namespace, in which those of its containers are nested: only so
-has it the right to reach into their networks. Standard library only.
+All namespaces are made before the first container starts: who calls a peer that does not run yet, or not any more, is refused
+at once instead of waiting for an address that nobody has. Nothing is made in the host's own network. An ordinary user's switch
+makes a user namespace, too, in which its containers have to nest to enter their networks. Standard library only.
 """
 
 from __future__ import annotations
@@ -27,20 +27,27 @@ from typing import Any
 from sagewright.compute import links, namespaces, records, sockets
 
 SOCKET = "switch.sock"
-INTERFACE = "eth0"
-"""What a container calls its end."""
-ROOT, NESTED = b"r", b"n"
-"""Greetings; the second comes with a descriptor of the user namespace in which to nest."""
+HELLO = b"h"
+"""The greeting; an ordinary user's comes with a descriptor of the user namespace in which to nest."""
+NETWORK = b"n"
+"""Comes with the descriptor of the network namespace that was asked for by its place (two bytes, little-endian)."""
 
-_BRIDGE = "bridge"
+_BRIDGE, _INTERFACE = "bridge", "eth0"
 _LOG = "switch.log"
 _PATIENCE = 20.0  # seconds that whoever had us started has to connect
-_UNKNOWN_KIND = "several instances need a network of their own, and this kernel offers no bridge or veth interfaces"
+_REFUSALS = {
+    errno.EPERM: "several instances need a network of their own, and this machine does not let us make one",
+    errno.EACCES: "several instances need a network of their own, and this machine does not let us make one",
+    errno.EINVAL: "several instances need a network of their own, and this kernel has no network namespaces",
+    errno.EOPNOTSUPP: "several instances need a network of their own, and this kernel has no bridge or veth interfaces",
+}
+"""What would not be otherwise later; anything else may."""
 
 
 def main() -> None:
-    """Reads {"folder"}; answers {"ok": true} once it serves, or when another switch does, or {"errno", "text"}."""
-    folder = Path(json.load(sys.stdin)["folder"])
+    """Reads {"folder", "addresses", "mask"}; answers {"ok": true} once it or another switch serves, or {"errno", "text"}."""
+    request = json.load(sys.stdin)
+    folder = Path(request["folder"])
     if os.fork():
         os._exit(0)  # the driver waits for this process only
     os.setsid()
@@ -50,7 +57,7 @@ def main() -> None:
         _answer(answer, {"ok": True})
         return
     try:
-        nested = _dig()
+        user, networks = _dig(request["addresses"], request["mask"])
         listener = sockets.listen(folder / SOCKET)
     except OSError as error:
         _answer(answer, {"errno": error.errno, "text": error.strerror or str(error)})
@@ -58,7 +65,7 @@ def main() -> None:
     _record(folder)
     _answer(answer, {"ok": True})
     try:
-        _Switch(listener, nested).serve()
+        _Switch(listener, user, networks).serve()
     finally:
         for name in (SOCKET, records.STARTED):
             (folder / name).unlink(missing_ok=True)
@@ -82,19 +89,43 @@ def _lock(folder: Path) -> int | None:
     return descriptor
 
 
-def _dig() -> bool:
-    """Moves into a network namespace with a bridge; returns whether a user namespace came with it. Raises OSError."""
+def _dig(addresses: list[str], mask: str) -> tuple[int | None, list[int]]:
+    """Moves into a network namespace with a bridge; descriptors of the user namespace that came with it, and of the containers'.
+
+    Raises OSError: EOPNOTSUPP in words for what this machine will never do.
+    """
     user, group = os.geteuid(), os.getegid()
-    namespaces.unshare(namespaces.CLONE_NEWNET | (namespaces.CLONE_NEWUSER if user else 0))
-    if user:
-        namespaces.map_user("self", 0, (user, group))
     try:
+        namespaces.unshare(namespaces.CLONE_NEWNET | (namespaces.CLONE_NEWUSER if user else 0))
+        if user:
+            namespaces.map_user("self", 0, (user, group))
         links.add_bridge(_BRIDGE)
+        networks = [_network(number, address, mask) for number, address in enumerate(addresses)]
     except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            raise OSError(errno.EOPNOTSUPP, _UNKNOWN_KIND) from error
+        if error.errno in _REFUSALS:
+            raise OSError(errno.EOPNOTSUPP, _REFUSALS[error.errno]) from error
         raise
-    return bool(user)
+    return _own("user") if user else None, networks
+
+
+def _network(number: int, address: str, mask: str) -> int:
+    """Makes a network namespace with an address on our bridge; its descriptor. Raises OSError."""
+    ours = _own("net")
+    namespaces.unshare(namespaces.CLONE_NEWNET)
+    theirs = _own("net")
+    links.up("lo")
+    namespaces.enter(ours, namespaces.CLONE_NEWNET)
+    links.add_port(_BRIDGE, f"port{number}", _INTERFACE, theirs)
+    namespaces.enter(theirs, namespaces.CLONE_NEWNET)
+    links.address(_INTERFACE, address, mask)
+    links.up(_INTERFACE)
+    namespaces.enter(ours, namespaces.CLONE_NEWNET)
+    os.close(ours)
+    return theirs
+
+
+def _own(kind: str) -> int:
+    return os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _record(folder: Path) -> None:
@@ -120,13 +151,13 @@ def _answer(descriptor: int, document: dict[str, Any]) -> None:
 
 
 class _Switch:
-    """Greets whoever connects, and gives a port to whoever sends its network namespace."""
+    """Greets whoever connects, and gives the network namespaces to those who ask for them."""
 
-    def __init__(self, listener: socket.socket, nested: bool) -> None:
+    def __init__(self, listener: socket.socket, user: int | None, networks: list[int]) -> None:
         self._listener = listener
-        self._user = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC) if nested else None
+        self._greeting = [] if user is None else [user]
+        self._networks = networks
         self._members: dict[int, socket.socket] = {}
-        self._ports = 0
         self._poll = select.poll()
         self._poll.register(listener, select.POLLIN)
 
@@ -144,10 +175,7 @@ class _Switch:
     def _greet(self) -> None:
         member, _ = self._listener.accept()
         try:
-            if self._user is None:
-                member.sendall(ROOT)
-            else:
-                socket.send_fds(member, [NESTED], [self._user])
+            socket.send_fds(member, [HELLO], self._greeting)
         except OSError:  # whoever knocked has left
             member.close()
             return
@@ -156,27 +184,15 @@ class _Switch:
 
     def _hear(self, member: socket.socket) -> None:
         try:
-            word, descriptors, _, _ = socket.recv_fds(member, 1, 1)
-            if word and descriptors:
-                member.sendall(bytes([self._plug(descriptors[0])]))
+            words = member.recv(2)
+            if len(words) == 2:
+                socket.send_fds(member, [NETWORK], [self._networks[int.from_bytes(words, "little")]])
                 return
         except OSError as error:
             print(f"a container left: {error}", file=sys.stderr, flush=True)
         self._poll.unregister(member)
         del self._members[member.fileno()]
         member.close()
-
-    def _plug(self, network: int) -> int:
-        """Gives the network namespace of a descriptor an interface on our bridge; 0 or an errno."""
-        self._ports += 1
-        try:
-            links.add_port(_BRIDGE, f"port{self._ports}", INTERFACE, network)
-        except OSError as error:
-            print(f"port {self._ports}: {error}", file=sys.stderr, flush=True)
-            return error.errno or errno.EIO
-        finally:
-            os.close(network)
-        return 0
 
 
 if __name__ == "__main__":

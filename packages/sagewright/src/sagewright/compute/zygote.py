@@ -77,7 +77,7 @@ class Zygote(Supervised):
             _log.warning("zygote %s could not start %s (%s); the sandbox does it", spec.image, spec.key, error)
             self._fallback.start(spec)
 
-    def _server(self, image: str, python: str) -> _Server:
+    def _server(self, image: str, python: str = sys.executable) -> _Server:
         with self._lock:
             if (image, python) not in self._servers:
                 self._servers[image, python] = _Server(self._host.run / "zygotes", image, python, self._preload(image))
@@ -107,7 +107,17 @@ class _Server:
         self._lock = threading.Lock()
 
     def ask(self, request: bytes) -> bytes:
-        """Has a container started; the shim's answer. Raises OSError when the zygote cannot be started or reached."""
+        """Has a container started; the shim's answer. Raises OSError when the zygote cannot be started or reached.
+
+        One that dies while it is asked is asked again: a second shim for the same container would stop at the first one's lock.
+        """
+        try:
+            return self._exchange(request)
+        except (ConnectionResetError, BrokenPipeError):
+            self.stop()
+            return self._exchange(request)
+
+    def _exchange(self, request: bytes) -> bytes:
         with self._connected() as stream:
             stream.sendall(len(request).to_bytes(4, "little") + request)
             with stream.makefile("rb") as answer:

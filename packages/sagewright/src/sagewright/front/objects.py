@@ -33,10 +33,9 @@ class ObjectStore:
 
     async def handle(self, call: S3Call) -> Answer:
         """Answers one proven S3 request. Raises Fault."""
-        target = S3Target.of(call.request)
-        bucket = self._published.find(target)
-        if bucket is not None:
-            return await self._published.answer(bucket, target, call.request, call.caller.region)
+        published = await self._published.answer(S3Target.of(call.request), call.request, call.caller.region)
+        if published is not None:
+            return published
         content = await self._published.copied(call.request.headers)
         if content is not None:
             return await self._copy(call, content)

@@ -5,6 +5,7 @@ Objects are made from the manifests of the algorithms when they are read; no S3 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -47,36 +48,41 @@ class Published:
     def __init__(self, pretrained: Pretrained) -> None:
         self._pretrained = pretrained
 
-    def find(self, target: S3Target) -> Bucket | None:
-        """The bucket that a request is about, None when it is not one of these."""
-        return jumpstart.named(target.bucket)
+    async def answer(self, target: S3Target, request: Request, region: str) -> Response | None:
+        """GetObject, HeadObject, ListObjects (both), HeadBucket and GetBucketLocation; None when the bucket is not one of these.
 
-    async def answer(self, bucket: Bucket, target: S3Target, request: Request, region: str) -> Response:
-        """GetObject, HeadObject, ListObjects (both), HeadBucket and GetBucketLocation. Raises Fault for anything else."""
+        Raises Fault for anything else.
+        """
+        place = jumpstart.region_of(target.bucket)
+        if not place:
+            return None
         if request.method not in ("GET", "HEAD") or "x-amz-expected-bucket-owner" in request.headers:
             raise Fault("AccessDenied", "Access Denied", 403)
         if target.key:
-            return _object(await self._existing(bucket, target.key.decode("utf-8", "replace")), request)
+            return _object(await self._existing(place, target.key.decode("utf-8", "replace")), request)
         if request.method == "HEAD":
             return Response(200, [("x-amz-bucket-region", region)])
         if target.has("location"):
             return Response(200, list(_XML), location_document(region))
         if any(name not in _LISTING for name, _ in target.query):
             raise Fault("AccessDenied", "Access Denied", 403)
-        return Response(200, list(_XML), _listing(bucket, target.bucket, dict(target.query)))
+        listing = await asyncio.to_thread(_listing, place, target.bucket, dict(target.query))
+        return Response(200, list(_XML), listing)
 
     async def copied(self, headers: Mapping[str, str]) -> Content | None:
         """What CopyObject wants to copy out of such a bucket; None when it copies something else. Raises Fault."""
         path = unquote(headers.get("x-amz-copy-source", "").partition("?")[0]).removeprefix("/")
         name, _, key = path.partition("/")
-        found = jumpstart.named(name)
-        return None if found is None else await self._existing(found, key)
+        place = jumpstart.region_of(name)
+        return await self._existing(place, key) if place else None
 
     async def close(self) -> None:
         """Ends what is being made."""
         await self._pretrained.close()
 
-    async def _existing(self, bucket: Bucket, key: str) -> Content:
+    async def _existing(self, place: str, key: str) -> Content:
+        """In a thread, because the first look at a region's bucket makes its table of contents (0.1 s)."""
+        bucket = await asyncio.to_thread(jumpstart.of, place)
         offer = bucket.trained(key)
         try:
             content = Content(await self._pretrained.archive(offer), _ARCHIVE) if offer is not None else bucket.get(key)
@@ -121,8 +127,9 @@ def _span(first: str, last: str, size: int) -> tuple[int, int]:
     return start, end
 
 
-def _listing(bucket: Bucket, name: str, query: Mapping[str, str]) -> bytes:
+def _listing(place: str, name: str, query: Mapping[str, str]) -> bytes:
     """ListObjectsV2, or ListObjects without ``list-type=2``. Keys are plain ASCII, so ``encoding-type`` changes nothing."""
+    bucket = jumpstart.of(place)
     newer = query.get("list-type") == "2"
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     after = query.get("continuation-token", query.get("start-after", "")) if newer else query.get("marker", "")

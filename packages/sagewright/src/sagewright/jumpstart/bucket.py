@@ -77,10 +77,10 @@ def bucket_name(region: str) -> str:
     return f"{_PREFIX}{region}"
 
 
-def named(bucket: str) -> Bucket | None:
-    """The bucket of this name; None when it is not JumpStart's."""
+def region_of(bucket: str) -> str:
+    """Whose bucket of this name is; "" when it is not JumpStart's."""
     match = _NAME.fullmatch(bucket)
-    return of(match[1]) if match else None
+    return match[1] if match else ""
 
 
 @lru_cache(64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,8 @@ _EVERY = 5
 Table = list[list[str]]
 
 
-def files(name: str) -> dict[str, bytes]:
+@cache
+def files(name: str) -> Mapping[str, bytes]:
     """By path below the data set's folder; none when there is no such data set here."""
     folder = _folder()
     if folder is None or name not in _READERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from sagewright.compute.environments import toolkit
 from sagewright.compute.environments.build import BuildError, builds, interpreter, is_built
 from sagewright.compute.environments.definition import DEFINITIONS, Definition, names
 
+_log = logging.getLogger(__name__)
 _SOURCE = str(Path(__file__).parents[3])
 _BUILDER = f"import sys; sys.path.insert(0, {_SOURCE!r}); from sagewright.compute.environments.builder import main; main()"
 
@@ -77,6 +79,7 @@ class Environments:
         return found
 
     async def _build(self, name: str) -> None:
+        _log.info("building the environment %s", name)
         command = [sys.executable, "-c", _BUILDER, str(self._root), str(self._definitions), name]
         builder = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, start_new_session=True

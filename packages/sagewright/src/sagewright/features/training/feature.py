@@ -21,6 +21,7 @@ from sagewright.features.training.intake import Intake
 from sagewright.features.training.kinds import QUIRKS
 from sagewright.features.training.launch import Launch
 from sagewright.features.training.operations import TrainingOperations
+from sagewright.features.training.usage import Usage
 from sagewright.features.training.watch import Watch
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.errands import Errands
@@ -71,7 +72,7 @@ class Training:
             Errands(wake, (TransferError,)),
             Intake(objects, jobs, environments),
             Launch(runtime, jobs, here, endpoint_url, keyring, store.clock, environments),
-            Watch(store, runtime, objects, Scraper(), jobs, here),
+            Watch(store, runtime.caution, objects, Scraper(), jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )
         return cls(controller, objects, hold_describe)

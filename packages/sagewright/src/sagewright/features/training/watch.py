@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagewright.base.world import World
-from sagewright.compute.placement import Machine, limits, notice
-from sagewright.compute.runtime import Limits, Runtime, Stats
+from sagewright.compute.placement import notice
 from sagewright.features.training.folder import JobFolder, job_folder
 from sagewright.features.training.instances import JobInstance, instances
 from sagewright.features.training.synchronised import synchronised
+from sagewright.features.training.usage import NAMESPACE, Usage
 from sagewright.objects import checkpoints
 from sagewright.objects.s3 import Objects
 from sagewright.signals import logs, metrics, tail
@@ -22,9 +21,8 @@ from sagewright.signals.scrape import Found, Scraper
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 
-GROUP = "/aws/sagemaker/TrainingJobs"
+GROUP = NAMESPACE
 """Log group and metric namespace have the same name (DG logging-cloudwatch, monitoring-cloudwatch)."""
-SAMPLE_SECONDS = 15.0
 PUSH_SECONDS = 5.0
 """Between two pushes of checkpoints."""
 SETTLED_SECONDS = 1.0
@@ -33,22 +31,23 @@ SETTLED_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Watch:
-    """``samples`` remembers the CPU seconds of the last look, ``pushed`` the time of the last push, both by run folder."""
+    """``caution`` is the runtime's. ``pushed`` remembers the time of the last push, ``opened`` whose log streams there are: by job folder."""
 
     store: Store
-    runtime: Runtime
+    caution: str
     objects: Objects
     scraper: Scraper
     jobs: Path
-    machine: Machine
-    samples: dict[Path, tuple[float, Stats]] = field(default_factory=dict)
+    usage: Usage
     pushed: dict[Path, float] = field(default_factory=dict)
+    opened: set[Path] = field(default_factory=set)
 
     async def look(self, resource: Resource) -> None:
         """What is new in the logs since the last look, and what the containers use."""
+        await self._open_streams(resource)
         for instance in _instances(resource):
             await tail.follow(self.store, self._source(resource, instance))
-            await self._measure(resource, instance)
+            await self.usage.measure(resource, instance)
 
     async def synchronise(self, resource: Resource) -> None:
         """Stores checkpoints now and then; a file that is still being written waits. Raises ConnectionError, TransferError."""
@@ -60,6 +59,7 @@ class Watch:
 
     async def look_last(self, resource: Resource) -> None:
         """Everything that is left once the containers have ended."""
+        await self._open_streams(resource)
         for instance in _instances(resource):
             await tail.follow(self.store, self._source(resource, instance), ended=True)
         await self._push(resource, float("inf"))
@@ -77,15 +77,28 @@ class Watch:
     async def forget(self, resource: Resource) -> None:
         """Drops what was remembered of a job that is over."""
         self.pushed.pop(job_folder(self.jobs, resource), None)
-        for folder in JobFolder.all(self.jobs, resource):
-            self.samples.pop(folder.run, None)
+        self.opened.discard(job_folder(self.jobs, resource))
+        self.usage.forget(resource)
         if "Stream" in resource.status.get("Run", {}):
             sources = [self._source(resource, instance) for instance in _instances(resource)]
             await self.store.write(lambda transaction: _forget(transaction, sources))
 
+    async def _open_streams(self, resource: Resource) -> None:
+        """SDK v3 shows no line before there are as many streams as instances: one that is silent has its stream, too."""
+        folder, found, now = job_folder(self.jobs, resource), _instances(resource), int(self.store.clock.now() * 1000)
+        if len(found) == 1 or folder in self.opened:
+            return
+
+        def work(transaction: Transaction) -> None:
+            for instance in found:
+                logs.create_stream(transaction, resource.world, GROUP, _stream(resource, instance), now)
+
+        await self.store.write(work)
+        self.opened.add(folder)
+
     def _source(self, resource: Resource, instance: JobInstance) -> tail.Source:
         definitions, stream = definitions_of(resource), _stream(resource, instance)
-        texts = (notice(instance.instance_type), self.runtime.caution)
+        texts = (notice(instance.instance_type), self.caution)
 
         async def digest(events: Sequence[Event], note: Document) -> tail.Digest:
             wanted = [item for item in definitions if item["Name"] not in note.get("Slow", ())]
@@ -106,21 +119,6 @@ class Watch:
         for name, part in synchronised(resource.spec).items():
             for folder in JobFolder.all(self.jobs, resource) if part.uri else ():
                 await checkpoints.push(self.objects, part.uri, folder.ml, part.below, folder.ledger(name), before)
-
-    async def _measure(self, resource: Resource, instance: JobInstance) -> None:
-        folder, now = JobFolder.of(self.jobs, resource, instance.host).run, self.store.clock.now()
-        then, before = self.samples.get(folder, (0.0, None))
-        if now - then < SAMPLE_SECONDS:
-            return
-        try:
-            stats = await asyncio.to_thread(self.runtime.stats, folder)
-        except OSError:
-            return  # it has just ended
-        self.samples[folder] = (now, stats)
-        if before is not None:
-            volume = resource.spec["ResourceConfig"].get("VolumeSizeInGB", 0)
-            points = _utilisation(limits(instance.instance_type, volume, self.machine), before, stats, now - then)
-            await self.store.write(lambda transaction: _put_utilisation(transaction, resource, instance, points, now))
 
 
 def definitions_of(resource: Resource) -> list[dict[str, str]]:
@@ -175,21 +173,3 @@ def _complain(transaction: Transaction, world: World, stream: str, events: Seque
     ]
     if lines:
         logs.append(transaction, world, GROUP, stream, [Event(events[-1].timestamp, line) for line in lines])
-
-
-def _utilisation(limit: Limits, before: Stats, stats: Stats, seconds: float) -> dict[str, float]:
-    """DG monitoring-cloudwatch: CPU in percent of a core, summed over cores; memory and disk in percent of what there is."""
-    found = {"CPUUtilization": max(0.0, stats.cpu - before.cpu) / seconds * 100}
-    if limit.memory:
-        found["MemoryUtilization"] = stats.memory / limit.memory * 100
-    if limit.disk:
-        found["DiskUtilization"] = stats.disk / limit.disk * 100
-    return found
-
-
-def _put_utilisation(
-    transaction: Transaction, resource: Resource, instance: JobInstance, points: dict[str, float], now: float
-) -> None:
-    for name, value in points.items():
-        point = Point(now, 1, value, value, value, "Percent")
-        metrics.put(transaction, resource.world, GROUP, name, {"Host": f"{resource.name}/{instance.host}"}, [point])

@@ -1,0 +1,67 @@
+"""What the containers of a training job use, as CloudWatch's instance metrics (DG monitoring-cloudwatch)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sagewright.compute.placement import Machine, limits
+from sagewright.compute.runtime import Limits, Runtime, Stats
+from sagewright.features.training.folder import JobFolder
+from sagewright.features.training.instances import JobInstance
+from sagewright.signals import metrics
+from sagewright.signals.metrics import Point
+from sagewright.store.database import Store, Transaction
+from sagewright.store.rows import Resource
+
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
+SAMPLE_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class Usage:
+    """``samples`` remembers when each container was measured last, and what it had used by then; by run folder."""
+
+    store: Store
+    runtime: Runtime
+    jobs: Path
+    machine: Machine
+    samples: dict[Path, tuple[float, Stats]] = field(default_factory=dict)
+
+    async def measure(self, resource: Resource, instance: JobInstance) -> None:
+        """Looks now and then, and writes down the use since the last look."""
+        folder, now = JobFolder.of(self.jobs, resource, instance.host).run, self.store.clock.now()
+        then, before = self.samples.get(folder, (0.0, None))
+        if now - then < SAMPLE_SECONDS:
+            return
+        try:
+            stats = await asyncio.to_thread(self.runtime.stats, folder)
+        except OSError:
+            return  # it has just ended
+        self.samples[folder] = (now, stats)
+        if before is not None:
+            volume = resource.spec["ResourceConfig"].get("VolumeSizeInGB", 0)
+            points = _utilisation(limits(instance.instance_type, volume, self.machine), before, stats, now - then)
+            await self.store.write(lambda transaction: _put(transaction, resource, instance, points, now))
+
+    def forget(self, resource: Resource) -> None:
+        """Drops what was remembered of a job that is over."""
+        for folder in JobFolder.all(self.jobs, resource):
+            self.samples.pop(folder.run, None)
+
+
+def _utilisation(limit: Limits, before: Stats, stats: Stats, seconds: float) -> dict[str, float]:
+    """CPU in percent of a core, summed over cores; memory and disk in percent of what there is."""
+    found = {"CPUUtilization": max(0.0, stats.cpu - before.cpu) / seconds * 100}
+    if limit.memory:
+        found["MemoryUtilization"] = stats.memory / limit.memory * 100
+    if limit.disk:
+        found["DiskUtilization"] = stats.disk / limit.disk * 100
+    return found
+
+
+def _put(transaction: Transaction, resource: Resource, instance: JobInstance, points: dict[str, float], now: float) -> None:
+    for name, value in points.items():
+        point = Point(now, 1, value, value, value, "Percent")
+        metrics.put(transaction, resource.world, NAMESPACE, name, {"Host": f"{resource.name}/{instance.host}"}, [point])
