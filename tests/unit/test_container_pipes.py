@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from sagewright_algorithms.vision.sources import recorded
 from sagewright_container import feed
 from sagewright_container.layout import Layout
 from sagewright_container.pipes import start
@@ -96,6 +97,20 @@ def test_attributes_follow_one_another(tmp_path: Path, wrapped: bool, expected: 
     records = [[{"File": "image", "Key": "s3://bucket/image"}, {"Text": text}] for text in "10"]
     data = piped(tmp_path, {"image": b"jpeg"}, Records=records, RecordIO=wrapped)
     assert epochs(tmp_path, 1, data) == [expected]
+
+
+def test_vision_algorithms_read_an_augmented_manifest(tmp_path: Path) -> None:
+    """DG image-classification, Train with Augmented Manifest Image Format: ["source-ref", "class"], wrapped."""
+    image = b"\xff\xd8\xff an encoded image"
+    records = [[{"File": "image", "Key": "s3://bucket/image"}, {"Text": text}] for text in "10"]
+    data = piped(tmp_path, {"image": image}, Records=records, RecordIO=True)
+    [content] = epochs(tmp_path, 1, data)
+    (tmp_path / "copy_0").write_bytes(content)
+    source = recorded(tmp_path / "copy", {"TrainingInputMode": "Pipe"})
+    assert [(source[number].image, source[number].annotation) for number in range(len(source))] == [
+        (image, b"1"),
+        (image, b"0"),
+    ]
 
 
 def test_each_epoch_is_shuffled_anew_and_every_run_alike(tmp_path: Path) -> None:

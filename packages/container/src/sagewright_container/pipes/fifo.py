@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from fcntl import F_SETPIPE_SZ, fcntl
+from fcntl import fcntl
 from pathlib import Path
 from typing import BinaryIO
 
 from sagewright_container.layout import Layout
 
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which the module fcntl names since Python 3.10
 _CAPACITY = 1 << 20
 """What Linux gives to any user; each piece that is written wakes the reader once."""
 
@@ -25,7 +26,7 @@ def open_for_writing(layout: Layout, name: str, epoch: int) -> BinaryIO:
     """Waits for the reader. Never makes a plain file where a program has removed its pipe."""
     descriptor = os.open(_path(layout, name, epoch), os.O_WRONLY)
     with suppress(PermissionError):  # the user's pipes hold too much together: this one stays small
-        fcntl(descriptor, F_SETPIPE_SZ, _CAPACITY)
+        fcntl(descriptor, _SET_PIPE_SIZE, _CAPACITY)
     return open(descriptor, "wb", buffering=_CAPACITY)
 
 
