@@ -11,6 +11,7 @@ IMAGE = "462105765813.dkr.ecr.us-east-1.amazonaws.com/sagemaker-rl-ray-container
 
 
 def main() -> None:
+    """Trains and prints the mean reward."""
     session = sagemaker.Session()
     estimator = RLEstimator(
         entry_point="train.py",

@@ -10,6 +10,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 
 
 def main() -> None:
+    """Trains, evaluates and saves the policy."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--environment", default="CartPole-v1")
     parser.add_argument("--steps", type=int, default=60_000)

@@ -100,7 +100,8 @@ def container(name: str, tmp_path: Path) -> Container:
 
 
 def test_every_algorithm_has_a_case() -> None:
-    assert {load(name).algorithm for name in names()} == set(algorithms())
+    """AutoGluon runs in an environment of its own, which takes minutes to build: tests/e2e/test_autogluon.py."""
+    assert {load(name).algorithm for name in names()} == set(algorithms()) - {"autogluon-tabular"}
 
 
 def test_the_log_holds_the_metrics_that_the_manifest_promises(trained: tuple[Container, str]) -> None:
