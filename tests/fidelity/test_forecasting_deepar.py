@@ -40,7 +40,7 @@ def train(root: MlRoot, given: dict[str, str], **channels: list[dict[str, Any]])
     for name, found in channels.items():
         root.write(f"input/data/{name}/{name}.json", lines(found))
     root.configure(given, **dict.fromkeys(channels, "json"))
-    done = root.train(SAGEWRIGHT_ALGORITHM="forecasting-deepar")
+    done = root.train(timeout=600, SAGEWRIGHT_ALGORITHM="forecasting-deepar")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     return done.stdout
 
