@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -73,13 +74,22 @@ def _page(manifest: Manifest) -> str:
 
 
 def _readme(manifest: Manifest) -> str:
-    """The README without its title, one level down only where a heading would clash."""
+    """The README without its title; its links lead to the same files from here."""
     _, _, text = _readme_text(manifest).partition("\n")
-    return text
+
+    def moved(link: re.Match[str]) -> str:
+        target = os.path.relpath(_package(manifest) / link[1], GUIDE)
+        return f"]({target})"
+
+    return re.sub(r"\]\((?!https?:|#)([^)]+)\)", moved, text)
 
 
 def _readme_text(manifest: Manifest) -> str:
-    return (PACKAGES / "sagewright_algorithms" / manifest.algorithm.replace("-", "_") / "README.md").read_text()
+    return (_package(manifest) / "README.md").read_text()
+
+
+def _package(manifest: Manifest) -> Path:
+    return PACKAGES / "sagewright_algorithms" / manifest.algorithm.replace("-", "_")
 
 
 def _measured(manifest: Manifest) -> str:
