@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from sagewright_algorithms.common.cluster import ALONE
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.ranking import roc_auc
 from sagewright_algorithms.linear_learner.losses import chosen
@@ -104,7 +105,7 @@ def test_roc_auc_is_scikit_learns() -> None:
 def test_folded_weights_give_the_same_scores() -> None:
     rows = RANDOM.normal(5, 3, (50, 4)).astype(np.float32)
     labels = RANDOM.normal(100, 20, 50).astype(np.float32)
-    scaling = Scaling.measured(wanted(), rows, labels, np.random.default_rng(0))
+    scaling = Scaling.measured(wanted(), rows, labels, ALONE)
     weights, bias = RANDOM.normal(size=(4, 1)).astype(np.float32), np.array([0.3], np.float32)
     scaled = (scaling.features(rows) @ weights + bias) * labels.std() + labels.mean()
     folded, offset = scaling.folded(weights, bias)
