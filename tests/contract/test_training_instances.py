@@ -16,7 +16,7 @@ from typing import Any
 
 import botocore.exceptions
 import pytest
-from support.training import KMEANS, SKLEARN, XGBOOST, FakeRig, statuses
+from support.training import LDA, SKLEARN, XGBOOST, FakeRig, statuses
 
 from sagewright.compute.runtime import InstanceSpec, Peers
 from sagewright.features.training import plan, watch
@@ -391,8 +391,8 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRig]:
             "InstanceGroupNames names 'fit', which is no instance group of ResourceConfig",
         ),
         (
-            {"ResourceConfig": TWO, "AlgorithmSpecification": {"TrainingImage": KMEANS, "TrainingInputMode": "File"}},
-            "Training K-Means on more than one instance is not supported by this version",
+            {"ResourceConfig": TWO, "AlgorithmSpecification": {"TrainingImage": LDA, "TrainingInputMode": "File"}},
+            "Training Latent Dirichlet Allocation on more than one instance is not supported by this version",
         ),
     ],
 )

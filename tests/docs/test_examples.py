@@ -94,4 +94,5 @@ def test_sparse_topics(server: Server, tmp_path: Path) -> None:
 def test_every_example_is_run_by_a_test() -> None:
     """A new example needs a test above."""
     programs = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")}
-    assert programs == {"boto3_main_job.py", "script_mode/run.py", "script_mode/train.py", "sparse_topics.py"}
+    folders = {f"{folder}/{name}.py" for folder in ("script_mode", "reinforcement_learning") for name in ("run", "train")}
+    assert programs == {"boto3_main_job.py", "sparse_topics.py", *folders}

@@ -22,7 +22,7 @@ from support.objects import MemoryObjects
 from support.signals import messages
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
-KMEANS = "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1"
+LDA = "766337827248.dkr.ecr.us-east-1.amazonaws.com/lda:1"
 PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.6-cpu-py312"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 GROUP = "/aws/sagemaker/TrainingJobs"

@@ -24,7 +24,6 @@ from sagewright_algorithms.image_classification_tf import (
     augmentation,
     folders,
     metrics,
-    optimizers,
     resampling,
     serve,
     settings,
@@ -33,6 +32,7 @@ from sagewright_algorithms.image_classification_tf import (
 from sagewright_algorithms.image_classification_tf.network import Network, architecture
 from sagewright_algorithms.image_classification_tf.settings import Augmentation
 from sagewright_algorithms.manifest import load as load_manifest
+from sagewright_algorithms.vision import keras_optimizers
 from sagewright_algorithms.vision.mobilenet import MobileNetV2
 from sagewright_container.serving.message import Request
 
@@ -276,7 +276,7 @@ def test_more_than_five_classes_have_a_top_five() -> None:
 def test_every_optimizer_goes_down(name: str) -> None:
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 1)
-    optimizer = optimizers.build(Hyperparameters(MANIFEST, {"optimizer": name, "learning_rate": "0.05"}), model)
+    optimizer = keras_optimizers.build(Hyperparameters(MANIFEST, {"optimizer": name, "learning_rate": "0.05"}), model)
     rows = torch.randn(50, 3)
     losses = []
     for _ in range(100):
@@ -292,7 +292,7 @@ def test_hyperparameters_that_cannot_be() -> None:
     with pytest.raises(ClientError, match="leaves no images for training"):
         settings.read(Hyperparameters(MANIFEST, {"validation_split_ratio": "1"}))
     with pytest.raises(ClientError, match="beta_1=1 must be less than 1"):
-        optimizers.build(Hyperparameters(MANIFEST, {"beta_1": "1.0"}), torch.nn.Linear(1, 1))
+        keras_optimizers.build(Hyperparameters(MANIFEST, {"beta_1": "1.0"}), torch.nn.Linear(1, 1))
 
 
 def test_folders(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ async def test_a_pattern_that_never_ends_is_named_and_the_others_still_answer(
     scraper: Scraper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scrape, "BATCH_SECONDS", 0.5)
-    monkeypatch.setattr(scrape, "PATTERN_SECONDS", 0.5)
+    monkeypatch.setattr(scrape, "PATTERN_SECONDS", 2.0)
     definitions = [{"Name": "bad", "Regex": "(a+)+$"}, {"Name": "good", "Regex": "b=([0-9]+)"}]
     found = await scraper.find(definitions, ["a" * 60 + "!", "b=7"])
     assert found.values == [Value(1, "good", 7.0)]

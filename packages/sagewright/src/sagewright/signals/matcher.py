@@ -1,4 +1,4 @@
-"""Runs as a child of scrape.py: a question a line, an answer a line. Imports little, so that it starts in milliseconds."""
+"""Runs as a child of scrape.py: says "ready", then a question a line, an answer a line. Imports little, so that it starts in milliseconds."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def _number(found: re.Match[str] | None) -> float | None:
 def _serve() -> None:
     """Until the parent closes the pipe or is gone."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    print("ready", flush=True)
     for line in sys.stdin:
         question: dict[str, Any] = json.loads(line)
         print(json.dumps(match(question["pairs"], question["lines"])), flush=True)

@@ -76,9 +76,9 @@ class Scraper:
 
     async def _ask(self, pairs: Sequence[tuple[str, str]], lines: Sequence[str], seconds: float) -> list[Value] | None:
         """None when the child was late or died."""
-        child = await self._started()
         question = json.dumps({"pairs": pairs, "lines": [line[:LINE_LIMIT] for line in lines]}) + "\n"
         try:
+            child = await self._started()
             answer = await asyncio.wait_for(_exchange(child, question.encode()), seconds)
             return [Value(*item) for item in json.loads(answer)]
         except (TimeoutError, ConnectionError, ValueError):
@@ -89,6 +89,7 @@ class Scraper:
             raise
 
     async def _started(self) -> asyncio.subprocess.Process:
+        """The child, ready: its start must not count as a pattern's time. Raises ConnectionError when it dies at once."""
         if self._child is None or self._child.returncode is not None:
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -99,6 +100,8 @@ class Scraper:
                 stdout=asyncio.subprocess.PIPE,
                 limit=64 * 1024 * 1024,
             )
+            if self._child.stdout is None or await self._child.stdout.readline() != b"ready\n":
+                raise ConnectionError("the matcher does not start")
         return self._child
 
 
