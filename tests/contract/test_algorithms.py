@@ -104,6 +104,12 @@ def test_every_algorithm_has_a_case() -> None:
     assert {load(name).algorithm for name in names()} == set(algorithms()) - {"autogluon-tabular"}
 
 
+def test_every_case_names_wrong_input() -> None:
+    """Else the checks of wrong hyperparameters, channels and requests below would hold nothing."""
+    cases = [load(name) for name in names()]
+    assert all(case.wrong_hyperparameters and case.wrong_channels and case.wrong_requests for case in cases)
+
+
 def test_the_log_holds_the_metrics_that_the_manifest_promises(trained: tuple[Container, str]) -> None:
     container, log = trained
     regexes = {metric.name: metric.regex for metric in container.manifest.metrics}

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 
-from support.cases import Case, Channel, Invoke, WrongHyperparameter
+from support.cases import Case, Channel, Invoke, WrongChannel, WrongHyperparameter
 from support.numpy_jobs import csv
 from support.tables import bodies
 
@@ -28,6 +28,9 @@ def case() -> Case:
         wrong_hyperparameters=(
             WrongHyperparameter("algorithm_mode", "exact", "'exact' is not one of"),
             WrongHyperparameter("num_components", "-1", "is not valid under any of the given schemas"),
+        ),
+        wrong_channels=(
+            WrongChannel("train", Channel("text/csv;label_size=0", {"rows.csv": b""}), "No training data processed"),
         ),
         wrong_requests=(("text/csv", b"1,2,3"), ("application/json", b"{")),
     )
