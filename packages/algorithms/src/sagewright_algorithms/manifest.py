@@ -154,7 +154,7 @@ class Manifest:
 
     def missing(self) -> str:
         """ "" when all that it requires is installed, or a sentence with the command that installs it."""
-        absent = [module for module in self.requires if not _installed(module)]
+        absent = [module for module in self.requires if not installed(module)]
         if not absent:
             return ""
         command = f"pip install 'sagewright-algorithms[{self.extra}]'"
@@ -194,7 +194,8 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def _installed(module: str) -> bool:
+def installed(module: str) -> bool:
+    """Whether a module could be imported; nothing is."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # its parent package is missing

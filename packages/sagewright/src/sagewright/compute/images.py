@@ -7,15 +7,13 @@ its environment's own. What a built-in algorithm is called and needs is in its m
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from sagewright_algorithms.manifest import load, names
+from sagewright_algorithms.manifest import installed, load, names
 
 Kind = Literal["algorithm", "framework", "unknown"]
 
@@ -101,7 +99,7 @@ class _Environment(NamedTuple):
 
     def missing(self) -> str:
         """ "" or a sentence with the command that installs what is not there."""
-        absent = [module for module in self.optional if not _installed(module)]
+        absent = [module for module in self.optional if not installed(module)]
         if not absent:
             return ""
         command = f"pip install 'sagewright-algorithms[{self.extra}]'"
@@ -237,15 +235,7 @@ def _unknown(uri: str) -> str:
 
 
 def _problem(uri: str, entry: _Entry) -> str:
-    missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not _installed(module)]
+    missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not installed(module)]
     if missing:
         return f"The image {uri} cannot be run here: it needs {', '.join(missing)}, not installed in the server's environment."
     return ""
-
-
-@functools.cache
-def _installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # its parent package is missing
-        return False
