@@ -27,6 +27,7 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
+from sagewright.neighbours.events.state_changes import StateChanges
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
@@ -97,7 +98,8 @@ class Parts:
         transform.register(operations, engine.catalog)
         _register_neighbours(operations, store, keyring)
 
-        loop = Loop(store, [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)])
+        controllers = [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)]
+        loop = Loop(store, controllers, announce=StateChanges(engine.catalog))
         hints.loop = loop
         return cls(
             settings=settings,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sagewright.kernel.controller import Controller
 from sagewright.neighbours.cloudwatch import CloudWatch
+from sagewright.neighbours.events.operations import Events
 from sagewright.neighbours.iam.operations import Iam
 from sagewright.neighbours.log_retention import LogRetention
 from sagewright.neighbours.logs import Logs
@@ -23,6 +24,7 @@ def neighbours(store: Store, keyring: Keyring) -> Mapping[str, Handlers]:
         "iam": Iam(store).operations(),
         "logs": Logs(store).operations(),
         "cloudwatch": CloudWatch(store).operations(),
+        "events": Events(store).operations(),
     }
 
 
