@@ -54,6 +54,7 @@ def mean_reward(server: Server, folder: Path, steps: int) -> float:
     output = run(server, str(python), EXAMPLES / "reinforcement_learning" / "run.py", folder, STEPS=str(steps))
     found = re.search(r"mean reward of an episode: (\S+)$", output, re.MULTILINE)
     assert found is not None, output
+    print(f"mean reward {found[1]} after {steps} steps")
     return float(found[1])
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sagewright_algorithms.xgboost.library import check, native
+from sagewright_algorithms.common.libxgboost import check, native
 
 _PORT = 9099
 _PATIENCE = 600
@@ -55,8 +55,12 @@ class Cluster:
         """Of all hosts, each with its weight."""
         if self.size == 1:
             return values
-        weights = self.sum(np.array([weight], np.float64))
-        return cast(Table, self.sum(np.asarray(values, np.float64) * weight / weights[0]).astype(values.dtype))
+        total = self.sum(np.append(np.asarray(values, np.float64).ravel() * weight, weight))
+        return cast(Table, (total[:-1] / total[-1]).reshape(values.shape).astype(values.dtype))
+
+    def most(self, count: int) -> int:
+        """Of all hosts: how many batches each makes of its share, so that all make the same calls."""
+        return round(self.maximum(count))
 
     def rows(self, table: Table) -> Table:
         """The rows of all hosts, in the order of the hosts."""

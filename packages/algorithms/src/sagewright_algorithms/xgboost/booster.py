@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sagewright_algorithms.xgboost.library import check, handles, interface, native, strings
+from sagewright_algorithms.common.libxgboost import check, handles, interface, native, strings
 from sagewright_algorithms.xgboost.matrix import Matrix
 
 

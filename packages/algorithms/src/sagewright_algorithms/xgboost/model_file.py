@@ -12,8 +12,8 @@ import os
 import pickle
 from pathlib import Path
 
+from sagewright_algorithms.common.libxgboost import XgboostError
 from sagewright_algorithms.xgboost.booster import Booster
-from sagewright_algorithms.xgboost.library import XgboostError
 
 MODEL_NAME = "xgboost-model"
 _PICKLE_START = b"\x80"

@@ -9,10 +9,10 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sagewright_algorithms.common.libxgboost import XgboostError
 from sagewright_algorithms.recordio import MalformedRecordError
 from sagewright_algorithms.xgboost import answers
 from sagewright_algorithms.xgboost.booster import Predictions
-from sagewright_algorithms.xgboost.library import XgboostError
 from sagewright_algorithms.xgboost.model_file import ModelError, load_models
 from sagewright_algorithms.xgboost.predictor import Predictor, WrongFeaturesError
 from sagewright_algorithms.xgboost.rows import DenseRows, Rows, UnreadablePayloadError, read_csv, read_libsvm, read_recordio

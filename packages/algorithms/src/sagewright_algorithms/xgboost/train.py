@@ -1,6 +1,6 @@
 """The XGBoost training job: /opt/ml in, ``xgboost-model`` out (DG:xgboost).
 
-Nothing heavy is imported: the library is called directly (library.py), so a zygote that has this module is small and may fork.
+Nothing heavy is imported: the library is called directly (common/libxgboost.py), so a zygote that has this module is small and may fork.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from sagewright_algorithms.common.checkpoint_folder import write_whole
 from sagewright_algorithms.common.cluster import Cluster, cluster_of
+from sagewright_algorithms.common.libxgboost import XgboostError
 from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_algorithms.xgboost import data, labels
 from sagewright_algorithms.xgboost.boosting import AfterRound, Watched, boost
@@ -24,7 +25,6 @@ from sagewright_algorithms.xgboost.cross_validation import cross_validate
 from sagewright_algorithms.xgboost.errors import UserError
 from sagewright_algorithms.xgboost.examples import Examples, columns, joined, matrix
 from sagewright_algorithms.xgboost.hyperparameters import Hyperparameters, parse
-from sagewright_algorithms.xgboost.library import XgboostError
 from sagewright_algorithms.xgboost.log import error, info
 from sagewright_algorithms.xgboost.matrix import Matrix
 from sagewright_algorithms.xgboost.model_file import MODEL_NAME, ModelError
