@@ -20,9 +20,19 @@ from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_algorithms.manifest import names as algorithms
 
 HOSTS = ("127.0.0.1", "127.0.0.2")
-SYNCHRONOUS = ("ntm", "forecasting-deepar", "image-classification", "object-detection")
-"""Two instances make a step together: with batches half as large it is one instance's."""
-TOGETHER = [name for name in algorithms() if load_manifest(name).training.distributed]
+# Two instances make a step together: with batches half as large, or twice the epochs, there are as many steps as of one.
+AS_MANY_STEPS = {
+    "ntm": {"mini_batch_size": "32"},
+    "forecasting-deepar": {"mini_batch_size": "16"},
+    "image-classification": {"mini_batch_size": "4"},
+    "object-detection": {"epochs": "36", "lr_scheduler_step": "26"},
+}
+SLOW = ("object-detection",)
+TOGETHER = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+    for name in algorithms()
+    if load_manifest(name).training.distributed
+]
 
 
 class Pair:
@@ -30,9 +40,7 @@ class Pair:
 
     def __init__(self, algorithm: str, folder: Path) -> None:
         self.case = load(algorithm.replace("-", "_"))
-        self._hyperparameters = dict(self.case.hyperparameters)
-        if algorithm in SYNCHRONOUS:
-            self._hyperparameters["mini_batch_size"] = str(int(self._hyperparameters["mini_batch_size"]) // 2)
+        self._hyperparameters = {**self.case.hyperparameters, **AS_MANY_STEPS.get(algorithm, {})}
         self.roots = [MlRoot(folder / host) for host in HOSTS]
 
     def given(self, shares: Mapping[str, tuple[Channel, Channel]]) -> None:
@@ -59,7 +67,9 @@ class Pair:
         return [process.stdout for process in done]
 
     def _train(self, root: MlRoot, port: int) -> subprocess.CompletedProcess[str]:
-        return root.train_alone(SAGEWRIGHT_ALGORITHM=self.case.algorithm, SAGEWRIGHT_CLUSTER_PORT=str(port))
+        return root.train_alone(
+            SAGEWRIGHT_ALGORITHM=self.case.algorithm, SAGEWRIGHT_CLUSTER_PORT=str(port), OMP_NUM_THREADS="1"
+        )
 
 
 def free_port() -> int:
