@@ -107,7 +107,8 @@ def test_two_instances_train_one_model(algorithm: str, tmp_path: Path) -> None:
     """Each has half of the training data; only the first writes the model, and its answers are as good as one instance's."""
     pair = Pair(algorithm, tmp_path)
     shares = {
-        name: halves(channel) if name.startswith("train") else (channel, channel) for name, channel in pair.case.channels.items()
+        name: halves(channel) if name.startswith("train") else (channel, channel)
+        for name, channel in pair.case.channels.items()
     }
     pair.given(shares)
     pair.train()

@@ -87,6 +87,12 @@ class Booster:
         """Reads a model that any xgboost since 1.0 wrote as JSON or UBJSON. Raises XgboostError for anything else."""
         check(native().XGBoosterLoadModelFromBuffer(self.handle, content, ctypes.c_uint64(len(content))))
 
+    def serialize(self) -> bytes:
+        """The snapshot (model and configuration) that a pickled Booster carries."""
+        length, content = ctypes.c_uint64(), ctypes.POINTER(ctypes.c_char)()
+        check(native().XGBoosterSerializeToBuffer(self.handle, ctypes.byref(length), ctypes.byref(content)))
+        return ctypes.string_at(content, length.value)
+
     def unserialize(self, content: bytes) -> None:
         """Reads the snapshot (model and configuration) that a pickled Booster carries."""
         check(native().XGBoosterUnserializeFromBuffer(self.handle, content, ctypes.c_uint64(len(content))))
