@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.cases import Channel, load
 from support.ml_root import MlRoot
+from support.topics import neighbour_precision, topical_corpus
 
 from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_algorithms.manifest import names as algorithms
@@ -31,7 +32,7 @@ SLOW = ("object-detection",)
 TOGETHER = [
     pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
     for name in algorithms()
-    if load_manifest(name).training.distributed
+    if load_manifest(name).training.distributed and name != "blazingtext"  # only one of its modes is
 ]
 
 
@@ -40,30 +41,29 @@ class Pair:
 
     def __init__(self, algorithm: str, folder: Path) -> None:
         self.case = load(algorithm.replace("-", "_"))
-        self._hyperparameters = {**self.case.hyperparameters, **AS_MANY_STEPS.get(algorithm, {})}
+        self.hyperparameters = {**self.case.hyperparameters, **AS_MANY_STEPS.get(algorithm, {})}
         self.roots = [MlRoot(folder / host) for host in HOSTS]
 
-    def given(self, shares: Mapping[str, tuple[Channel, Channel]]) -> None:
+    def given(self, shares: Mapping[str, tuple[Channel, Channel]], distribution: str = "ShardedByS3Key") -> None:
+        """``distribution`` is that of the channel train."""
         for number, root in enumerate(self.roots):
             channels = {name: share[number] for name, share in shares.items()}
             for name, channel in channels.items():
                 for path, content in channel.files.items():
                     root.write(f"input/data/{name}/{path}", content)
-            root.configure(self._hyperparameters, **{name: channel.content_type for name, channel in channels.items()})
+            root.configure(self.hyperparameters, **{name: channel.content_type for name, channel in channels.items()})
             config = json.loads((root.folder / "input/config/inputdataconfig.json").read_text())
-            sharded = {
-                name: {**entry, "S3DistributionType": "ShardedByS3Key"} for name, entry in config.items() if name == "train"
-            }
+            sharded = {name: {**entry, "S3DistributionType": distribution} for name, entry in config.items() if name == "train"}
             root.write("input/config/inputdataconfig.json", json.dumps({**config, **sharded}))
             resources = {"current_host": HOSTS[number], "hosts": HOSTS, "network_interface_name": "lo"}
             root.write("input/config/resourceconfig.json", json.dumps(resources))
 
-    def train(self) -> list[str]:
+    def train(self, code: int = 0) -> list[str]:
         """Both logs."""
         with ThreadPoolExecutor() as pool:
             done = list(pool.map(self._train, self.roots, [free_port()] * len(self.roots)))
         for process in done:
-            assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-2000:]
+            assert process.returncode == code, process.stdout[-2000:] + process.stderr[-2000:]
         return [process.stdout for process in done]
 
     def _train(self, root: MlRoot, port: int) -> subprocess.CompletedProcess[str]:
@@ -135,3 +135,24 @@ def test_an_algorithm_for_one_instance_says_so(algorithm: str, tmp_path: Path) -
     root.write("input/config/resourceconfig.json", json.dumps({"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}))
     assert root.train(SAGEWRIGHT_ALGORITHM=algorithm).returncode == 2
     assert "does not train on several instances: set InstanceCount to 1" in root.failure()
+
+
+def test_batch_skipgram_learns_on_two_instances(tmp_path: Path) -> None:
+    """DG:blazingtext: the mode for several CPU instances; both have all of the text, and each learns half of its sentences."""
+    pair, channel = Pair("blazingtext", tmp_path), Channel("text/plain", {"text.txt": topical_corpus().encode()})
+    pair.hyperparameters = {"mode": "batch_skipgram", "vector_dim": "50", "epochs": "5", "evaluation": "False"}
+    pair.given({"train": (channel, channel)}, "FullyReplicated")
+    logs = pair.train()
+    assert all("Running distributed CPU BlazingText training using batch_skipgram mode." in log for log in logs)
+    first, second = (root.folder / "model" for root in pair.roots)
+    assert neighbour_precision((first / "vectors.txt").read_bytes()) >= 0.95
+    assert not list(second.glob("*"))
+
+
+def test_the_other_modes_of_blazingtext_say_so(tmp_path: Path) -> None:
+    pair, channel = Pair("blazingtext", tmp_path), Channel("text/plain", {"text.txt": b"a b c"})
+    pair.hyperparameters = {"mode": "skipgram"}
+    pair.given({"train": (channel, channel)}, "FullyReplicated")
+    pair.train(code=2)
+    for root in pair.roots:
+        assert root.failure().startswith("ClientError: mode skipgram does not train on several instances")

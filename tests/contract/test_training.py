@@ -357,7 +357,10 @@ class TestSignals:
         rig.runtime.finish(rig.folder(), 0)
         rig.ended()
         below = "out/job/output/intermediate/"
-        assert [key for key in rig.objects.keys("bucket") if key.startswith(below)] == [f"{below}gifs/1.gif", f"{below}state.json"]
+        assert [key for key in rig.objects.keys("bucket") if key.startswith(below)] == [
+            f"{below}gifs/1.gif",
+            f"{below}state.json",
+        ]
 
     def test_intermediate_files_stay_where_nobody_asked(self, rig: FakeRig) -> None:
         rig.create()
