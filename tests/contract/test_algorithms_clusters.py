@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.cases import Channel, load
 from support.ml_root import MlRoot
+from support.shares import halves
 from support.topics import neighbour_precision, topical_corpus
 
 from sagewright_algorithms.manifest import load as load_manifest
@@ -76,30 +77,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def halves(channel: Channel) -> tuple[Channel, Channel]:
-    """Every other one of its files; of a single file every other line or record."""
-    if len(channel.files) > 1:
-        names = sorted(channel.files)
-        files = [{name: channel.files[name] for name in names[start::2]} for start in (0, 1)]
-    else:
-        ((path, content),) = channel.files.items()
-        parts = content.splitlines(keepends=True) if channel.content_type.startswith("text/csv") else framed(content)
-        files = [{path: b"".join(parts[start::2])} for start in (0, 1)]
-    first, second = (Channel(channel.content_type, part) for part in files)
-    return first, second
-
-
-def framed(content: bytes) -> list[bytes]:
-    """The records of a RecordIO stream, with their frames."""
-    found, at = [], 0
-    while at < len(content):
-        length = int.from_bytes(content[at + 4 : at + 8], "little")
-        end = at + 8 + length + -length % 4
-        found.append(content[at:end])
-        at = end
-    return found
 
 
 @pytest.mark.parametrize("algorithm", TOGETHER)
