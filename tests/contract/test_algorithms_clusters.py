@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support import jumpstart_jobs
 from support.cases import Channel, load
 from support.ml_root import MlRoot
 from support.shares import halves
@@ -33,7 +34,7 @@ SLOW = ("object-detection",)
 TOGETHER = [
     pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
     for name in algorithms()
-    if load_manifest(name).training.distributed and name != "blazingtext"  # only one of its modes is
+    if load_manifest(name).training.distributed and name not in ("blazingtext", "lightgbm")  # have tests of their own
 ]
 
 
@@ -133,3 +134,68 @@ def test_the_other_modes_of_blazingtext_say_so(tmp_path: Path) -> None:
     pair.train(code=2)
     for root in pair.roots:
         assert root.failure().startswith("ClientError: mode skipgram does not train on several instances")
+
+
+class JumpStartPair:
+    """Two instances of LightGBM in JumpStart form; each listens on a port of its own, so both may be one address."""
+
+    hosts = ("127.0.0.1", "localhost")
+
+    def __init__(self, folder: Path, channels: tuple[Mapping[str, Channel], Mapping[str, Channel]], **more: str) -> None:
+        self.case = load("lightgbm")
+        self.roots = [MlRoot(folder / host) for host in self.hosts]
+        for host, root, given in zip(self.hosts, self.roots, channels, strict=True):
+            jumpstart_jobs.prepare(root, self.case.algorithm, self.case.model_id, {**self.case.hyperparameters, **more}, given)
+            config = json.loads((root.folder / "input/config/inputdataconfig.json").read_text())
+            config["training"]["S3DistributionType"] = given["training"].distribution
+            root.write("input/config/inputdataconfig.json", json.dumps(config))
+            resources = {"current_host": host, "hosts": self.hosts, "network_interface_name": "lo"}
+            root.write("input/config/resourceconfig.json", json.dumps(resources))
+
+    def train(self) -> list[subprocess.CompletedProcess[str]]:
+        """Both to their end."""
+        framework = {jumpstart_jobs.FRAMEWORK: jumpstart_jobs.image(self.case)}
+
+        def run(root: MlRoot, port: int) -> subprocess.CompletedProcess[str]:
+            return root.train_alone(SAGEWRIGHT_CLUSTER_PORT=str(port), **framework)
+
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(run, self.roots, [free_port()] * len(self.roots)))
+
+
+def shares(distribution: str) -> tuple[Mapping[str, Channel], Mapping[str, Channel]]:
+    """The case's channel twice, or with every other training row in each; the categories of the two then differ."""
+    channel = load("lightgbm").channels["training"]
+    parts = []
+    for start in (0, 1):
+        files = dict(channel.files)
+        if distribution == "ShardedByS3Key":
+            files["train/data.csv"] = b"".join(files["train/data.csv"].splitlines(keepends=True)[start::2])
+        parts.append({"training": Channel(channel.content_type, files, distribution)})
+    return parts[0], parts[1]
+
+
+@pytest.mark.parametrize("distribution", ["FullyReplicated", "ShardedByS3Key"])
+def test_lightgbm_grows_one_model(tmp_path: Path, distribution: str) -> None:
+    """H18, use_dask: each learns from its half of the rows; both see the same metrics, the first writes the model."""
+    pair = JumpStartPair(tmp_path, shares(distribution), use_dask="True")
+    done = pair.train()
+    for process in done:
+        assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-2000:]
+    first, second = ([line for line in process.stdout.splitlines() if "val's auc" in line] for process in done)
+    assert len(first) == 60
+    assert first == second
+    assert not list((pair.roots[1].folder / "model").glob("*"))
+    with jumpstart_jobs.serving(pair.roots[0], jumpstart_jobs.image(pair.case)) as served:
+
+        def invoke(content_type: str, body: bytes, accept: str) -> bytes:
+            return served.invoke(body, content_type, Accept=accept).body
+
+        pair.case.check(invoke)
+
+
+def test_lightgbm_wants_to_be_asked(tmp_path: Path) -> None:
+    pair = JumpStartPair(tmp_path, shares("FullyReplicated"))
+    assert [process.returncode for process in pair.train()] == [2, 2]
+    for root in pair.roots:
+        assert root.failure().startswith("ClientError: LightGBM trains on several instances only with use_dask=True")

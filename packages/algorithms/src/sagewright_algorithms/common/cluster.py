@@ -74,6 +74,17 @@ class Cluster:
         everything[first : first + len(table)] = table
         return cast(Table, self.sum(everything).astype(table.dtype))
 
+    def documents(self, own: Any) -> list[Any]:
+        """A JSON document of each host, in the order of the hosts."""
+        if self.size == 1:
+            return [own]
+        content = np.frombuffer(json.dumps(own).encode(), np.uint8)
+        lengths = np.zeros(self.size)
+        lengths[self.rank] = len(content)
+        ends = np.cumsum(self.sum(lengths)).astype(int).tolist()
+        everything = self.rows(content).tobytes()
+        return [json.loads(everything[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
     def _reduced(self, values: Table, operation: int) -> Table:
         if self.size == 1 or not values.size:
             return values
@@ -98,7 +109,7 @@ def cluster_of(resources: Mapping[str, Any]) -> Iterator[Cluster]:
         arguments = {
             "dmlc_communicator": "rabit",
             "dmlc_tracker_uri": socket.gethostbyname(hosts[0]),
-            "dmlc_tracker_port": _port(),
+            "dmlc_tracker_port": port(),
             "dmlc_task_id": f"{rank:06}",
             "dmlc_retry": 100,
             "dmlc_timeout": _PATIENCE,
@@ -114,7 +125,7 @@ def _tracker(hosts: Sequence[str]) -> Iterator[None]:
     arguments = {
         "dmlc_communicator": "rabit",
         "host": socket.gethostbyname(hosts[0]),
-        "port": _port(),
+        "port": port(),
         "n_workers": len(hosts),
         "sortby": 1,  # by task id, so that the first host has rank 0
         "timeout": _PATIENCE,
@@ -131,6 +142,6 @@ def _elsewhere() -> Iterator[None]:
     yield
 
 
-def _port() -> int:
-    """Instances have a network of their own, so any port will do; tests share one."""
+def port() -> int:
+    """Of the tracker. Instances have a network of their own, so any port will do; tests share one."""
     return int(os.environ.get("SAGEWRIGHT_CLUSTER_PORT") or _PORT)
