@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support import jumpstart_jobs
+from support.case_container import invoke
 from support.cases import Channel, load
 from support.ml_root import MlRoot
 from support.shares import halves
@@ -94,13 +95,7 @@ def test_two_instances_train_one_model(algorithm: str, tmp_path: Path) -> None:
     assert set(pair.case.artifact) <= {path.name for path in (first.folder / "model").iterdir()}
     assert not list((second.folder / "model").glob("*"))
     with first.serving(SAGEWRIGHT_ALGORITHM=pair.case.algorithm) as served:
-
-        def invoke(content_type: str, body: bytes, accept: str) -> bytes:
-            answer = served.invoke(body, content_type, **({"Accept": accept} if accept else {}))
-            assert answer.status == 200, answer.body
-            return answer.body
-
-        pair.case.check(invoke)
+        pair.case.check(invoke(served))
 
 
 @pytest.mark.parametrize("algorithm", ["lda", "seq2seq"])
@@ -187,11 +182,7 @@ def test_lightgbm_grows_one_model(tmp_path: Path, distribution: str) -> None:
     assert first == second
     assert not list((pair.roots[1].folder / "model").glob("*"))
     with jumpstart_jobs.serving(pair.roots[0], jumpstart_jobs.image(pair.case)) as served:
-
-        def invoke(content_type: str, body: bytes, accept: str) -> bytes:
-            return served.invoke(body, content_type, Accept=accept).body
-
-        pair.case.check(invoke)
+        pair.case.check(invoke(served))
 
 
 def test_lightgbm_wants_to_be_asked(tmp_path: Path) -> None:
