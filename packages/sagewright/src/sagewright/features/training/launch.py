@@ -16,10 +16,13 @@ from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
-from sagewright.features.training import channels, ml_view
+from sagewright.compute.slots import Slots
+from sagewright.features.training import channels, gpus, ml_view
+from sagewright.features.training.capacity import given, write_down
 from sagewright.features.training.folder import JobFolder, key, network_folder
 from sagewright.features.training.instances import JobInstance, instances
-from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
+from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME
+from sagewright.features.training.steps import GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.serving.way_back import SESSION
@@ -29,8 +32,9 @@ from sagewright.wire.credentials import Keyring
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """``endpoint_url`` is where containers reach this server."""
+    """``endpoint_url`` is where containers reach this server, ``slots`` who has which GPUs."""
 
+    slots: Slots
     runtime: Runtime
     jobs: Path
     machine: Machine
@@ -44,6 +48,7 @@ class Launch:
         image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
+        await asyncio.to_thread(write_down, self.jobs, resource, self.slots.devices(key(resource)))
         containers = self.containers(resource, image, await self._python(image))
         try:
             # All that can be started are, although one may not be: what runs is what the next look must see.
@@ -79,7 +84,9 @@ class Launch:
         """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
         spec, folder = resource.spec, JobFolder.of(self.jobs, resource, instance.host)
         isolated = bool(spec.get("EnableNetworkIsolation"))
-        platform = {**image.env, **({} if isolated else self._way_back(resource, own_network=peers is not None))}
+        devices = given(folder)
+        way_back = {} if isolated else self._way_back(resource, own_network=peers is not None)
+        platform = {**image.env, **way_back, **gpus.visible(devices, self.machine)}
         mounts = [Mount(folder.ml / part.below, part.target, True) for part in synchronised(spec).values() if part.target]
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
@@ -89,7 +96,7 @@ class Launch:
             ml=folder.ml,
             env=ml_view.environment(resource, spec, platform),
             mounts=tuple(mounts),
-            limits=limits(instance.instance_type, spec["ResourceConfig"].get("VolumeSizeInGB", 0), self.machine),
+            limits=limits(instance.instance_type, spec["ResourceConfig"].get("VolumeSizeInGB", 0), self.machine, devices),
             network="isolated" if isolated or peers else "open",
             way_out=None if isolated or not peers else self._front,
             peers=peers,

@@ -9,7 +9,7 @@ from sagewright.compute.runtime import Observed as Instance
 from sagewright.kernel.errands import ABSENT, Errand
 
 MISSING = Instance("missing")
-ErrandName = Literal["download", "start", "upload"]
+ErrandName = Literal["download", "start", "save", "upload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,10 @@ class Sight:
 
     ``instances`` are its containers, algo-1 first; ``failure`` is there once one of them has not ended well. ``placed``: it
     holds its places on this machine; ``waiting`` says why it cannot have them (empty: it can). ``metrics`` is the
-    FinalMetricDataList so far. ``notice`` is something the user should know about how the job runs here.
+    FinalMetricDataList so far. ``notice`` is something the user should know about how the job runs here, ``refusal`` why it never
+    will. ``reclaimed``: its spot instances are needed elsewhere; ``interrupt_after`` so many seconds they go as scheduled. ``pool``
+    is the key of a job that has ended and whose warm pool fits, ``keeps`` whether this one may leave one. ``price`` is what a
+    second of its instances costs, 1 being on demand.
     """
 
     instances: tuple[Instance, ...] = (MISSING,)
@@ -40,9 +43,16 @@ class Sight:
     waiting: str = ""
     download: Errand = ABSENT
     start: Errand = ABSENT
+    save: Errand = ABSENT
     upload: Errand = ABSENT
     metrics: tuple[dict[str, Any], ...] = ()
     notice: str = ""
+    refusal: str = ""
+    reclaimed: bool = False
+    interrupt_after: float | None = None
+    pool: str = ""
+    keeps: bool = False
+    price: float = 1.0
 
     @property
     def begun(self) -> bool:
@@ -95,6 +105,28 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Save:
+    """Begins to ship the last log lines and the checkpoints of an attempt that another will follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Ends every errand, deletes the run folders and gives the places back: the job begins anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Takes over the warm pool of the job with this key."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Deletes the run folders of a job that has ended, and offers its places and its cache to the next."""
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """Sends a signal to the user's process of every instance that runs."""
 
@@ -113,4 +145,4 @@ class Remove:
     """Ends every errand, gives the places back and deletes the run folders."""
 
 
-Action = Reserve | Download | Start | Watch | Upload | Signal | Forget | Remove
+Action = Reserve | Download | Start | Watch | Save | Upload | Signal | Forget | Reset | Claim | Keep | Remove

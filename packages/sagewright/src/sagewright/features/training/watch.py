@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagewright.base.world import World
-from sagewright.compute.placement import notice
+from sagewright.features.training import gpus
 from sagewright.features.training.folder import JobFolder, job_folder
 from sagewright.features.training.instances import JobInstance, instances
 from sagewright.features.training.synchronised import synchronised
@@ -98,7 +98,7 @@ class Watch:
 
     def _source(self, resource: Resource, instance: JobInstance) -> tail.Source:
         definitions, stream = definitions_of(resource), _stream(resource, instance)
-        texts = (notice(instance.instance_type), self.caution)
+        texts = (gpus.notices(resource.spec, self.usage.machine).get(instance.host, ""), self.caution)
 
         async def digest(events: Sequence[Event], note: Document) -> tail.Digest:
             wanted = [item for item in definitions if item["Name"] not in note.get("Slow", ())]
@@ -126,12 +126,6 @@ def definitions_of(resource: Resource) -> list[dict[str, str]]:
     document = {**resource.spec, **resource.status}
     found: list[dict[str, str]] = document["AlgorithmSpecification"].get("MetricDefinitions", [])
     return found
-
-
-def notices(resource: Resource) -> list[str]:
-    """What the user should know about the job's instance types, once for each."""
-    types = dict.fromkeys(instance.instance_type for instance in _instances(resource))
-    return [text for text in map(notice, types) if text]
 
 
 def _instances(resource: Resource) -> tuple[JobInstance, ...]:
