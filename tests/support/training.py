@@ -18,6 +18,7 @@ from sagewright.features.training import feature
 from sagewright.features.training.feature import Training
 from sagewright.features.training.prospects import NO_LIMITS, Terms
 from sagewright.kernel.loop import Loop
+from sagewright.neighbours.service_quotas import ServiceQuotas
 from sagewright.signals import logs
 from sagewright.wire.credentials import Keyring
 from support.objects import MemoryObjects
@@ -79,6 +80,8 @@ class Rig:
     def _install(self, parts: Parts) -> None:
         self._compose(parts)
         self.training.install(parts.engine, parts.operations)
+        for name, handler in ServiceQuotas(parts.store).operations().items():
+            parts.operations.write("service-quotas", name, handler)
 
     def _compose(self, parts: Parts) -> None:
         self.training = Training.compose(

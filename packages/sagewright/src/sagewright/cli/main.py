@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from sagewright import __version__
-from sagewright.cli import demo, doctor, environment, environments, logs, server
+from sagewright.cli import demo, doctor, environment, environments, interrupt, logs, quota, server
 
 app = typer.Typer(
     name="sagewright",
@@ -24,6 +24,8 @@ app.command("demo")(demo.demo)
 app.command("logs")(logs.logs)
 app.command("doctor")(doctor.doctor)
 app.command("reset")(server.reset)
+app.command("interrupt")(interrupt.interrupt)
+app.add_typer(quota.app, name="quota")
 app.add_typer(environments.app, name="environments")
 
 

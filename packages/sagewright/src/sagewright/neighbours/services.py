@@ -11,6 +11,7 @@ from sagewright.neighbours.iam.operations import Iam
 from sagewright.neighbours.log_retention import LogRetention
 from sagewright.neighbours.logs import Logs
 from sagewright.neighbours.requests import Handlers
+from sagewright.neighbours.service_quotas import ServiceQuotas
 from sagewright.neighbours.sts import Sts
 from sagewright.store.database import Store
 from sagewright.wire.credentials import Keyring
@@ -23,6 +24,7 @@ def neighbours(store: Store, keyring: Keyring) -> Mapping[str, Handlers]:
         "iam": Iam(store).operations(),
         "logs": Logs(store).operations(),
         "cloudwatch": CloudWatch(store).operations(),
+        "service-quotas": ServiceQuotas(store).operations(),
     }
 
 
