@@ -15,9 +15,10 @@ from harness import WORLD
 from support.training import XGBOOST, FakeRig, statuses
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import plan, steps, watch
+from sagewright.features.training import plan, steps
 from sagewright.features.training.interruption import NotInterruptible
 from sagewright.features.training.prospects import Terms
+from sagewright.jobs import synchronised
 
 SPOT: dict[str, Any] = {
     "EnableManagedSpotTraining": True,
@@ -40,8 +41,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "WAIT_SECONDS", 0.1)
     monkeypatch.setattr(steps, "SOON_SECONDS", 0.05)
     monkeypatch.setattr(plan, "PEERS_GRACE_SECONDS", 0.4)
-    monkeypatch.setattr(watch, "PUSH_SECONDS", 0.2)
-    monkeypatch.setattr(watch, "SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
+    monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.0)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])

@@ -30,7 +30,10 @@ def _nobody() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """``gpus`` is how many each instance has on AWS, where any has one. ``spot``: it can be interrupted."""
+    """``gpus`` is how many each instance has on AWS, where any has one. ``spot``: it can be interrupted.
+
+    Where a need is asked for, a number alone is of places.
+    """
 
     places: int = 1
     gpus: tuple[int, ...] = ()
@@ -91,8 +94,9 @@ class Slots:
         """Whether a spot job has to go, because another job needs what it has."""
         return key in self.leaving
 
-    def ask(self, key: str, need: Need = ONE, told: Callable[[], None] = _nobody) -> str:
+    def ask(self, key: str, need: Need | int = ONE, told: Callable[[], None] = _nobody) -> str:
         """Why this cannot be had now, or "". Who is refused stands in line; ``told`` is a hint, not a promise."""
+        need = Need(need) if isinstance(need, int) else need
         if key in self.held or self._free_for(key, need):
             return ""
         now = self.clock()
@@ -104,12 +108,13 @@ class Slots:
     def take(
         self,
         key: str,
-        need: Need = ONE,
+        need: Need | int = ONE,
         adopted: bool = False,
         devices: Devices | None = None,
         told: Callable[[], None] = _nobody,
     ) -> bool:
         """Whether ``key`` has what it needs now. An ``adopted`` one runs already, with these ``devices``, and gets it in any case."""
+        need = Need(need) if isinstance(need, int) else need
         if key not in self.held:
             if not adopted and not self._free_for(key, need):
                 return False

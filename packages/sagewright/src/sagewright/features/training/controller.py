@@ -11,18 +11,19 @@ from pathlib import Path
 from sagewright.compute.runtime import Observed as Instance
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
-from sagewright.features.training import gpus, sight, steps, warm_pool
 from sagewright.features.training import plan as planning
-from sagewright.features.training.blame import first_failure
-from sagewright.features.training.capacity import all_given
+from sagewright.features.training import sight, steps, warm_pool
 from sagewright.features.training.delivery import Delivery
-from sagewright.features.training.folder import KEY_PREFIX, JobFolder, job_folder, key, network_folder
 from sagewright.features.training.intake import Intake
-from sagewright.features.training.launch import Launch
 from sagewright.features.training.progress import TERMINAL
 from sagewright.features.training.prospects import Prospects
 from sagewright.features.training.sight import Action, Failure, Sight
 from sagewright.features.training.watch import Watch
+from sagewright.jobs import gpus
+from sagewright.jobs.blame import first_failure
+from sagewright.jobs.devices import all_given
+from sagewright.jobs.folder import JobFolder, job_folder, key, network_folder, prefix
+from sagewright.jobs.launch import Launch
 from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import Errands
 from sagewright.store.database import Transaction
@@ -103,7 +104,7 @@ class TrainingController:
     async def reset(self) -> None:
         """Ends every errand and gives back every place of a training job."""
         await self.errands.close()
-        self.slots.forget(KEY_PREFIX)
+        self.slots.forget(prefix(self.kind))
         self.prospects.pools.offered.clear()
 
     async def close(self) -> None:
@@ -113,7 +114,7 @@ class TrainingController:
 
     def _look(self, found: tuple[JobFolder, ...]) -> tuple[tuple[Instance, ...], Failure | None]:
         containers = tuple(self.runtime.observe(folder.run) for folder in found)
-        return containers, first_failure(containers, found)
+        return containers, first_failure(containers, found, "output/failure")
 
     def _signal(self, found: tuple[JobFolder, ...], number: int) -> None:
         for folder in found:

@@ -11,29 +11,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sagewright.base.world import World
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
+from sagewright.compute.way_back import WayBack
 from sagewright.features.training.controller import TrainingController
 from sagewright.features.training.delivery import Delivery
 from sagewright.features.training.intake import Intake
 from sagewright.features.training.interruption import NotInterruptible, interrupt
 from sagewright.features.training.kinds import QUIRKS
-from sagewright.features.training.launch import Launch
 from sagewright.features.training.operations import TrainingOperations
 from sagewright.features.training.pools import Pools
+from sagewright.features.training.program import program
 from sagewright.features.training.prospects import NO_LIMITS, Prospects, Terms
-from sagewright.features.training.usage import Usage
 from sagewright.features.training.watch import Watch
+from sagewright.jobs.launch import Launch
+from sagewright.jobs.usage import Usage
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.errands import Errands
 from sagewright.kernel.operation import Operations
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import TransferError
-from sagewright.signals.scrape import Scraper
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity
 from sagewright.wire.credentials import Keyring
@@ -70,7 +72,8 @@ class Training:
 
         ``slots`` may be shared with other kinds of jobs. ``terms`` are those of capacity.
         """
-        here = machine or Machine.here()
+        here, front = machine or Machine.here(), urlsplit(endpoint_url)
+        way_back = WayBack((front.hostname or "127.0.0.1", front.port or 80), endpoint_url, keyring, store.clock)
         shared = slots or Slots.of(here)
         pools = Pools(store, jobs)
         controller = TrainingController(
@@ -80,8 +83,8 @@ class Training:
             Prospects(store, shared, pools, here, terms),
             Errands(wake, (TransferError,)),
             Intake(objects, jobs, environments, pools),
-            Launch(shared, runtime, jobs, here, endpoint_url, keyring, store.clock, environments),
-            Watch(store, runtime.caution, objects, Scraper(), jobs, Usage(store, runtime, jobs, here)),
+            Launch(program, runtime, jobs, here, way_back, environments, shared),
+            Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )
         return cls(controller, objects, hold_describe)

@@ -14,7 +14,7 @@ from typing import Any
 from sagewright.base import folders
 from sagewright.compute import trees
 from sagewright.features.training import warm_pool
-from sagewright.features.training.folder import JobFolder
+from sagewright.jobs.folder import JobFolder
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Identity, Resource
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from sagewright.compute.placement import Machine
 from sagewright.compute.slots import Slots
-from sagewright.features.training import gpus, quotas, warm_pool
-from sagewright.features.training.folder import key
+from sagewright.features.training import quotas, warm_pool
 from sagewright.features.training.pools import Pools
 from sagewright.features.training.progress import TERMINAL
+from sagewright.jobs import gpus
+from sagewright.jobs.folder import key
 from sagewright.store.database import Store
 from sagewright.store.rows import Resource
 

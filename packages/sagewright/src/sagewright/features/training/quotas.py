@@ -8,7 +8,7 @@ from typing import Any
 
 from sagewright.base.world import World
 from sagewright.features.training import warm_pool
-from sagewright.features.training.instances import groups
+from sagewright.jobs.instances import groups
 from sagewright.quotas import values
 from sagewright.quotas.names import SPOT, TRAINING, WARM_POOL, Quota, quota
 from sagewright.store.database import Transaction

@@ -1,4 +1,4 @@
-"""Which GPUs the containers of a training job were given, on disk: a restarted control must not give them to another.
+"""Which GPUs the containers of a job were given, on disk: a restarted control must not give them to another.
 
 A file beside the marks of each run folder, written before the container starts and once only.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sagewright.base.files import write
 from sagewright.compute.slots import Devices
-from sagewright.features.training.folder import JobFolder
+from sagewright.jobs.folder import JobFolder
 from sagewright.store.rows import Resource
 
 _MARK = "gpus.json"
