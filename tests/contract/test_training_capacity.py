@@ -170,7 +170,8 @@ class TestSpot:
         assert statuses(rig.ended()) == INTERRUPTED_ONCE
         assert len(rig.runtime.started) == 2
 
-    def test_checkpoints_wait_for_s3(self, rig: FakeRig) -> None:
+    def test_checkpoints_wait_for_s3(self, rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 3600.0)  # nothing goes up before the end
         rig.runtime.program = counts
         rig.create(**SPOT)
         training(rig)
@@ -288,7 +289,7 @@ class TestWarmPools:
     def test_it_holds_its_places(self, tmp_path: Path, twice: bool) -> None:
         """A job that matches need not wait, others must, until the pool ends; also after a restart of control."""
         with FakeRig(tmp_path, twice=twice, slots=1) as rig:
-            rig.runtime.program = remembers
+            rig.runtime.program = lambda spec: 0
             rig.create("first", ResourceConfig=KEPT)
             rig.ended("first")
             self.settled(rig, "first")
