@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sagewright.compute.runtime import Limits
@@ -82,6 +83,7 @@ def gpus(devices: Path, visible: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in visible.split(",") if part.strip() and part.strip() != "-1")
 
 
+@cache
 def size(instance_type: str) -> Size:
     """Of any ``ml.*`` type; one that cannot be read counts as two vCPUs with 8 GiB."""
     found = _TYPE.fullmatch(instance_type)

@@ -47,7 +47,9 @@ class TrainingController:
 
     async def observe(self, resource: Resource) -> Sight:
         """Errands are looked at before the containers: one that has just ended cannot hide what it did."""
-        job = resource.identity
+        if resource.state in (*TERMINAL, "Deleting"):
+            return Sight()  # the row alone says what is left to do
+        job, ends = resource.identity, resource.status.get("Run", {}).keys() & {"Outcome", "Leaving"}
         download, start, save, upload = (self.errands.look(job, name) for name in ("download", "start", "save", "upload"))
         containers, failure = await asyncio.to_thread(self._look, JobFolder.all(self.jobs, resource))
         return Sight(
@@ -59,7 +61,7 @@ class TrainingController:
             start=start,
             save=save,
             upload=upload,
-            metrics=await self.watch.metrics(resource),
+            metrics=await self.watch.metrics(resource) if ends else (),
             **await self.prospects.of(resource),
         )
 
@@ -134,8 +136,7 @@ class TrainingController:
 
     def _waiting(self, resource: Resource) -> str:
         """Only who will take places stands in line for them."""
-        over = resource.state in (*TERMINAL, "Deleting") or resource.status.get("Run", {}).keys() & {"Outcome", "Leaving"}
-        if over:
+        if resource.status.get("Run", {}).keys() & {"Outcome", "Leaving"}:
             return ""
         return self.slots.ask(key(resource), gpus.need(resource.spec), lambda: self.errands.told(resource.identity))
 

@@ -9,7 +9,6 @@ from sagewright.compute.placement import Machine
 from sagewright.compute.slots import Slots
 from sagewright.features.training import quotas, warm_pool
 from sagewright.features.training.pools import Pools
-from sagewright.features.training.progress import TERMINAL
 from sagewright.jobs import gpus
 from sagewright.jobs.folder import key
 from sagewright.store.database import Store
@@ -49,9 +48,7 @@ class Prospects:
     terms: Terms
 
     async def of(self, resource: Resource) -> dict[str, Any]:
-        """What is to be said about a job that has not ended; nothing about another."""
-        if resource.state in TERMINAL or resource.state == "Deleting":
-            return {}
+        """What is to be said about a job that has not ended."""
         spec, run = resource.spec, resource.status.get("Run", {})
         notices = gpus.notices(spec, self.machine)
         spot = bool(spec.get("EnableManagedSpotTraining"))
