@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sagewright.features.training import departure, leaving, outcome, progress, steps, warm_pool
+from sagewright.features.training import deadlines, departure, leaving, outcome, progress, steps, warm_pool
 from sagewright.features.training.sight import (
     Action,
     Claim,
@@ -27,8 +27,6 @@ from sagewright.kernel.controller import Plan
 from sagewright.kernel.errands import Errand
 from sagewright.store.rows import Resource
 
-DEFAULT_MAX_RUNTIME = 86400
-"""API StoppingCondition: one day."""
 PEERS_GRACE_SECONDS = 10.0
 """What the other instances have when one has failed: nothing they still do can save the job."""
 
@@ -46,7 +44,7 @@ def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
         return save(_begun(resource, sight, now), due=now)  # the row is older than the container: an old database, perhaps
     if sight.save.state == "running":
         return Plan(due=now + steps.WAIT_SECONDS)  # what the containers left goes out, whatever comes next
-    why = "" if "Stop" in run or "Abandoned" in run else _overdue(resource, now)
+    why = "" if "Stop" in run or "Abandoned" in run else deadlines.overdue(resource, now)
     if "Leaving" in run and "Stop" not in run:
         late = why and sight.running
         return save(progress.stopping(status, why, now), due=now) if late else departure.plan(resource, sight, now)
@@ -111,7 +109,7 @@ def _running(resource: Resource, sight: Sight, now: float) -> JobPlan:
         return steps.told(telling, run.get("Abandoned"), PEERS_GRACE_SECONDS, actions, now)
     due = now + steps.pace(now - (sight.started or now))
     if status["SecondaryStatus"] == "Training":
-        return Plan(actions=actions, due=min(due, _deadline(resource, sight, now)))
+        return Plan(actions=actions, due=min(due, deadlines.next_look(resource, sight, now)))
     return save(_trained(status, sight, now), *actions, due=due)
 
 
@@ -190,25 +188,3 @@ def _begun(resource: Resource, sight: Sight, now: float) -> dict[str, Any]:
 def _has_model(result: Mapping[str, str]) -> bool:
     """A stopped job's model is kept (API StopTrainingJob), a failed one's is not."""
     return result["Status"] != "Failed"
-
-
-def _limits(resource: Resource, now: float) -> dict[str, float]:
-    """When the job ends at the latest, by what it ends with. MaxRuntime is of all attempts together (API StoppingCondition)."""
-    condition = resource.spec.get("StoppingCondition", {})
-    left = condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME) - progress.seconds(resource.status, now)
-    found = {"MaxRuntimeExceeded": now + left} if "TrainingStartTime" in resource.status else {}
-    if resource.spec.get("EnableManagedSpotTraining"):
-        found["MaxWaitTimeExceeded"] = resource.created + condition["MaxWaitTimeInSeconds"]
-    return found
-
-
-def _overdue(resource: Resource, now: float) -> str:
-    return next((why for why, when in _limits(resource, now).items() if now >= when), "")
-
-
-def _deadline(resource: Resource, sight: Sight, now: float) -> float:
-    """When the job must be looked at again, because it ends or its instances go."""
-    found = list(_limits(resource, now).values())
-    if sight.interrupt_after is not None:
-        found.append(resource.status["Run"].get("Began", now) + sight.interrupt_after)
-    return min(found, default=float("inf"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from sagewright.compute.images import resolve
 from sagewright.features.training import channel_rules, warm_pool
-from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME
+from sagewright.features.training.deadlines import DEFAULT_MAX_RUNTIME
 from sagewright.features.training.refusals import unsupported
 from sagewright.jobs.instances import groups
 from sagewright.kernel.operation import Context
