@@ -12,6 +12,7 @@ from sagewright.neighbours.iam.operations import Iam
 from sagewright.neighbours.log_retention import LogRetention
 from sagewright.neighbours.logs import Logs
 from sagewright.neighbours.requests import Handlers
+from sagewright.neighbours.service_quotas import ServiceQuotas
 from sagewright.neighbours.sts import Sts
 from sagewright.store.database import Store
 from sagewright.wire.credentials import Keyring
@@ -25,6 +26,7 @@ def neighbours(store: Store, keyring: Keyring) -> Mapping[str, Handlers]:
         "logs": Logs(store).operations(),
         "cloudwatch": CloudWatch(store).operations(),
         "events": Events(store).operations(),
+        "service-quotas": ServiceQuotas(store).operations(),
     }
 
 
