@@ -18,6 +18,7 @@ from harness import ROLE, WORLD, Harness, Parts
 
 from sagewright.base.clock import SystemClock
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import Runtime
 from sagewright.features.hosting.hosting import Hosting
@@ -110,8 +111,9 @@ class Rig:
 
         machine = Machine(2, 8 * 1024**3)
         host, port = self._front
+        own = OwnImages(self.jobs.parent / "registry", self.jobs.parent / "images")
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
-        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
+        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments, own)
         self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine)
         self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
         self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)

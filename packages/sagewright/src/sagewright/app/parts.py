@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sagewright.compute import trees
 from sagewright.compute.capabilities import choose
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.host import Host
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.retirement import run_folders
 from sagewright.compute.runtime import Runtime
@@ -26,6 +28,7 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
+from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
@@ -72,7 +75,8 @@ class Parts:
 
         way_back = WayBack(settings.address, settings.url, keyring, clock)
         environments = Environments(settings.environments)
-        containers = Containers(runtime, objects, store, hints, way_back, environments)
+        own_images = OwnImages(settings.registry, settings.images)
+        containers = Containers(runtime, objects, store, hints, way_back, environments, own_images)
         jobs = training.Training.compose(
             store=store,
             runtime=runtime,
@@ -80,6 +84,7 @@ class Parts:
             keyring=keyring,
             jobs=settings.jobs,
             environments=environments,
+            own_images=own_images,
             endpoint_url=settings.url,
             wake=hints,
             hold_describe=settings.hold_describe,
@@ -95,7 +100,7 @@ class Parts:
         jobs.install(engine, operations)
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
-        _register_neighbours(operations, store, keyring)
+        _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
         loop = Loop(store, [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)])
         hints.loop = loop
@@ -167,8 +172,8 @@ def _engine(settings: Settings, store: Store, operations: Operations, keyring: K
     )
 
 
-def _register_neighbours(operations: Operations, store: Store, keyring: Keyring) -> None:
-    for service, handlers in services.neighbours(store, keyring).items():
+def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:
+    for service, handlers in neighbours.items():
         for name, handler in handlers.items():
             operations.write(service, name, handler)
 

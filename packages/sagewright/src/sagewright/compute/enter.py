@@ -123,7 +123,7 @@ class _Init:
         user = os.fork()
         if user == 0:
             if self._request["image"]:
-                users.become(self._request["image"])
+                users.become(self._request["image"], self._request["workdir"])
             namespaces.own_proc()
             launch.become(self._request, stdout, entry)
         if self._request["image"]:

@@ -36,7 +36,8 @@ def image_users() -> int | None:
     return IMAGE_USERS if held else None
 
 
-def _default_user() -> tuple[int, int] | None:
+def default_user() -> tuple[int, int] | None:
+    """JOB_USER when the server is root."""
     return JOB_USER if os.geteuid() == 0 else None
 
 
@@ -49,7 +50,7 @@ class Host:
 
     run: Path
     hidden: tuple[Path, ...]
-    user: tuple[int, int] | None = field(default_factory=_default_user)
+    user: tuple[int, int] | None = field(default_factory=default_user)
 
 
 @functools.cache

@@ -7,7 +7,9 @@ has one id to give: the image's user is that one, and all of the image's files a
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
 from typing import Any
 
 from sagewright.compute import launch, namespaces
@@ -36,8 +38,13 @@ def of_init(image: dict[str, Any] | None) -> tuple[int, int]:
     return (image["user"], image["group"]) if image and image["users"] is None else (0, 0)
 
 
-def become(image: dict[str, Any]) -> None:
-    """Makes this process, the root of its user namespace, the image's user."""
+def become(image: dict[str, Any], workdir: str) -> None:
+    """Makes this process, the root of its user namespace, the image's user.
+
+    Before, it makes the folder that the image is to run in: an image need not hold it, and its user may not be allowed to.
+    """
+    with contextlib.suppress(OSError):  # entering it says what is wrong
+        Path(workdir).mkdir(parents=True, exist_ok=True)
     if image["users"] is not None:
         os.setgroups(image["groups"])
         os.setresgid(image["group"], image["group"], image["group"])

@@ -14,7 +14,7 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 _ECR = r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+"
-_HERE = r"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?"
+_HERE = r"(?:localhost|\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\])(?::\d+)?"
 _URI = re.compile(rf"(?:{_ECR}|{_HERE})/(?P<name>{_NAME})(?::(?P<tag>{TAG.pattern}))?(?:@(?P<digest>{DIGEST.pattern}))?")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import Runtime
 from sagewright.features.training.controller import TrainingController
@@ -42,6 +43,7 @@ class Training:
 
     controller: TrainingController
     objects: Objects
+    own_images: OwnImages
     hold_describe: float
 
     @classmethod
@@ -54,6 +56,7 @@ class Training:
         keyring: Keyring,
         jobs: Path,
         environments: Environments,
+        own_images: OwnImages,
         endpoint_url: str,
         wake: Callable[[Identity], None],
         hold_describe: float = 0.0,
@@ -70,16 +73,16 @@ class Training:
             jobs,
             slots or Slots.of(here),
             Errands(wake, (TransferError,)),
-            Intake(objects, jobs, environments),
-            Launch(runtime, jobs, here, endpoint_url, keyring, store.clock, environments),
+            Intake(objects, jobs, environments, own_images),
+            Launch(runtime, jobs, here, endpoint_url, keyring, store.clock, environments, own_images),
             Watch(store, runtime.caution, objects, Scraper(), jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )
-        return cls(controller, objects, hold_describe)
+        return cls(controller, objects, own_images, hold_describe)
 
     def install(self, engine: Engine, operations: Operations) -> None:
         """Registers the operations written by hand."""
-        TrainingOperations.install(engine, operations, self.objects, self.hold_describe)
+        TrainingOperations.install(engine, operations, self.objects, self.own_images, self.hold_describe)
 
     async def reset(self) -> None:
         """Forgets every job, when rows and run folders are deleted behind the controller's back (test hooks)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,11 +14,13 @@ from sagewright.base.clock import Clock
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
+from sagewright.compute.oci.own_images import OwnImage, OwnImages
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
 from sagewright.features.training import channels, ml_view
 from sagewright.features.training.folder import JobFolder, key, network_folder
 from sagewright.features.training.instances import JobInstance, instances
+from sagewright.features.training.own_image import pulled
 from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
 from sagewright.kernel.errands import ErrandFailed
@@ -38,13 +40,15 @@ class Launch:
     keyring: Keyring
     clock: Clock
     environments: Environments
+    own_images: OwnImages
 
     async def start(self, resource: Resource) -> None:
         """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
         image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
-        containers = self.containers(resource, image, await self._python(image))
+        own = await pulled(self.own_images, resource) if image.kind == "own" else None
+        containers = self.containers(resource, image, await self._python(image), own)
         try:
             # All that can be started are, although one may not be: what runs is what the next look must see.
             ends = await asyncio.gather(*map(self._start, containers), return_exceptions=True)
@@ -66,12 +70,13 @@ class Launch:
     async def _start(self, container: InstanceSpec) -> None:
         await asyncio.to_thread(self.runtime.start, container)
 
-    def containers(self, resource: Resource, image: Image, python: str) -> tuple[InstanceSpec, ...]:
-        """What the runtime is asked for; ``python`` is the interpreter."""
+    def containers(self, resource: Resource, image: Image, python: str, own: OwnImage | None) -> tuple[InstanceSpec, ...]:
+        """What the runtime is asked for; ``python`` is the interpreter, ``own`` an image of the user's own."""
         found = instances(resource.spec["ResourceConfig"])
         hosts = tuple(instance.host for instance in found)
         peers = Peers(network_folder(self.jobs, resource), hosts) if len(hosts) > 1 else None
-        return tuple(self._container(resource, image, python, instance, peers) for instance in found)
+        specs = (self._container(resource, image, python, instance, peers) for instance in found)
+        return tuple(spec if own is None else _of_own(spec, own, resource.spec["AlgorithmSpecification"]) for spec in specs)
 
     def _container(
         self, resource: Resource, image: Image, python: str, instance: JobInstance, peers: Peers | None
@@ -111,6 +116,12 @@ class Launch:
         keys = self.keyring.mint(resource.world.account, resource.spec["RoleArn"], SESSION, seconds, self.clock.now())
         url = f"http://127.0.0.1:{self._front[1]}" if own_network else self.endpoint_url
         return {"AWS_ENDPOINT_URL": url, **keys.environment()}
+
+
+def _of_own(spec: InstanceSpec, own: OwnImage, algorithm: Mapping[str, Any]) -> InstanceSpec:
+    """The same container with the files, the user and the command of an image."""
+    argv = own.command("train", algorithm.get("ContainerEntrypoint", ()), algorithm.get("ContainerArguments", ()))
+    return replace(spec, argv=argv, env={**own.env, **spec.env}, workdir=own.workdir, rootfs=own.rootfs)
 
 
 def _command(spec: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sagewright.features.training import progress
+from sagewright.compute.oci.own_images import OwnImages
+from sagewright.features.training import own_image, progress
 from sagewright.features.training.rules import check
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
@@ -32,18 +33,21 @@ class TrainingOperations:
 
     engine: Engine
     objects: Objects
+    own_images: OwnImages
     hold: float
     create_derived: Handler
     describe_derived: Handler
     held: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
 
     @classmethod
-    def install(cls, engine: Engine, operations: Operations, objects: Objects, hold: float) -> TrainingOperations:
+    def install(
+        cls, engine: Engine, operations: Operations, objects: Objects, own_images: OwnImages, hold: float
+    ) -> TrainingOperations:
         """Registers the handlers over the derived ones."""
         create, describe = (operations.find(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
         if create is None or describe is None:
             raise LookupError(f"the engine has derived nothing for {KIND}")
-        made = cls(engine, objects, hold, create, describe)
+        made = cls(engine, objects, own_images, hold, create, describe)
         for verb in ("Create", "Describe", "Stop", "Update", "Delete"):
             operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
         return made
@@ -51,6 +55,7 @@ class TrainingOperations:
     async def create(self, context: Context, request: Document) -> Document:
         """What is wrong with the request itself is said first; then every input must hold objects, as AWS checks."""
         check(context, request)
+        own_image.check(self.own_images, context, request)
         access = Access(context.world.region, request["RoleArn"])
         sources = [channel["DataSource"]["S3DataSource"] for channel in request.get("InputDataConfig", ())]
         try:
