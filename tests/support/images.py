@@ -6,14 +6,19 @@ logins lie in a folder of the test; nothing of the user's is read or changed, an
 
 from __future__ import annotations
 
+import base64
+import functools
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import sysconfig
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from support.server import Server
 
 BUSYBOX = next((found for found in ("/bin/busybox", "/usr/bin/busybox") if Path(found).exists()), None)
 PODMAN = shutil.which("podman")
@@ -27,6 +32,7 @@ class Podman:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.policy = str(folder / "policy.json")
         folder.mkdir(parents=True)
         (folder / "containers.conf").write_text('[engine]\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n')
         (folder / "registries.conf").write_text("unqualified-search-registries = []\n")
@@ -65,8 +71,7 @@ class Podman:
             (context / name).parent.mkdir(parents=True, exist_ok=True)
             (context / name).write_bytes(data)
             (context / name).chmod(0o755 if data[:2] in (b"#!", b"\x7fE") else 0o644)
-        policy = ("--signature-policy", str(self._folder / "policy.json"))
-        self("build", *policy, "--isolation", "chroot", "--layers=false", "-t", tag, str(context))
+        self("build", "--signature-policy", self.policy, "--isolation", "chroot", "--layers=false", "-t", tag, str(context))
 
 
 def shell_files() -> dict[str, bytes]:
@@ -81,6 +86,108 @@ COPY busybox /bin/sh
 """
 
 
-def python_tree(folder: Path) -> Path:
-    """This machine's Python, as files of an image: /usr/bin/python3 with its standard library and the loader's libraries."""
-    raise NotImplementedError(sysconfig, sys)
+PYTHON = """FROM scratch
+ADD python.tar /
+"""
+
+
+TRAIN = """#!/usr/bin/python3
+import json, os
+parameters = json.load(open('/opt/ml/input/config/hyperparameters.json'))
+rows = [float(row) for row in open('/opt/ml/input/data/train/rows.csv')]
+mean = sum(rows) / len(rows) * float(parameters['factor'])
+open('/opt/ml/model/mean.json', 'w').write(json.dumps({'mean': mean}))
+print('trained', os.getuid(), os.getgid(), os.getgroups(), os.environ['HOME'], os.getcwd(), os.environ['TRAINING_JOB_NAME'], flush=True)
+"""
+SERVE = """#!/usr/bin/python3
+import json, os, signal, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+mean = json.load(open('/opt/ml/model/mean.json'))['mean']
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == '/ping' else 404); self.send_header('Content-Length', '0'); self.end_headers()
+    def do_POST(self):
+        asked = float(self.rfile.read(int(self.headers['Content-Length'])))
+        answer = json.dumps({'difference': asked - mean, 'user': os.getuid()}).encode()
+        self.send_response(200); self.send_header('Content-Type', 'application/json')
+        self.send_header('Content-Length', str(len(answer))); self.end_headers(); self.wfile.write(answer)
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+ThreadingHTTPServer(('0.0.0.0', 8080), Answers).serve_forever()
+"""
+MEAN = PYTHON + "COPY train serve /usr/bin/\nENV GREETING=hello\nWORKDIR /work\nUSER model\n"
+"""An image that trains to the mean of a column times a factor, and serves the difference from it, as its user model."""
+
+
+class Registry:
+    """A user's podman, logged in at the server's registry."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.podman = Podman(folder)
+        self.ecr = server.client("ecr")
+        self.host = server.settings.url.removeprefix("http://")
+        self.login()
+
+    def login(self) -> None:
+        granted = self.ecr.get_authorization_token()["authorizationData"][0]
+        user, _, password = base64.b64decode(granted["authorizationToken"]).decode().partition(":")
+        host = granted["proxyEndpoint"].removeprefix("http://")
+        self.podman("login", "--tls-verify=false", "--username", user, "--password-stdin", host, given=password)
+
+    def push(self, image: str, name: str, tag: str = "latest") -> None:
+        done = self.try_to_push(image, name, tag)
+        assert done == "", done
+
+    def try_to_push(self, image: str, name: str, tag: str) -> str:
+        done = self.podman.run("push", "--tls-verify=false", image, f"{self.host}/{name}:{tag}")
+        return done.stderr if done.returncode else ""
+
+
+def python_files() -> dict[str, bytes]:
+    """What ADD needs for an image with a shell, and with this Python as /usr/bin/python3: what a small HTTP server imports of it."""
+    return {"python.tar": _python_tar()}
+
+
+@functools.cache
+def _python_tar() -> bytes:
+    assert BUSYBOX is not None
+    code = "import http.server, json, os, signal, socketserver, sys; print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)]))"
+    program = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}").resolve()
+    listed = subprocess.run([program, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    modules = [Path(file) for file in json.loads(listed)]
+    encodings = Path(next(file for file in modules if file.parent.name == "encodings")).parent
+    wanted = {program, *modules, *encodings.glob("*.py")}
+    wanted |= {library for file in tuple(wanted) if file == program or file.suffix == ".so" for library in _libraries(file)}
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for file in sorted(wanted):
+            tar.add(file.resolve(), str(file), filter=_of_root)
+        for name, goal in (("usr/bin/python3", str(program)), ("bin/sh", "busybox")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, goal
+            tar.addfile(link)
+        tar.add(BUSYBOX, "bin/busybox", filter=_of_root)
+        _text(tar, "etc/passwd", "root:x:0:0::/root:/bin/sh\nmodel:x:1234:1235::/home/model:/bin/sh\n")
+        _text(tar, "etc/group", "root:x:0:\nmodel:x:1235:\nextra:x:77:other,model\n")
+    return content.getvalue()
+
+
+def _libraries(file: Path) -> set[Path]:
+    """What the loader loads besides, at the paths where it looks."""
+    shown = subprocess.run(["ldd", str(file)], capture_output=True, text=True, check=False).stdout
+    return {Path(word) for line in shown.splitlines() for word in line.split() if word.startswith("/")}
+
+
+def _of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    return member
+
+
+def _text(tar: tarfile.TarFile, name: str, text: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(text)
+    member.mode = 0o644
+    tar.addfile(member, io.BytesIO(text.encode()))

@@ -31,7 +31,9 @@ def started(keyring: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Itera
     clock = VirtualClock()
 
     def install(parts: Parts) -> None:
-        for service, handlers in neighbours(parts.store, keyring, Layout(tmp_path_factory.mktemp("registry")), "http://127.0.0.1:8400").items():
+        for service, handlers in neighbours(
+            parts.store, keyring, Layout(tmp_path_factory.mktemp("registry")), "http://127.0.0.1:8400"
+        ).items():
             for name, handler in handlers.items():
                 parts.operations.write(service, name, handler)
 

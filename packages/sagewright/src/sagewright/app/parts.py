@@ -32,6 +32,7 @@ from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
+from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
 from sagewright.serving.way_back import WayBack
 from sagewright.settings import Settings
@@ -95,7 +96,7 @@ class Parts:
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
-        engine = _engine(settings, store, operations, keyring)
+        engine = _engine(settings, store, operations, keyring, own_images)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
         hosting.register(operations, engine.catalog)
@@ -159,13 +160,13 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring) -> Engine:
+def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring, own_images: OwnImages) -> Engine:
     """Everything that follows from the service model, with what the features say about it."""
     return Engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules},
+        rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
         quirks={**training.QUIRKS, **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),

@@ -230,9 +230,7 @@ def _bury(user: int) -> None:
             os._exit(launch.exit_code(status))
 
 
-def build(
-    steps: list[list[str]], root: str, image: dict[str, Any] | None = None, owner: tuple[int, int] | None = None
-) -> None:
+def build(steps: list[list[str]], root: str, image: dict[str, Any] | None = None, owner: tuple[int, int] | None = None) -> None:
     """Builds the root that ``steps`` describe in the folder ``root`` and moves into it, in a mount namespace of our own.
 
     ``image``: it begins with the image's layers (overlay.py) and folders made to mount on are ``owner``'s.

@@ -32,7 +32,7 @@ def image_users() -> int | None:
         return None
     maps = [Path(f"/proc/self/{name}").read_text().splitlines() for name in ("uid_map", "gid_map")]
     spans = [[tuple(map(int, line.split()))[::2] for line in lines] for lines in maps]
-    held = all(any(first <= IMAGE_USERS and IMAGE_USERS + USERS <= first + count for first, count in span) for span in spans)
+    held = all(any(first <= IMAGE_USERS and first + count >= IMAGE_USERS + USERS for first, count in span) for span in spans)
     return IMAGE_USERS if held else None
 
 

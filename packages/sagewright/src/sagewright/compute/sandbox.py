@@ -12,7 +12,6 @@ from sagewright.compute.host import Host
 from sagewright.compute.runtime import InstanceSpec
 from sagewright.compute.supervised import Supervised, find_bubblewrap, run_shim
 
-
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that names none
 _NEVER = (errno.EPERM, errno.ENODEV, errno.ENOSYS, errno.ENOSPC)  # of system calls: switched off, not compiled in
 

@@ -20,6 +20,7 @@ import orjson
 from sagewright.base.clock import Clock
 from sagewright.base.world import World
 from sagewright.compute.oci.layout import path_of
+from sagewright.compute.oci.manifest import MANIFESTS
 from sagewright.compute.oci.reference import NAME
 from sagewright.front.body import Body
 from sagewright.front.caller import Caller
@@ -124,8 +125,7 @@ class Registry:
         if tag.startswith("sha256:"):
             return
         target = f"{PATH}{path_of(world, name)}/manifests/{tag}"
-        accepted = [("Accept", "*/*"), ("Accept", "application/vnd.oci.image.index.v1+json")]
-        answer = await self._ask("HEAD", target, accepted, b"")
+        answer = await self._ask("HEAD", target, [("Accept", ", ".join(MANIFESTS))], b"")
         await answer.parts.aclose()
         if answer.status != 404:
             text = f"The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten because the tag is immutable."

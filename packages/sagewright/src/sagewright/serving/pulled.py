@@ -14,7 +14,24 @@ from sagewright.compute.images import resolve
 from sagewright.compute.oci.own_images import MissingImage, OwnImages, UnusableImage
 from sagewright.compute.runtime import InstanceSpec
 from sagewright.kernel.errands import ErrandFailed
+from sagewright.kernel.kind import Rule
+from sagewright.kernel.operation import Context
 from sagewright.serving.unit import Unit
+from sagewright.store.rows import Document
+from sagewright.wire.errors import validation
+
+
+def rule(images: OwnImages) -> Rule:
+    """CreateModel refuses an image of one's own that is not there, in AWS's words. The rule raises Fault."""
+
+    def check(context: Context, request: Document) -> None:
+        for container in (request.get("PrimaryContainer", {}), *request.get("Containers", ())):
+            try:
+                images.check(str(container.get("Image", "")), context.world)
+            except MissingImage as missing:
+                raise validation(str(missing)) from missing
+
+    return check
 
 
 async def pull(images: OwnImages, unit: Unit) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sagewright.base.world import World
 from sagewright.compute import host, trees
+from sagewright.compute.images import resolve
 from sagewright.compute.oci import user
 from sagewright.compute.oci.layer import unpack
 from sagewright.compute.oci.layout import Layout
@@ -70,7 +71,7 @@ class OwnImages:
     def check(self, uri: str, caller: World) -> None:
         """Raises MissingImage for a URI that names an image of one's own that is not there."""
         reference = parse(uri)
-        if reference is not None:
+        if reference is not None and resolve(uri).kind == "own":
             self._digest(uri, reference, caller)
 
     async def prepare(self, uri: str, caller: World, digest: str = "") -> OwnImage:

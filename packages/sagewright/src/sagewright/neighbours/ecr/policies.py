@@ -39,7 +39,9 @@ class Policies:
         async def put(context: Context, request: Document) -> Document:
             text = request[policy.member]
             if not _is_object(text):
-                raise Fault(rows.INVALID, f"Invalid parameter at '{policy.member}' failed to satisfy constraint: 'Invalid JSON'")
+                raise Fault(
+                    rows.INVALID, f"Invalid parameter at '{policy.member}' failed to satisfy constraint: 'Invalid JSON'"
+                )
             return await self._change(context, request, policy, lambda row: {**row.spec, policy.member: text})
 
         return put
@@ -62,7 +64,9 @@ class Policies:
 
         return delete
 
-    async def _change(self, context: Context, request: Document, policy: _Policy, changed: Any, before: bool = False) -> Document:
+    async def _change(
+        self, context: Context, request: Document, policy: _Policy, changed: Any, before: bool = False
+    ) -> Document:
         """Answers with the policy after the change, or as it was ``before``."""
         world, name = rows.world_of(context, request), request["repositoryName"]
 

@@ -49,7 +49,9 @@ class Repositories:
         world, name = rows.world_of(context, request), request["repositoryName"]
         spec = {
             "imageTagMutability": request.get("imageTagMutability", "MUTABLE"),
-            "imageScanningConfiguration": {"scanOnPush": request.get("imageScanningConfiguration", {}).get("scanOnPush", False)},
+            "imageScanningConfiguration": {
+                "scanOnPush": request.get("imageScanningConfiguration", {}).get("scanOnPush", False)
+            },
             "encryptionConfiguration": {"encryptionType": "AES256"},
         }
 
