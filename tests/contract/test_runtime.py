@@ -12,6 +12,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -83,7 +84,8 @@ class Bench:
         if self.of_image:
             values["rootfs"] = RootFs((self._layer(),))
             changes["env"] = {"PYTHONUNBUFFERED": "1", **changes.get("env", {})}  # type: ignore[dict-item]
-            changes["mounts"] = (*changes.get("mounts", ()), *_this_machine())  # type: ignore[misc]
+            if "rootfs" not in changes:
+                changes["mounts"] = (*changes.get("mounts", ()), *_this_machine())  # type: ignore[misc]
         return InstanceSpec(**{**values, **changes})  # type: ignore[arg-type]
 
     def _layer(self) -> Path:
@@ -597,6 +599,64 @@ def test_dial_reaches_a_server_without_a_network(isolating: Bench) -> None:
     isolating.ended(serving[0])
     with pytest.raises(ConnectionRefusedError):
         isolating.runtime.dial(serving[0].folder, 8080)
+
+
+def test_an_image_that_has_nothing_of_this_machine(bench: Bench) -> None:
+    """A10: init, too, does without Python once it is inside; the working folder and the user are the image's."""
+    if not bench.of_image:
+        pytest.skip("about images")
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("busybox is not installed")
+    layer = bench.data / "layers" / "bare"
+    (layer / "bin").mkdir(parents=True)
+    shutil.copy(busybox, layer / "bin/busybox")
+    (layer / "etc").mkdir()
+    (layer / "etc/hosts").symlink_to("/etc/shadow")
+    for entry in (layer, *layer.rglob("*")):
+        if (users := host.image_users()) is not None:
+            os.chown(entry, users, users, follow_symlinks=False)
+    script = "busybox id -u; busybox pwd; busybox grep -c localhost /etc/hosts; busybox touch /opt/ml/model/m /opt/ml/own"
+    script += "; busybox nc -ll -p 8080 -e busybox tr a-z A-Z"
+    rootfs = RootFs((layer,), 1000, 1000)
+    argv = ("busybox", "sh", "-c", script)
+    spec = bench.start(argv=argv, rootfs=rootfs, mounts=(), workdir="/made/here")
+    await_until(lambda: can_dial(bench, spec), spec)
+    assert exchange(bench.runtime.dial(spec.folder, 8080)) == b"HELLO"
+    assert bench.output(spec).splitlines() == ["1000", "/made/here", "2"]
+    assert (spec.ml / "model/m").exists()
+    assert not (spec.ml / "own").exists()
+
+
+def test_images_without_namespaces_are_refused_in_words(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "data", DRIVERS["process"])
+    with pytest.raises(OSError, match="images of your own need user namespaces") as refused:
+        bench.start(rootfs=RootFs((tmp_path / "layers" / "x",)))
+    assert refused.value.errno == errno.EOPNOTSUPP
+    bench.leave_nothing()
+
+
+@pytest.mark.parametrize(
+    "rootfs",
+    [
+        RootFs(()),
+        RootFs((Path("/a/x"), Path("/b/y"))),
+        RootFs((Path("/a/x,upperdir=y"),)),
+        RootFs((Path("/a/x"),), user=1 << 16),
+        RootFs((Path("/a/x"),), group=-1),
+        RootFs((Path("/a/x"),), groups=(1 << 20,)),
+    ],
+)
+def test_images_that_make_no_sense_are_refused(isolating: Bench, rootfs: RootFs) -> None:
+    with pytest.raises(OSError, match="layers of an image|users and groups"):
+        isolating.start(rootfs=rootfs)
+
+
+def can_dial(bench: Bench, spec: InstanceSpec) -> bool:
+    with contextlib.suppress(ConnectionRefusedError):
+        bench.runtime.dial(spec.folder, 8080).close()
+        return True
+    return False
 
 
 def test_a_stuck_client_of_the_dialler_does_not_end_it(isolating: Bench) -> None:

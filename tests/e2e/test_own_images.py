@@ -41,6 +41,7 @@ def registry(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     yield made
     mounts = Path("/proc/self/mountinfo").read_text()
     assert str(server.settings.data) not in mounts, "no container leaves a mount"
+    assert not list((server.settings.data / "images/layers").glob(".*")), "nothing half unpacked is left"
 
 
 def job(name: str, image: str, store: str, **algorithm: Any) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def test_build_push_train_deploy(server: Server, registry: Registry, store: str)
     sagemaker.create_endpoint_config(EndpointConfigName="own-mean", ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName="own-mean", EndpointConfigName="own-mean")
     eventually(lambda: state(sagemaker) != "Creating", 60)
-    assert state(sagemaker) == "InService", log_lines(server, "/aws/sagemaker/Endpoints/own-mean", "v")
+    assert state(sagemaker) == "InService", sagemaker.describe_endpoint(EndpointName="own-mean").get("FailureReason")
     answer = runtime.invoke_endpoint(EndpointName="own-mean", ContentType="text/csv", Body=b"25")
     assert json.loads(answer["Body"].read()) == {"difference": 5.0, "user": 1234}
     sagemaker.delete_endpoint(EndpointName="own-mean")
@@ -148,19 +149,9 @@ def test_a_job_survives_control(server: Server, registry: Registry, store: str) 
 
 def test_several_instances_of_an_image(server: Server, registry: Registry, store: str) -> None:
     """G14: the containers of an image have the network of their job."""
-    program = """
-import json, socket, time
-current = json.load(open('/opt/ml/input/config/resourceconfig.json'))['current_host']
-if current == 'algo-1':
-    with socket.create_server(('0.0.0.0', 7000)) as server:
-        server.accept()[0].sendall(b'hello')
-else:
-    while True:
-        try: call = socket.create_connection(('algo-1', 7000), 5); break
-        except ConnectionRefusedError: time.sleep(0.01)
-    print(call.recv(10).decode())
-"""
-    entrypoint = {"ContainerEntrypoint": ["/usr/bin/python3", "-c"], "ContainerArguments": [program]}
+    listen = "import socket; socket.create_server(('', 7000)).accept()[0].sendall(b'hello')"
+    script = f'[ $HOSTNAME = algo-1 ] && python3 -c "{listen}" || until cat </dev/tcp/algo-1/7000; do :; done 2>/dev/null'
+    entrypoint = {"ContainerEntrypoint": ["/bin/bash", "-c"], "ContainerArguments": [script]}
     request = job("own-two", f"{registry.host}/team/mean", store, **entrypoint)
     request["ResourceConfig"]["InstanceCount"] = 2
     ended, lines = run(server, request)
@@ -178,16 +169,13 @@ def test_images_that_are_not_there_are_refused(server: Server, registry: Registr
     assert refused.value.response["Error"]["Code"] == "ValidationException"
     with pytest.raises(ClientError, match=r"Cannot find the requested image: .*team/talk:none"):
         sagemaker.create_training_job(**job("own-none", f"{ACCOUNT}/team/talk:none", store))
+    container = {"Image": f"{ACCOUNT}/team/talk:none"}
     with pytest.raises(ClientError, match=r"Requested image 1234.*team/talk:none not found\."):
-        container = {"Image": f"{ACCOUNT}/team/talk:none"}
         sagemaker.create_model(ModelName="own-none", PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{store}/rows"}}
+    channel = {"ChannelName": "t", "DataSource": source, "InputMode": "Pipe"}
     with pytest.raises(ClientError, match="Pipe mode with an image of your own"):
-        channel = {
-            "ChannelName": "t",
-            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{store}/rows"}},
-        }
-        request = {**job("own-none", f"{ACCOUNT}/team/talk", store), "InputDataConfig": [{**channel, "InputMode": "Pipe"}]}
-        sagemaker.create_training_job(**request)
+        sagemaker.create_training_job(**job("own-none", f"{ACCOUNT}/team/talk", store), InputDataConfig=[channel])
 
 
 def test_the_registry_asks_who_is_there(server: Server, registry: Registry) -> None:

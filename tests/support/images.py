@@ -1,6 +1,6 @@
 """Images for tests, built and pushed as a user does: with podman, from nothing but this machine's own files.
 
-podman itself needs no container engine for that: ``FROM scratch`` and COPY run nothing. Its storage, its configuration and its
+podman needs no privileges and no runtime for that: ``FROM scratch`` and COPY run nothing. Its storage, its configuration and its
 logins lie in a folder of the test; nothing of the user's is read or changed, and nothing stays mounted.
 """
 
@@ -150,23 +150,28 @@ def python_files() -> dict[str, bytes]:
     return {"python.tar": _python_tar()}
 
 
+_MODULES = "argparse, encodings.idna, http.server, json, logging, multiprocessing, pathlib, shlex, signal, socketserver, sys, time"
+_LISTED = f"import {_MODULES}; print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)]))"
+_LINKS = {"usr/bin/python3": "", "bin/sh": "busybox", "bin/cat": "busybox", "usr/bin/pip3": "python3"}
+
+
 @functools.cache
 def _python_tar() -> bytes:
+    """Interpreter, what those modules import, bash for the drivers of SDK v3, and the libraries of it all, where they lie here."""
     assert BUSYBOX is not None
-    code = "import http.server, json, os, signal, socketserver, sys; print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)]))"
     program = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}").resolve()
-    listed = subprocess.run([program, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run([program, "-I", "-S", "-c", _LISTED], capture_output=True, text=True, check=True).stdout
     modules = [Path(file) for file in json.loads(listed)]
     encodings = Path(next(file for file in modules if file.parent.name == "encodings")).parent
-    wanted = {program, *modules, *encodings.glob("*.py")}
-    wanted |= {library for file in tuple(wanted) if file == program or file.suffix == ".so" for library in _libraries(file)}
+    wanted = {program, Path("/bin/bash"), *modules, *encodings.glob("*.py")}
+    wanted |= {library for file in tuple(wanted) if file.suffix != ".py" for library in _libraries(file)}
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as tar:
         for file in sorted(wanted):
             tar.add(file.resolve(), str(file), filter=_of_root)
-        for name, goal in (("usr/bin/python3", str(program)), ("bin/sh", "busybox")):
+        for name, goal in _LINKS.items():
             link = tarfile.TarInfo(name)
-            link.type, link.linkname = tarfile.SYMTYPE, goal
+            link.type, link.linkname = tarfile.SYMTYPE, goal or str(program)
             tar.addfile(link)
         tar.add(BUSYBOX, "bin/busybox", filter=_of_root)
         _text(tar, "etc/passwd", "root:x:0:0::/root:/bin/sh\nmodel:x:1234:1235::/home/model:/bin/sh\n")

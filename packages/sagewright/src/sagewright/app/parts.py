@@ -59,6 +59,7 @@ class Parts:
     hosting: Hosting
     transform: Transform
     containers: Containers
+    own_images: OwnImages
     objects: Objects
     loop: Loop
 
@@ -117,6 +118,7 @@ class Parts:
             hosting=hosting,
             transform=transform,
             containers=containers,
+            own_images=own_images,
             objects=objects,
             loop=loop,
         )
@@ -146,6 +148,7 @@ class Parts:
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
             await self.store.empty()
+            await asyncio.to_thread(self.own_images.layout.empty)
             await empty(self.objects)
         finally:
             await self.hosting.open()

@@ -76,7 +76,7 @@ class _Unpacking:
         os.fchmod(self._top, 0o755)
         with tarfile.open(fileobj=cast("IO[bytes]", _Guarded(stream)), mode="r:") as tar:
             for member in tar:
-                tar.members = []  # else it remembers every one of a million
+                tar.members = []  # type: ignore[attr-defined] # else it remembers every one of a million
                 self._room -= member.size + 512
                 if self._room < 0:
                     raise ValueError("the image does not fit on the disk")

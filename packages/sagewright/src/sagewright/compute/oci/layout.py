@@ -50,6 +50,11 @@ class Layout:
             raise ValueError(f"{digest} is too large for a document")
         return content
 
+    def empty(self) -> None:
+        """Forgets every repository."""
+        trees.remove(self._below / "repositories")
+        self.note_garbage()
+
     def note_garbage(self) -> None:
         """Has the next start of the registry collect it."""
         self.root.mkdir(parents=True, exist_ok=True)

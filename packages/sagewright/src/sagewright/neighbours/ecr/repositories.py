@@ -64,7 +64,10 @@ class Repositories:
             transaction.tags.set(row.arn, tags)
             return row
 
-        return {"repository": self._described(await self._store.write(work))}
+        row = await self._store.write(work)
+        # What an earlier one of that name left: a push under way while it was deleted, a server that was killed.
+        await asyncio.to_thread(self._layout.repository(world, name).remove)
+        return {"repository": self._described(row)}
 
     async def describe(self, context: Context, request: Document) -> Document:
         """DescribeRepositories: those that are named, or a page of all."""
