@@ -648,7 +648,7 @@ def test_images_without_namespaces_are_refused_in_words(tmp_path: Path) -> None:
     ],
 )
 def test_images_that_make_no_sense_are_refused(isolating: Bench, rootfs: RootFs) -> None:
-    with pytest.raises(OSError, match="layers of an image|users and groups"):
+    with pytest.raises(OSError, match=r"layers of an image|users and groups"):
         isolating.start(rootfs=rootfs)
 
 

@@ -41,7 +41,7 @@ def registry(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     yield made
     mounts = Path("/proc/self/mountinfo").read_text()
     assert str(server.settings.data) not in mounts, "no container leaves a mount"
-    assert not list((server.settings.data / "images/layers").glob(".*")), "nothing half unpacked is left"
+    assert not list(server.settings.layers.glob("*/.*")), "nothing half unpacked is left"
 
 
 def job(name: str, image: str, store: str, **algorithm: Any) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from harness import ROLE, WORLD, Harness, Parts
 
 from sagewright.base.clock import SystemClock
 from sagewright.compute.environments.folder import Environments
-from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.way_back import WayBack
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.transform.transform import Transform
 from sagewright.front.counters import Counters
@@ -29,7 +29,6 @@ from sagewright.front.routes import RouteTable
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
-from sagewright.serving.way_back import WayBack
 from sagewright.signals import logs
 from sagewright.store.database import Transaction
 from sagewright.wire.credentials import Keyring
@@ -111,9 +110,8 @@ class Rig:
 
         machine = Machine(2, 8 * 1024**3)
         host, port = self._front
-        own = OwnImages(self.jobs.parent / "registry", self.jobs.parent / "images")
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
-        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments, own)
+        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
         self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine)
         self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
         self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)

@@ -11,7 +11,6 @@ from harness import ROLE, WORLD, Harness, Parts
 
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.fake import Fake
-from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import InstanceSpec, Runtime
 from sagewright.features.training import feature
@@ -73,7 +72,6 @@ class Rig:
             keyring=self.keyring,
             jobs=self.jobs,
             environments=self.environments,
-            own_images=OwnImages(self.jobs.parent / "registry", self.jobs.parent / "images"),
             endpoint_url="http://127.0.0.1:8400",
             wake=lambda job: self.loop.hint(job),
             hold_describe=self._options["hold"],

@@ -53,7 +53,9 @@ def test_legacy_xgboost_is_the_algorithm_without_script_mode() -> None:
     assert (image.name, image.algorithm, image.framework) == ("xgboost", "xgboost", "")
 
 
-@pytest.mark.parametrize("uri", ["123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest", "127.0.0.1:8400/team/mine", "localhost/mine"])
+@pytest.mark.parametrize(
+    "uri", ["123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest", "127.0.0.1:8400/team/mine", "localhost/mine"]
+)
 def test_what_this_server_s_ecr_may_hold_is_ones_own(uri: str) -> None:
     image = images.resolve(uri)
     assert (image.kind, image.name, image.problem, image.missing) == ("own", "own", "", "")

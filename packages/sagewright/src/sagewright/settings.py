@@ -149,9 +149,9 @@ class Settings:
         return self.data / "registry"
 
     @property
-    def images(self) -> Path:
+    def layers(self) -> Path:
         """Unpacked layers of images of one's own."""
-        return self.data / "images"
+        return self.data / "layers"
 
     @property
     def run(self) -> Path:

@@ -18,6 +18,7 @@ from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.retirement import run_folders
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.records import registration as records
@@ -34,7 +35,6 @@ from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
-from sagewright.serving.way_back import WayBack
 from sagewright.settings import Settings
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
@@ -59,7 +59,6 @@ class Parts:
     hosting: Hosting
     transform: Transform
     containers: Containers
-    own_images: OwnImages
     objects: Objects
     loop: Loop
 
@@ -76,9 +75,9 @@ class Parts:
         hints = _Hints()
 
         way_back = WayBack(settings.address, settings.url, keyring, clock)
-        environments = Environments(settings.environments)
-        own_images = OwnImages(settings.registry, settings.images)
-        containers = Containers(runtime, objects, store, hints, way_back, environments, own_images)
+        own_images = OwnImages(settings.registry, settings.layers)
+        environments = Environments(settings.environments, own_images=own_images)
+        containers = Containers(runtime, objects, store, hints, way_back, environments)
         jobs = training.Training.compose(
             store=store,
             runtime=runtime,
@@ -86,7 +85,6 @@ class Parts:
             keyring=keyring,
             jobs=settings.jobs,
             environments=environments,
-            own_images=own_images,
             endpoint_url=settings.url,
             wake=hints,
             hold_describe=settings.hold_describe,
@@ -118,7 +116,6 @@ class Parts:
             hosting=hosting,
             transform=transform,
             containers=containers,
-            own_images=own_images,
             objects=objects,
             loop=loop,
         )
@@ -148,7 +145,7 @@ class Parts:
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
             await self.store.empty()
-            await asyncio.to_thread(self.own_images.layout.empty)
+            await asyncio.to_thread(self.environments.own_images.layout.empty)
             await empty(self.objects)
         finally:
             await self.hosting.open()

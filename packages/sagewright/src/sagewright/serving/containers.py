@@ -20,9 +20,9 @@ from sagewright.compute.dialler import DIAL_SOCKET
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
-from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.replica import Address
 from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
+from sagewright.compute.way_back import WayBack
 from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import ErrandFailed, Errands
 from sagewright.objects.s3 import Objects
@@ -32,7 +32,6 @@ from sagewright.serving.attendant import Attendant
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen, Unit
-from sagewright.serving.way_back import WayBack
 from sagewright.signals import logs
 from sagewright.signals.tail import follow, forget
 from sagewright.store.database import Store
@@ -56,7 +55,6 @@ class Containers:
         told: Callable[[Identity], None],
         way_back: WayBack,
         environments: Environments,
-        own_images: OwnImages,
     ) -> None:
         self._runtime = runtime
         self._objects = objects
@@ -64,7 +62,6 @@ class Containers:
         self._told = told
         self._way_back = way_back
         self._environments = environments
-        self._own_images = own_images
         self._errands = Errands(told)
         self._attendants: dict[Path, Attendant] = {}
 
@@ -124,7 +121,7 @@ class Containers:
         await self._store.write(lambda transaction: logs.create_stream(transaction, world, unit.group, unit.stream, now))
         try:
             python = await self._environments.prepare(resolve(unit.container["Image"]).name)
-            spec = await pulled.dressed(self._own_images, self._spec(unit, address, python), unit)
+            spec = await pulled.dressed(self._environments.own_images, self._spec(unit, address, python), unit)
             await asyncio.to_thread(self._runtime.start, spec)
         except (OSError, BuildError, ErrandFailed) as problem:
             raise Later(MACHINE_SECONDS, f"the machine refuses to start {unit.key}: {problem}") from problem
@@ -146,7 +143,7 @@ class Containers:
             await self._environments.prepare(resolve(unit.container["Image"]).name)
         except BuildError as problem:
             raise ErrandFailed(str(problem)) from problem
-        await pulled.pull(self._own_images, unit)
+        await pulled.pull(self._environments.own_images, unit, self._isolates)
         unit.ml.mkdir(parents=True, exist_ok=True)
         access = Access(unit.identity[0].region, unit.role)
         await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)

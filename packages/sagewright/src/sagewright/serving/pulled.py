@@ -34,11 +34,16 @@ def rule(images: OwnImages) -> Rule:
     return check
 
 
-async def pull(images: OwnImages, unit: Unit) -> None:
-    """Raises ErrandFailed with the words of a FailureReason. Nothing is done for images that come with the server."""
+async def pull(images: OwnImages, unit: Unit, isolates: bool) -> None:
+    """Raises ErrandFailed with the words of a FailureReason. Nothing is done for images that come with the server.
+
+    ``isolates``: containers are more than plain processes.
+    """
     uri = unit.container["Image"]
     if resolve(uri).kind != "own":
         return
+    if not isolates:
+        raise ErrandFailed("Images of your own need user namespaces, and this machine offers none. See: sagewright doctor")
     try:
         image = await images.prepare(uri, unit.identity[0])
     except (MissingImage, UnusableImage) as problem:

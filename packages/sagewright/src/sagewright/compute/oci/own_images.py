@@ -61,7 +61,7 @@ class OwnImage:
 
 
 class OwnImages:
-    """``registry`` is settings.registry, ``root`` where layers are unpacked (settings.images)."""
+    """``registry`` is settings.registry, ``root`` where layers are unpacked (settings.layers)."""
 
     def __init__(self, registry: Path, root: Path) -> None:
         self.layout = Layout(registry)
@@ -97,7 +97,7 @@ class OwnImages:
 
     def _layer(self, digest: str, kind: str) -> Path:
         users = host.image_users()
-        folder = self._root / ("layers" if users is not None else "layers-of-one-user") / digest.partition(":")[2][:_NAME]
+        folder = self._root / ("of-many-users" if users is not None else "of-one-user") / digest.partition(":")[2][:_NAME]
         if folder.exists():
             return folder
         if kind.endswith(("zstd", "foreign.diff.tar.gzip")):

@@ -10,12 +10,11 @@ from typing import Any
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
-from sagewright.compute.oci.own_images import OwnImages
 from sagewright.features.training import admission, channels, ml_view
 from sagewright.features.training.folder import JobFolder
-from sagewright.features.training.instances import JobInstance, instances, receivers
-from sagewright.features.training.own_image import pulled
 from sagewright.features.training.synchronised import synchronised
+from sagewright.jobs.instances import JobInstance, instances, receivers
+from sagewright.jobs.own_image import pulled
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.piped import download_pipe
@@ -27,11 +26,10 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, objects: Objects, jobs: Path, environments: Environments, own_images: OwnImages) -> None:
+    def __init__(self, objects: Objects, jobs: Path, environments: Environments) -> None:
         self._objects = objects
         self._jobs = jobs
         self._environments = environments
-        self._own_images = own_images
 
     async def bring(self, resource: Resource) -> None:
         """Raises TransferError and ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
@@ -65,7 +63,7 @@ class Intake:
     async def _environment(self, resource: Resource) -> None:
         image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
         if image.kind == "own":
-            await pulled(self._own_images, resource)
+            await pulled(self._environments.own_images, image.uri, resource.world)
         try:
             await self._environments.prepare(image.name)
         except BuildError as problem:

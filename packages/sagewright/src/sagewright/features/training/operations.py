@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagewright.compute.oci.own_images import OwnImages
-from sagewright.features.training import own_image, progress
+from sagewright.compute.way_back import SESSION
+from sagewright.features.training import progress
 from sagewright.features.training.rules import check
+from sagewright.jobs import own_image
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access, TransferError, check_channel
-from sagewright.serving.way_back import SESSION
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
 from sagewright.wire.credentials import assumed_role_arn
@@ -55,7 +56,7 @@ class TrainingOperations:
     async def create(self, context: Context, request: Document) -> Document:
         """What is wrong with the request itself is said first; then every input must hold objects, as AWS checks."""
         check(context, request)
-        own_image.check(self.own_images, context, request)
+        own_image.check(self.own_images, context.world, request["AlgorithmSpecification"]["TrainingImage"], request["RoleArn"])
         access = Access(context.world.region, request["RoleArn"])
         sources = [channel["DataSource"]["S3DataSource"] for channel in request.get("InputDataConfig", ())]
         try:
