@@ -115,6 +115,7 @@ def test_sdk2_with_an_image_of_ones_own(run_program: RunProgram, own_image: str)
     assert run_program("sdk2", "sdk2_own_image.py").endswith("sdk2 own image: done\n")
 
 
+@pytest.mark.slow
 def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
     """A10, G12: ModelTrainer(training_image=…) by AWS's address of the image, as it is and with SourceCode."""
     output = run_program("sdk3", "sdk3_own_image.py")

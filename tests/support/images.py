@@ -154,7 +154,11 @@ _MODULES = (
     "argparse, encodings.idna, http.server, json, logging, multiprocessing, pathlib, shlex, signal, socketserver, sys, time"
 )
 _LISTED = f"import {_MODULES}; print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)]))"
-_LINKS = {"usr/bin/python3": "", "bin/sh": "busybox", "bin/cat": "busybox", "usr/bin/pip3": "python3"}
+_LINKS = {
+    "usr/bin/python3": "",
+    "usr/bin/pip3": "python3",
+    **dict.fromkeys(("bin/cat", "bin/chmod", "bin/mkdir", "bin/sh"), "busybox"),
+}
 
 
 @functools.cache

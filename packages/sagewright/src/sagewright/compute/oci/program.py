@@ -26,7 +26,7 @@ def configuration(root: Path, socket: Path, secret: str) -> str:
     return json.dumps(
         {
             "version": "0.1",
-            "log": {"level": "warn", "accesslog": {"disabled": True}},
+            "log": {"level": "error", "accesslog": {"disabled": True}},
             "storage": {"filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},
             "http": {"net": "unix", "addr": str(socket), "relativeurls": True, "secret": secret},
         }
