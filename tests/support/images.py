@@ -151,7 +151,8 @@ def python_files() -> dict[str, bytes]:
 
 
 _MODULES = (
-    "argparse, encodings.idna, http.server, json, logging, multiprocessing, pathlib, shlex, signal, socketserver, sys, time"
+    "__future__, argparse, encodings.idna, http.server, json, logging, multiprocessing, pathlib, shlex, signal, socketserver, "
+    "subprocess, sys, time, traceback, typing"
 )
 _LISTED = f"import {_MODULES}; print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)]))"
 _LINKS = {

@@ -134,7 +134,9 @@ class Registry:
     async def _ask(self, method: str, target: str, headers: Headers, body: Any) -> OriginAnswer:
         try:
             return await self._origin.exchange(method, target, [("Host", "localhost"), *headers], body)
-        except (FileNotFoundError, ConnectionRefusedError) as away:
+        except ConnectionResetError:  # the client's
+            raise
+        except ConnectionError as away:
             raise Refused(503, "UNAVAILABLE", "There is no registry for images: see sagewright doctor.") from away
         except TimeoutError as silent:
             raise Refused(503, "UNAVAILABLE", "The registry did not answer in time.") from silent
