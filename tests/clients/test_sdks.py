@@ -118,6 +118,4 @@ def test_sdk2_with_an_image_of_ones_own(run_program: RunProgram, own_image: str)
 @pytest.mark.slow
 def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
     """A10, G12: ModelTrainer(training_image=…) by AWS's address of the image, as it is and with SourceCode."""
-    output = run_program("sdk3", "sdk3_own_image.py")
-    assert "as user 1234" in output
-    assert output.endswith("sdk3 own image: done\n")
+    assert run_program("sdk3", "sdk3_own_image.py").endswith("sdk3 own image: done\n")

@@ -14,8 +14,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 from support.images import MEAN, SERVE, SHELL, TRAIN, WHY_NOT, Registry, python_files, shell_files
-from support.jobs import bucket, log_lines, wait_for_job
-from support.server import ROLE, Server, eventually
+from support.jobs import bucket, log_lines, wait, wait_for_job
+from support.server import ROLE, Server, eventually, running_server
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
@@ -88,6 +88,22 @@ def test_build_push_train_deploy(server: Server, registry: Registry, store: str)
     assert state(sagemaker) == "InService", sagemaker.describe_endpoint(EndpointName="own-mean").get("FailureReason")
     answer = runtime.invoke_endpoint(EndpointName="own-mean", ContentType="text/csv", Body=b"25")
     assert json.loads(answer["Body"].read()) == {"difference": 5.0, "user": 1234}
+    server.client("s3").put_object(Bucket=store, Key="asked/lines.csv", Body=b"21\n22\n")
+    asked = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{store}/asked"}}, "SplitType": "Line"}
+    sagemaker.create_transform_job(
+        TransformJobName="own-mean",
+        ModelName="own-mean",
+        TransformInput={**asked, "ContentType": "text/csv"},
+        TransformOutput={"S3OutputPath": f"s3://{store}/answered", "AssembleWith": "Line"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        BatchStrategy="SingleRecord",
+    )
+    ended = wait(
+        lambda: sagemaker.describe_transform_job(TransformJobName="own-mean"), "TransformJobStatus", {"Completed", "Failed"}, 60
+    )
+    assert ended["TransformJobStatus"] == "Completed", ended
+    lines = server.client("s3").get_object(Bucket=store, Key="answered/lines.csv.out")["Body"].read().splitlines()
+    assert [json.loads(line)["difference"] for line in lines] == [1.0, 2.0]
     sagemaker.delete_endpoint(EndpointName="own-mean")
     eventually(
         lambda: (
@@ -223,3 +239,26 @@ def test_images_can_be_listed_and_deleted(server: Server, registry: Registry, st
     ecr.delete_repository(repositoryName=name, force=True)
     with pytest.raises(ecr.exceptions.RepositoryNotFoundException):
         ecr.describe_images(repositoryName=name)
+
+
+def test_the_registry_goes_with_the_server_and_collects_its_garbage() -> None:
+    """What was deleted is gone from the disk after the next start; a supervisor that is killed takes the registry along."""
+    with running_server() as server:
+        settings = server.settings
+        orphan = settings.registry / "docker/registry/v2/blobs/sha256/aa" / ("aa" * 32) / "data"
+        garbage = settings.registry / "garbage"
+        for stop in (server.stop, server.kill_everything):
+            pid = server.pid("registry")
+            assert psutil.Process(pid).name().endswith("registry")
+            orphan.parent.mkdir(parents=True, exist_ok=True)
+            orphan.write_bytes(b"left over")
+            garbage.touch()
+            stop()
+            assert not psutil.pid_exists(pid)
+            server.start()
+            eventually(lambda: not garbage.exists(), 30, server.logs)
+            assert not orphan.exists()
+        supervisor, pid = server.process, server.pid("registry")
+        assert supervisor is not None
+        supervisor.kill()
+        eventually(lambda: not psutil.pid_exists(pid), 30)

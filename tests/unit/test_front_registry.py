@@ -110,10 +110,10 @@ async def test_a_password_that_is_over(rig: Rig) -> None:
 
 async def test_the_way_there_and_back(rig: Rig) -> None:
     """The registry knows a repository by account and region; the caller does not, and the password goes no further."""
-    rig.answer = (
-        f"HTTP/1.1 202 Accepted\r\nLocation: {OURS}/blobs/uploads/1?_state=x\r\nDocker-Upload-UUID: 1\r\nContent-Length: 0\r\n\r\n"
+    rig.answer = f"HTTP/1.1 202 Accepted\r\nLocation: {OURS}/blobs/uploads/1?_state=x\r\nDocker-Upload-UUID: 1\r\nContent-Length: 0\r\n\r\n"
+    status, headers, _ = await rig.ask(
+        "PATCH", "/v2/algo/blobs/uploads/1", "_state=a%2Bb", b"layer", **{"content-range": "0-4"}
     )
-    status, headers, _ = await rig.ask("PATCH", "/v2/algo/blobs/uploads/1", "_state=a%2Bb", b"layer", **{"content-range": "0-4"})
     (asked, sent, body) = rig.seen[-1]
     assert asked == f"PATCH {OURS}/blobs/uploads/1?_state=a%2Bb HTTP/1.1"
     assert (body, sent["content-range"]) == (b"layer", "0-4")
@@ -144,7 +144,9 @@ async def test_control_is_asked_whose_repository_it_is_and_not_too_often(rig: Ri
     assert (status, code(body)) == (404, "NAME_UNKNOWN")
 
 
-@pytest.mark.parametrize("path", ["/v2/algo", "/v2/_catalog", "/v2/../algo/manifests/x", "/v2/Algo/manifests/x", "/v2/algo/other/x"])
+@pytest.mark.parametrize(
+    "path", ["/v2/algo", "/v2/_catalog", "/v2/../algo/manifests/x", "/v2/Algo/manifests/x", "/v2/algo/other/x"]
+)
 async def test_paths_that_lead_nowhere(rig: Rig, path: str) -> None:
     status, _, body = await rig.ask("GET", path)
     assert (status, code(body)) == (404, "NAME_INVALID")

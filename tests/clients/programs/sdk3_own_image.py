@@ -1,6 +1,8 @@
 """SageMaker SDK v3: an image of one's own, pushed to ECR before: as it is, and with a script of one's own."""
 
+import io
 import os
+import tarfile
 
 import boto3
 from sagemaker.core.helper.session_helper import Session, get_execution_role
@@ -56,7 +58,12 @@ scripted = ModelTrainer(
     sagemaker_session=session,
 )
 scripted.train(wait=True, logs=True)
-assert scripted._latest_training_job.training_job_status == "Completed"
+done = scripted._latest_training_job
+done.refresh()
+key = done.model_artifacts.s3_model_artifacts.removeprefix(f"s3://{bucket}/")
+archive = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+    assert tar.extractfile("user").read() == b"1234", tar.getnames()
 
 endpoint.delete()
 endpoint.wait_for_delete()

@@ -50,6 +50,10 @@ class Layout:
             raise ValueError(f"{digest} is too large for a document")
         return content
 
+    def prepare(self) -> None:
+        """Makes the folder that collecting garbage takes for granted."""
+        (self._below / "repositories").mkdir(parents=True, exist_ok=True)
+
     def empty(self) -> None:
         """Forgets every repository."""
         trees.remove(self._below / "repositories")
