@@ -6,6 +6,7 @@ Everything is real but the registry of the world outside: images are made of thi
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,19 @@ from typing import Any
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from support.images import MEAN, SERVE, SHELL, TRAIN, WHY_NOT, Registry, python_files, shell_files
+from support.images import (
+    MEAN,
+    SERVE,
+    SHELL,
+    TOOLKIT,
+    TOOLKIT_TRAIN,
+    TRAIN,
+    WHY_NOT,
+    Registry,
+    python_files,
+    shell_files,
+    toolkit_tar,
+)
 from support.jobs import bucket, log_lines, wait, wait_for_job
 from support.server import ROLE, Server, eventually, running_server
 
@@ -262,3 +275,23 @@ def test_the_registry_goes_with_the_server_and_collects_its_garbage() -> None:
         assert supervisor is not None
         supervisor.kill()
         eventually(lambda: not psutil.pid_exists(pid), 30)
+
+
+@pytest.mark.slow
+def test_an_image_with_the_training_toolkit_of_aws(server: Server, registry: Registry, store: str, tmp_path: Path) -> None:
+    """DG adapt-training-container: sagemaker-training finds the script that the image has in /opt/ml/code, and its hyperparameters."""
+    try:
+        toolkit = toolkit_tar(tmp_path)
+    except subprocess.CalledProcessError as problem:
+        pytest.skip(f"sagemaker-training cannot be installed: {problem.stderr[-300:]!r}")
+    script = "import os, sys; print('script', sys.argv[1:]); open(os.environ['SM_MODEL_DIR'] + '/m', 'w').write('x')"
+    files = {**python_files(), "toolkit.tar": toolkit, "train": TOOLKIT_TRAIN, "train.py": script}
+    registry.podman.build("toolkit", TOOLKIT, files)
+    registry.ecr.create_repository(repositoryName="team/toolkit")
+    registry.push("toolkit", "team/toolkit")
+    request = job("own-toolkit", f"{registry.host}/team/toolkit", store)
+    request["ResourceConfig"]["VolumeSizeInGB"] = 5
+    ended, lines = run(server, {**request, "HyperParameters": {"rounds": "3"}})
+    assert ended["TrainingJobStatus"] == "Completed", (ended.get("FailureReason"), lines[-20:])
+    assert "script ['--rounds', '3']" in lines
+    assert any("Reporting training SUCCESS" in line for line in lines)

@@ -63,12 +63,15 @@ class Podman:
             "TMPDIR": str(self._folder),
         }
 
-    def build(self, tag: str, dockerfile: str, files: Mapping[str, str | bytes]) -> None:
-        """Of a Dockerfile and what it copies; files beginning with #! may be run."""
+    def build(self, tag: str, dockerfile: str, files: Mapping[str, str | bytes | Path]) -> None:
+        """Of a Dockerfile and what it copies; files beginning with #! may be run. A path is moved there."""
         context = self._folder / f"context-{len(list(self._folder.glob('context-*')))}"
         for name, content in {"Dockerfile": dockerfile, **files}.items():
-            data = content.encode() if isinstance(content, str) else content
             (context / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                content.rename(context / name)
+                continue
+            data = content.encode() if isinstance(content, str) else content
             (context / name).write_bytes(data)
             (context / name).chmod(0o755 if data[:2] in (b"#!", b"\x7fE") else 0o644)
         self("build", "--signature-policy", self.policy, "--isolation", "chroot", "--layers=false", "-t", tag, str(context))
@@ -155,11 +158,6 @@ _MODULES = (
     "subprocess, sys, time, traceback, typing"
 )
 _LISTED = f"import {_MODULES}; print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)]))"
-_LINKS = {
-    "usr/bin/python3": "",
-    "usr/bin/pip3": "python3",
-    **dict.fromkeys(("bin/cat", "bin/chmod", "bin/mkdir", "bin/sh"), "busybox"),
-}
 
 
 @functools.cache
@@ -176,14 +174,50 @@ def _python_tar() -> bytes:
     with tarfile.open(fileobj=content, mode="w") as tar:
         for file in sorted(wanted):
             tar.add(file.resolve(), str(file), filter=_of_root)
-        for name, goal in _LINKS.items():
+        applets = subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split()
+        links = {f"usr/bin/{applet}": "/bin/busybox" for applet in applets if applet != "busybox"}
+        links |= {"bin/sh": "busybox", "usr/bin/python3": str(program), "usr/bin/pip3": "python3"}
+        for name, goal in links.items():
             link = tarfile.TarInfo(name)
-            link.type, link.linkname = tarfile.SYMTYPE, goal or str(program)
+            link.type, link.linkname = tarfile.SYMTYPE, goal
             tar.addfile(link)
         tar.add(BUSYBOX, "bin/busybox", filter=_of_root)
         _text(tar, "etc/passwd", "root:x:0:0::/root:/bin/sh\nmodel:x:1234:1235::/home/model:/bin/sh\n")
         _text(tar, "etc/group", "root:x:0:\nmodel:x:1235:\nextra:x:77:other,model\n")
     return content.getvalue()
+
+
+TOOLKIT = (
+    PYTHON
+    + """ADD toolkit.tar /
+COPY train /usr/bin/train
+COPY train.py /opt/ml/code/train.py
+ENV PYTHONPATH=/site SAGEMAKER_PROGRAM=train.py
+"""
+)
+"""An image as "adapting your own training container" of AWS's guide has it: sagemaker-training, and a script in /opt/ml/code."""
+TOOLKIT_TRAIN = "#!/usr/bin/python3\nfrom sagemaker_training.cli.train import main\nmain()\n"
+
+
+def toolkit_tar(folder: Path) -> Path:
+    """AWS's package sagemaker-training with what it needs, and the whole standard library. Raises CalledProcessError without an index."""
+    site = folder / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(site), "sagemaker-training"]
+    subprocess.run(install, check=True, capture_output=True)
+    library = Path(os.__file__).resolve().parent
+    shared = [file for place in (site, library / "lib-dynload") for file in place.rglob("*.so*")]
+    needed = {found for file in shared for found in _libraries(file) if site not in found.parents}
+    with tarfile.open(folder / "toolkit.tar", "w") as tar:
+        tar.add(library, str(library), filter=_without_tests)
+        tar.add(site, "site", filter=_of_root)
+        for file in sorted(needed):
+            tar.add(file.resolve(), str(file), filter=_of_root)
+    return folder / "toolkit.tar"
+
+
+def _without_tests(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    left_out = {"test", "tests", "site-packages", "__pycache__", "idlelib", "tkinter", "ensurepip"}
+    return None if left_out.intersection(member.name.split("/")) else _of_root(member)
 
 
 def _libraries(file: Path) -> set[Path]:

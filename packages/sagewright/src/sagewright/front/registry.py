@@ -39,6 +39,7 @@ _OWN_HEADERS = frozenset(
 )
 _DROPPED = frozenset(("connection", "date", "keep-alive", "location", "link", "server", "transfer-encoding"))
 _VERSION = ("Docker-Distribution-Api-Version", "registry/2.0")
+_LONGEST_PATH = 1024
 _REMEMBERED = 2.0  # seconds that a repository is believed to be there: a push asks dozens of times
 _DOCUMENT_LIMIT = 4 * 1024 * 1024
 
@@ -86,7 +87,7 @@ class Registry:
         return Caller(claims["account"], claims["region"], "ecr", "", claims["arn"])
 
     async def _repository(self, caller: Caller, request: Request, body: Body) -> Answer:
-        route = _ROUTE.fullmatch(request.path)
+        route = _ROUTE.fullmatch(request.path) if len(request.path) <= _LONGEST_PATH else None
         if route is None:
             raise Refused(404, "NAME_INVALID", "invalid repository name or operation")
         name, rest = route["name"], route["rest"]

@@ -27,8 +27,8 @@ _OPAQUE = ".wh..wh..opq"
 _OURS = ".wh..wh."  # aufs kept its own files under such names
 
 
-def unpack(blob: Path, folder: Path, room: int, users: int | None, owner: tuple[int, int] | None = None) -> None:
-    """Fills the empty ``folder``. ``users``: the host's id of the image's user 0; None: ``owner`` owns everything, or we do.
+def unpack(blob: Path, folder: Path, room: int, users: int | None, owner: tuple[int, int] | None = None) -> int:
+    """Fills the empty ``folder``; the bytes that took. ``users``: the host's id of the image's user 0; None: ``owner`` owns everything, or we do.
 
     Raises ValueError with a text for the user when it is no tar archive, names something outside or holds more than ``room``
     bytes; OSError when the disk refuses.
@@ -39,7 +39,7 @@ def unpack(blob: Path, folder: Path, room: int, users: int | None, owner: tuple[
         stream = cast("IO[bytes]", gzip.GzipFile(fileobj=packed)) if zipped else cast("IO[bytes]", packed)
         top = os.open(folder, _FOLDER)
         try:
-            _Unpacking(top, room, users, owner).run(stream)
+            return room - _Unpacking(top, room, users, owner).run(stream)
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError, OverflowError) as error:
             raise ValueError("a layer is not a complete tar archive, plain or compressed by gzip") from error
         finally:
@@ -71,7 +71,8 @@ class _Unpacking:
         self._users = users
         self._owner = owner if users is None else (users, users)
 
-    def run(self, stream: IO[bytes]) -> None:
+    def run(self, stream: IO[bytes]) -> int:
+        """The room that is left."""
         self._own(self._top)
         os.fchmod(self._top, 0o755)
         with tarfile.open(fileobj=cast("IO[bytes]", _Guarded(stream)), mode="r:") as tar:
@@ -83,6 +84,7 @@ class _Unpacking:
                 self._member(tar, member)
         while stream.read(_CHUNK):
             continue  # gzip checks its sum at the end, behind tar's padding
+        return self._room
 
     def _member(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         parts = _parts(member.name)

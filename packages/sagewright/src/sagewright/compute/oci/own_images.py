@@ -15,8 +15,7 @@ from pathlib import Path
 from sagewright.base.world import World
 from sagewright.compute import host, trees
 from sagewright.compute.images import resolve
-from sagewright.compute.oci import user
-from sagewright.compute.oci.layer import unpack
+from sagewright.compute.oci import unpacker, user
 from sagewright.compute.oci.layout import Layout
 from sagewright.compute.oci.manifest import Contents, UnusableImage, contents
 from sagewright.compute.oci.reference import Reference, parse
@@ -84,8 +83,7 @@ class OwnImages:
             raise UnusableImage("it is in no registry of this server")
         digest = self._digest(uri, reference._replace(digest=digest or reference.digest), caller)
         found = contents(self.layout, digest)
-        highest_first = dict.fromkeys(self._layer(digest, kind) for digest, kind in reversed(found.layers))
-        return _image(digest, found, tuple(reversed(highest_first)))
+        return _image(digest, found, self._layers(found))
 
     def _digest(self, uri: str, reference: Reference, caller: World) -> str:
         world = reference.of(caller)
@@ -95,32 +93,36 @@ class OwnImages:
             raise MissingImage(uri, world.account, reference.repository, not repository.digests())
         return digest
 
-    def _layer(self, digest: str, kind: str) -> Path:
+    def _layers(self, found: Contents) -> tuple[Path, ...]:
+        """The folders of an image's layers, each once: where it is highest."""
         users = host.image_users()
-        folder = self._root / ("of-many-users" if users is not None else "of-one-user") / digest.partition(":")[2][:_NAME]
-        if folder.exists():
-            return folder
-        if kind.endswith(("zstd", "foreign.diff.tar.gzip")):
-            raise UnusableImage(f"it has a layer of the kind {kind}; push it compressed by gzip")
+        home = self._root / ("of-many-users" if users is not None else "of-one-user")
+        highest_first = {digest: home / digest.partition(":")[2][:_NAME] for digest, _ in reversed(found.layers)}
+        for _, kind in found.layers:
+            if kind.endswith(("zstd", "foreign.diff.tar.gzip")):
+                raise UnusableImage(f"it has a layer of the kind {kind}; push it compressed by gzip")
         with self._lock:
-            if not folder.exists():
-                self._unpack(digest, folder, users)
-        return folder
+            missing = {digest: folder for digest, folder in highest_first.items() if not folder.exists()}
+            if missing:
+                self._unpack(missing, users)
+        return tuple(reversed(highest_first.values()))
 
-    def _unpack(self, digest: str, folder: Path, users: int | None) -> None:
-        partial = folder.with_name(f".{folder.name}")
-        trees.remove(partial)
-        partial.mkdir(parents=True)
+    def _unpack(self, missing: Mapping[str, Path], users: int | None) -> None:
+        partial = {folder: folder.with_name(f".{folder.name}") for folder in missing.values()}
         owner = host.default_user() if users is None else None
         try:
-            unpack(self.layout.blob(digest), partial, shutil.disk_usage(self._root).free, users, owner)
-            partial.rename(folder)
-        except FileNotFoundError as lost:
-            raise UnusableImage("a layer of it is not in the registry") from lost
+            for draft in partial.values():
+                trees.remove(draft)
+                draft.mkdir(parents=True)
+            layers = [(self.layout.blob(digest), partial[folder]) for digest, folder in missing.items()]
+            unpacker.run(layers, shutil.disk_usage(self._root).free, users, owner)
+            for folder, draft in partial.items():
+                draft.rename(folder)
         except ValueError as broken:
             raise UnusableImage(str(broken)) from broken
         finally:
-            trees.remove(partial)
+            for draft in partial.values():
+                trees.remove(draft)
 
 
 def _image(digest: str, found: Contents, layers: tuple[Path, ...]) -> OwnImage:
