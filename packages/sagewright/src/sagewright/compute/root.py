@@ -32,6 +32,7 @@ def steps(spec: InstanceSpec, this: Host) -> list[list[str]]:
     if spec.limits.gpus:
         found += [["device", device, device] for device in host.gpu_devices()]
     found.append(["write", str(spec.ml), "/opt/ml"])
+    found += [["read", str(layer), str(layer)] for layer in spec.layers]
     found += [["write" if mount.writable else "read", str(mount.source), mount.target] for mount in spec.mounts]
     return sorted(found, key=lambda step: step[2].rstrip("/").count("/"))
 

@@ -62,7 +62,8 @@ class InstanceSpec:
     interpreter of that environment: the server's own, or one in a virtual environment. ``argv`` is the command.
     ``network``: "isolated" has loopback only, "open" the host's network. ``way_out`` (host, port) is the one address that an
     isolated container reaches all the same, at the same port of its own loopback. ``peers`` are whom an isolated container
-    reaches by their names, at any port of the interface eth0; ``hostname`` is one of them.
+    reaches by their names, at any port of the interface eth0; ``hostname`` is one of them. ``layers`` are folders like a
+    virtual environment's (environments/layer.py) whose packages come before the environment's, the first one first.
     """
 
     key: str
@@ -79,6 +80,7 @@ class InstanceSpec:
     hostname: str = "algo-1"
     workdir: str = "/"
     python: str = sys.executable
+    layers: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

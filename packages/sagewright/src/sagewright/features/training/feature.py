@@ -21,6 +21,7 @@ from sagewright.features.training.intake import Intake
 from sagewright.features.training.kinds import QUIRKS
 from sagewright.features.training.launch import Launch
 from sagewright.features.training.operations import TrainingOperations
+from sagewright.features.training.packages import Packages
 from sagewright.features.training.usage import Usage
 from sagewright.features.training.watch import Watch
 from sagewright.kernel.engine import Engine
@@ -65,13 +66,14 @@ class Training:
         ``slots`` may be shared with other kinds of jobs.
         """
         here = machine or Machine.here()
+        packages = Packages(environments, jobs)
         controller = TrainingController(
             runtime,
             jobs,
             slots or Slots.of(here),
             Errands(wake, (TransferError,)),
-            Intake(objects, jobs, environments),
-            Launch(runtime, jobs, here, endpoint_url, keyring, store.clock, environments),
+            Intake(objects, jobs, packages),
+            Launch(runtime, jobs, here, endpoint_url, keyring, store.clock, packages),
             Watch(store, runtime.caution, objects, Scraper(), jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )

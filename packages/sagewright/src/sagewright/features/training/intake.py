@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sagewright.compute.environments.build import BuildError
-from sagewright.compute.environments.folder import Environments
-from sagewright.compute.images import resolve
 from sagewright.features.training import admission, channels, ml_view
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.instances import JobInstance, instances, receivers
+from sagewright.features.training.packages import Packages
 from sagewright.features.training.synchronised import synchronised
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
@@ -25,17 +23,17 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, objects: Objects, jobs: Path, environments: Environments) -> None:
+    def __init__(self, objects: Objects, jobs: Path, packages: Packages) -> None:
         self._objects = objects
         self._jobs = jobs
-        self._environments = environments
+        self._packages = packages
 
     async def bring(self, resource: Resource) -> None:
         """Raises TransferError and ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
         refused = admission.refusal(resource.spec)
         if refused:
             raise ErrandFailed(refused)
-        await self._environment(resource)
+        await self._packages.prepare(resource)
         access = Access(resource.world.region, resource.spec["RoleArn"])
         for instance in instances(resource.spec["ResourceConfig"]):
             folder = JobFolder.of(self._jobs, resource, instance.host)
@@ -49,6 +47,7 @@ class Intake:
             if checkpoint.uri:
                 ledger = folder.ledger("checkpoints")
                 await checkpoints.restore(self._objects, checkpoint.uri, folder.ml, checkpoint.below, ledger, access)
+        await self._packages.bring(resource)
 
     def _shares(self, resource: Resource, channel: Mapping[str, Any]) -> list[Share]:
         name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
@@ -58,12 +57,6 @@ class Intake:
         return [
             Share(folder.piped(name) if piped else folder.channel(name), folder.mark(f"channel-{name}")) for folder in folders
         ]
-
-    async def _environment(self, resource: Resource) -> None:
-        try:
-            await self._environments.prepare(resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"]).name)
-        except BuildError as problem:
-            raise ErrandFailed(f"ClientError: {problem}") from problem
 
     async def _source(self, folder: JobFolder, spec: Mapping[str, Any]) -> None:
         uri, target = ml_view.source_uri(spec), folder.config / ml_view.SOURCE_ARCHIVE

@@ -11,14 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sagewright.base.clock import Clock
-from sagewright.compute.environments.build import BuildError
-from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
 from sagewright.features.training import channels, ml_view
 from sagewright.features.training.folder import JobFolder, key, network_folder
 from sagewright.features.training.instances import JobInstance, instances
+from sagewright.features.training.packages import Found, Packages
 from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
 from sagewright.kernel.errands import ErrandFailed
@@ -37,14 +36,17 @@ class Launch:
     endpoint_url: str
     keyring: Keyring
     clock: Clock
-    environments: Environments
+    packages: Packages
 
     async def start(self, resource: Resource) -> None:
         """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
         image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
-        containers = self.containers(resource, image, await self._python(image))
+        found = await self.packages.found(resource)
+        for folder in JobFolder.all(self.jobs, resource) if found.said else ():
+            await asyncio.to_thread(folder.say, found.said)
+        containers = self.containers(resource, image, found)
         try:
             # All that can be started are, although one may not be: what runs is what the next look must see.
             ends = await asyncio.gather(*map(self._start, containers), return_exceptions=True)
@@ -56,35 +58,32 @@ class Launch:
                 raise ErrandFailed(f"ClientError: This machine cannot run the job: {unable.strerror}.") from unable
             raise
 
-    async def _python(self, image: Image) -> str:
-        """The interpreter of the image's environment."""
-        try:
-            return await self.environments.prepare(image.name)
-        except BuildError as problem:
-            raise ErrandFailed(f"ClientError: {problem}") from problem
-
     async def _start(self, container: InstanceSpec) -> None:
         await asyncio.to_thread(self.runtime.start, container)
 
-    def containers(self, resource: Resource, image: Image, python: str) -> tuple[InstanceSpec, ...]:
-        """What the runtime is asked for; ``python`` is the interpreter."""
+    def containers(self, resource: Resource, image: Image, packages: Found) -> tuple[InstanceSpec, ...]:
+        """What the runtime is asked for."""
         found = instances(resource.spec["ResourceConfig"])
         hosts = tuple(instance.host for instance in found)
         peers = Peers(network_folder(self.jobs, resource), hosts) if len(hosts) > 1 else None
-        return tuple(self._container(resource, image, python, instance, peers) for instance in found)
+        return tuple(self._container(resource, image, packages, instance, peers) for instance in found)
 
     def _container(
-        self, resource: Resource, image: Image, python: str, instance: JobInstance, peers: Peers | None
+        self, resource: Resource, image: Image, packages: Found, instance: JobInstance, peers: Peers | None
     ) -> InstanceSpec:
         """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
         spec, folder = resource.spec, JobFolder.of(self.jobs, resource, instance.host)
         isolated = bool(spec.get("EnableNetworkIsolation"))
-        platform = {**image.env, **({} if isolated else self._way_back(resource, own_network=peers is not None))}
+        platform = {
+            **image.env,
+            **packages.env,
+            **({} if isolated else self._way_back(resource, own_network=peers is not None)),
+        }
         mounts = [Mount(folder.ml / part.below, part.target, True) for part in synchronised(spec).values() if part.target]
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
             image=image.name,
-            argv=_command(spec, image, python),
+            argv=_command(spec, image, packages.python),
             folder=folder.run,
             ml=folder.ml,
             env=ml_view.environment(resource, spec, platform),
@@ -94,7 +93,8 @@ class Launch:
             way_out=None if isolated or not peers else self._front,
             peers=peers,
             hostname=instance.host,
-            python=python,
+            python=packages.python,
+            layers=packages.layers,
         )
 
     @property

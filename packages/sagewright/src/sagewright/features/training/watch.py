@@ -98,7 +98,8 @@ class Watch:
 
     def _source(self, resource: Resource, instance: JobInstance) -> tail.Source:
         definitions, stream = definitions_of(resource), _stream(resource, instance)
-        texts = (notice(instance.instance_type), self.caution)
+        folder = JobFolder.of(self.jobs, resource, instance.host)
+        texts = (notice(instance.instance_type), self.caution, folder.said)
 
         async def digest(events: Sequence[Event], note: Document) -> tail.Digest:
             wanted = [item for item in definitions if item["Name"] not in note.get("Slow", ())]
@@ -109,7 +110,7 @@ class Watch:
             resource.world,
             GROUP,
             stream,
-            JobFolder.of(self.jobs, resource, instance.host).stdout,
+            folder.stdout,
             tuple(filter(None, texts)),
             digest if definitions else None,
         )
