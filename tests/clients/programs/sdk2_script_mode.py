@@ -35,7 +35,7 @@ assert unidecode("é") == "e" and colour_names.BLUE == 1 and helper_of_mine.VALU
 env = os.environ
 assert json.loads(env["SM_HPS"])["layers"] == [8, 4] and env["SM_HP_USE-IT"] == "true", env["SM_HPS"]
 assert json.loads(env["SM_CHANNELS"]) == ["lists", "train"] and env["SM_CHANNEL_TRAIN"] == "/opt/ml/input/data/train"
-assert json.loads(env["SM_USER_ARGS"])[:4] == ["--epochs", "3", "--layers", "[8, 4]"], env["SM_USER_ARGS"]
+assert json.loads(env["SM_USER_ARGS"])[:4] == ["--epochs", "3", "-k", "5"], env["SM_USER_ARGS"]
 assert env["SM_USER_ENTRY_POINT"] == "train.py" and env["SM_MODULE_NAME"] == "train" and env["SM_MODULE_DIR"].startswith("s3://")
 assert env["SM_CURRENT_HOST"] == "algo-1" and json.loads(env["SM_HOSTS"]) == ["algo-1"] and env["SM_LOG_LEVEL"] == "20"
 assert int(env["SM_NUM_CPUS"]) >= 1 and env["SM_NUM_GPUS"] == "0" and env["SM_MODEL_DIR"] == "/opt/ml/model"

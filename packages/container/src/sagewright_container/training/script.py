@@ -42,7 +42,7 @@ def run(environment: TrainingEnvironment) -> int:
         return _report_failure(environment, f"framework error: \n{error}", _FAILURE)
     for folder in (layout.model, layout.output_data):
         folder.mkdir(parents=True, exist_ok=True)
-    os.environ.update({**environment.variables(), **distribution.variables(environment)})
+    os.environ.update({**environment.variables(), **environment.platform_variables(), **distribution.variables(environment)})
     os.chdir(code)
     _announce(environment, words)
     with remote.leading(mpi.followers(environment)):

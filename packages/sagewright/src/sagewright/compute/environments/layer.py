@@ -43,7 +43,7 @@ def wanted(text: str) -> list[str] | None:
     """The requirements of a file; None for one that only pip in the container can read."""
     lines = [_COMMENT.sub("", line).strip() for line in text.splitlines()]
     found = [line for line in lines if line]
-    return found if all(map(_PLAIN.fullmatch, found)) else None
+    return found if all(_PLAIN.fullmatch(line) and " -" not in line for line in found) else None
 
 
 def wishes(files: Iterable[bytes]) -> dict[str, list[str]]:
@@ -105,6 +105,19 @@ def make(root: Path, python: str, requirements: Sequence[str]) -> Path:
                 raise LayerError(problem)
             partial.rename(goal)
     return goal
+
+
+def inventory(root: Path) -> tuple[int, int]:
+    """How many layers there are, and the bytes that they take."""
+    found = [path for path in (root / FOLDER).glob("*") if path.is_dir()]
+    return len(found), trees.disk_use(*found)
+
+
+def remove(root: Path) -> int:
+    """Removes every layer; how many there were. Raises OSError."""
+    count, _ = inventory(root)
+    trees.remove(root / FOLDER)
+    return count
 
 
 def _install(tools: Tools, partial: Path, goal: Path, python: str, requirements: Sequence[str]) -> str:
