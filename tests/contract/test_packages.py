@@ -13,7 +13,7 @@ import pytest
 from support.environments import define, package
 
 from sagewright.compute import capabilities, view, workbench
-from sagewright.compute.environments import layer
+from sagewright.compute.environments import layer, pythons
 from sagewright.compute.environments.build import BuildError, build, interpreter
 from sagewright.compute.environments.definition import Definition
 from sagewright.compute.environments.folder import Environments
@@ -77,7 +77,7 @@ def runtime(request: pytest.FixtureRequest, wheels: Path) -> Iterator[Supervised
     if request.param in ("zygote", "namespaces") and (problem := capabilities.trial(lambda this: Sandbox(this, None))):
         pytest.skip(problem)
     data = wheels / "data"
-    (data / "run").mkdir(exist_ok=True)
+    (data / "run").mkdir(parents=True, exist_ok=True)
     driver = DRIVERS[request.param](Host(data / "run", (data,)))
     yield driver
     if isinstance(driver, Zygote):
@@ -217,3 +217,17 @@ def test_a_layer_is_nobodys_to_write(python: str, wheels: Path) -> None:
     assert not list(place.rglob(workbench.MARKER))
     found = subprocess.run(["grep", "-rl", "partial", str(place)], capture_output=True, text=True, check=False)
     assert found.stdout == ""
+
+
+PYTHONS = [version for version in pythons.installed() if pythons.installed()[version] != sys.executable]
+
+
+@pytest.mark.parametrize("version", [PYTHONS[0], PYTHONS[-1]] if len(PYTHONS) > 1 else PYTHONS)
+def test_the_toolkit_runs_on_other_pythons_of_this_machine(runtime: Supervised, wheels: Path, version: str) -> None:
+    """The oldest and the newest one: the shim in a zygote, the toolkit, a script."""
+    definition = Definition(
+        f"python@-py{version.replace('.', '')}", version, (f"tiny @ {next(wheels.glob('tiny-1*')).as_uri()}",), ()
+    )
+    other = str(interpreter(build(wheels / "data/environments", definition)))
+    files = {"train.py": "import sys\nprint('here', '%d.%d' % sys.version_info[:2])\nimport tiny\nprint('own', tiny.VERSION)"}
+    assert trained(runtime, wheels, other, files) == [f"here {version}", "own 1.0"]

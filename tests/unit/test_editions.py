@@ -174,7 +174,7 @@ class TestPolicy:
             assert environments.said("sklearn@0.23") == "the nearest version runs"
 
     def test_a_framework_that_the_server_lacks_is_built(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sagewright.compute.environments.folder.installed", lambda module: False)
+        monkeypatch.setattr("sagewright.compute.environments.recipe.installed", lambda module: False)
         assert Environments(tmp_path).interpreter("tensorflow@2.19.0-py312") is None
 
     def test_another_python_that_is_there_is_built(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

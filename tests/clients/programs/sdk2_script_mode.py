@@ -1,4 +1,4 @@
-"""SageMaker SDK v2, script mode to the full: git_config, dependencies, requirements.txt, hyperparameters, TensorBoard output, spot of all SM_*."""
+"""SageMaker SDK v2, script mode to the full: git_config, dependencies, requirements.txt, hyperparameters, TensorBoard output, the variables of the toolkit."""
 
 import os
 import subprocess

@@ -9,6 +9,7 @@ zygote, and the image's own programs, see its packages by PYTHONPATH. Standard l
 from __future__ import annotations
 
 import functools
+import os
 import site
 import sys
 from pathlib import Path
@@ -32,20 +33,20 @@ def describe(python: str, layers: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def make(root: Path, described: dict[str, Any], home: Path | None = None) -> None:
     """Below the container's root folder, or at ``home``."""
-    home, version = home or root / HOME.lstrip("/"), described["version"]
-    packages, programs = home / "lib" / f"python{version}" / "site-packages", home / "bin"
-    for folder in (home, home / "lib", packages.parent, packages, programs):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o755)
+    top, version = str(home or root / HOME.lstrip("/")), described["version"]
+    packages, programs = packages_of(top, version), f"{top}/bin"
+    for folder in (top, f"{top}/lib", f"{top}/lib/python{version}", packages, programs):  # every start pays for it: plain calls
+        if not os.path.isdir(folder):  # noqa: PTH112
+            os.mkdir(folder)  # noqa: PTH102
+        os.chmod(folder, 0o755)  # noqa: PTH101
     for name, goal in (("python", described["base"]), ("python3", "python"), (f"python{version}", "python")):
-        (programs / name).symlink_to(goal)
+        os.symlink(goal, f"{programs}/{name}")  # noqa: PTH211
     for name in ("pip", "pip3") if described["pip"] else ():
-        (programs / name).write_text(_PIP)
-        (programs / name).chmod(0o755)
-    base = Path(described["base"]).parent
-    (home / "pyvenv.cfg").write_text(f"home = {base}\ninclude-system-site-packages = false\nversion = {version}\n")
+        _write(f"{programs}/{name}", _PIP, 0o755)
+    base = os.path.dirname(described["base"])  # noqa: PTH120
+    _write(f"{top}/pyvenv.cfg", f"home = {base}\ninclude-system-site-packages = false\nversion = {version}\n", 0o644)
     folders = (*(packages_of(layer, version) for layer in described["layers"]), *described["image"])
-    (packages / MARKER).write_text("".join(f"import site; site.addsitedir({folder!r})\n" for folder in folders))
+    _write(f"{packages}/{MARKER}", "".join(f"import site; site.addsitedir({folder!r})\n" for folder in folders), 0o644)
 
 
 def variables(described: dict[str, Any], there: bool = True) -> dict[str, str]:
@@ -67,6 +68,15 @@ def site_packages(python: str) -> list[str]:
         return [str(path) for path in sorted(Path(python).parent.parent.glob("lib/python*/site-packages"))]
     found = site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
     return [folder for folder in dict.fromkeys(found) if Path(folder).is_dir()]
+
+
+def _write(path: str, text: str, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        os.write(descriptor, text.encode())
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 @functools.cache

@@ -19,7 +19,6 @@ from sagewright.compute.environments.build import EDITIONS, BuildError, builds, 
 from sagewright.compute.environments.definition import DEFINITIONS, Definition, names
 from sagewright.compute.environments.edition import Edition
 from sagewright.compute.environments.recipe import RECIPES
-from sagewright_algorithms.manifest import installed
 
 Images = Literal["own", "versions"]
 _log = logging.getLogger(__name__)
@@ -103,7 +102,7 @@ class Environments:
         """Whether the server's own Python takes the place of an edition that it does not meet."""
         if edition.family == "python" and edition.python in pythons.installed():
             return False  # another Python cannot read what was pickled by this one
-        return self._images == "own" and all(map(installed, RECIPES[edition.family].imports))
+        return self._images == "own" and RECIPES[edition.family].is_in_own()
 
     def layer(self, python: str, requirements: Sequence[str]) -> Path | None:
         """The layer (layer.py) that has these requirements over an interpreter's packages; None where there is none yet."""

@@ -6,11 +6,13 @@ which nothing of that time appeared, for all versions below the one named; newer
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 
 from sagewright.compute.environments.edition import Edition, numbers
+from sagewright_algorithms.manifest import installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +34,20 @@ class Recipe:
         """The day for uv's --exclude-newer, or empty."""
         return next((day for below, day in self.eras if numbers(version) < numbers(below)), "")
 
-    def constraints(self, version: str, numpy_2: str = "") -> tuple[str, ...]:
+    def constraints(self, version: str) -> tuple[str, ...]:
         """What packages of that time need and do not say: NumPy 2 broke what was compiled before it."""
-        below = _BEFORE_NUMPY_2.get(self.package, numpy_2)
+        below = _BEFORE_NUMPY_2.get(self.package, "")
         return ("numpy<2",) if below and numbers(version) < numbers(below) else ()
 
     def own_version(self) -> str:
         """What the server's own environment has of it, or empty."""
         if not self.package:
             return f"{sys.version_info.major}.{sys.version_info.minor}"
-        for name in (self.package, *self.names):
-            try:
-                return metadata.version(name).partition("+")[0]
-            except metadata.PackageNotFoundError:
-                continue
-        return ""
+        return _first_version((self.package, *self.names))
+
+    def is_in_own(self) -> bool:
+        """Whether the server's own environment has everything that has to be importable."""
+        return all(installed(module.partition(".")[0]) for module in self.imports)  # a parent would be imported
 
     def requirement(self, edition: Edition) -> str:
         """Exactly what the tag names."""
@@ -60,6 +61,17 @@ class Recipe:
     def _package(self, edition: Edition) -> str:
         """XGBoost's package holds CUDA since 2.1, which its sibling leaves out."""
         return "xgboost-cpu" if self.package == "xgboost" and numbers(edition.version) >= (3,) else self.package
+
+
+@functools.cache
+def _first_version(names: tuple[str, ...]) -> str:
+    """Asked at every start: the server's environment does not change while it runs."""
+    for name in names:
+        try:
+            return metadata.version(name).partition("+")[0]
+        except metadata.PackageNotFoundError:
+            continue
+    return ""
 
 
 _BEFORE_NUMPY_2 = {"scikit-learn": "1.4.2", "xgboost": "2.1", "torch": "2.3", "tensorflow-cpu": "2.18"}

@@ -9,7 +9,6 @@ from typing import Any
 
 from sagewright.features.training.folder import CONTAINER_ROOT
 
-
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/|$)")
 
 
