@@ -20,9 +20,11 @@ from sagewright.compute import trees
 from sagewright.compute.dialler import DIAL_SOCKET
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.environments.place import Place
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.replica import Address
 from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
+from sagewright.compute.way_back import WayBack
 from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import ErrandFailed, Errands
 from sagewright.objects.s3 import Objects
@@ -32,7 +34,6 @@ from sagewright.serving.attendant import Attendant
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen, Unit
-from sagewright.serving.way_back import WayBack
 from sagewright.signals import logs
 from sagewright.signals.tail import follow, forget
 from sagewright.store.database import Store
@@ -172,7 +173,7 @@ class Containers:
         """Plain processes have neither a network of their own, so each needs a port of its own, nor mounts."""
         return self._runtime.name != "process"
 
-    def _spec(self, unit: Unit, address: Address, found: packages.Found) -> InstanceSpec:
+    def _spec(self, unit: Unit, address: Address, found: Place) -> InstanceSpec:
         image = resolve(unit.container["Image"])
         outward = address.protocol == "http" and not unit.isolated
         back = self._way_back.environment(unit.identity[0].account, unit.role, self._isolates) if outward else {}

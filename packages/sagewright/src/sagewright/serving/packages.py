@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagewright.compute.environments import layer
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.environments.place import Place
 from sagewright.compute.images import resolve
 from sagewright.serving.unit import Unit
 
 _ARCHIVE = "sourcedir.tar.gz"
 _OURS = b"sagewright_algorithms"  # scripts of JumpStart's models run where the algorithms' libraries are
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """For the container: its interpreter, the layers over it, variables that tell the toolkit of them; what its log says first."""
-
-    python: str
-    layers: tuple[Path, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    said: str = ""
 
 
 async def prepare(environments: Environments, unit: Unit) -> None:
@@ -38,7 +24,7 @@ async def prepare(environments: Environments, unit: Unit) -> None:
         await environments.prepare_layer(python, requirements)  # a serving container reaches no registry
 
 
-async def find(environments: Environments, unit: Unit) -> Found:
+async def find(environments: Environments, unit: Unit) -> Place:
     """What ``prepare`` made. Raises BuildError, OSError."""
     name = await asyncio.to_thread(_environment, unit)
     python = await environments.prepare(name)
@@ -46,7 +32,7 @@ async def find(environments: Environments, unit: Unit) -> Found:
     layers = {digest: environments.layer(python, wish) for digest, wish in wishes.items()}
     there = {digest: place for digest, place in layers.items() if place is not None}
     env = {layer.VARIABLE: next(iter(there))} if there else {}
-    return Found(python, tuple(there.values()), env, await asyncio.to_thread(environments.said, name))
+    return Place(python, tuple(there.values()), env, await asyncio.to_thread(environments.said, name))
 
 
 def _environment(unit: Unit) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from sagewright.features.training import admission, channels, ml_view
 from sagewright.features.training.folder import JobFolder
-from sagewright.features.training.instances import JobInstance, instances, receivers
 from sagewright.features.training.packages import Packages
 from sagewright.features.training.synchronised import synchronised
+from sagewright.jobs.instances import JobInstance, instances, receivers
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.piped import download_pipe

@@ -10,17 +10,18 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sagewright.compute.environments import layer
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.environments.place import Place
 from sagewright.compute.images import resolve
 from sagewright.features.training import ml_view
 from sagewright.features.training.folder import JobFolder
-from sagewright.features.training.instances import instances
+from sagewright.jobs.instances import instances
 from sagewright.jumpstart.bucket import region_of
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.s3 import Location
@@ -31,16 +32,6 @@ _INSTALLS = re.compile(r"install_requirements\.py (\S+)")
 _SDK_VERSION = "--client_sagemaker_pysdk_version"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """For the container: its interpreter, the layers over it, variables that tell the toolkit of them; what its log says first."""
-
-    python: str
-    layers: tuple[Path, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    said: str = ""
 
 
 def environment(spec: Mapping[str, Any]) -> str:
@@ -80,7 +71,7 @@ class Packages:
                     raise ErrandFailed(f"AlgorithmError: InstallRequirementsError: {problem}") from problem
                 _log.info("%s: left to the container: %s", resource.name, problem)
 
-    async def found(self, resource: Resource) -> Found:
+    async def found(self, resource: Resource) -> Place:
         """What a start needs. Raises ErrandFailed, OSError."""
         python = await self.prepare(resource)
         said = await asyncio.to_thread(self.environments.said, environment(resource.spec))
@@ -88,7 +79,7 @@ class Packages:
         layers = {digest: self.environments.layer(python, wish) for digest, wish in wishes.items()}
         there = {digest: place for digest, place in layers.items() if place is not None}
         env = {layer.VARIABLE: next(iter(there))} if there else {}
-        return Found(python, tuple(there.values()), env, said)
+        return Place(python, tuple(there.values()), env, said)
 
     def _wishes(self, resource: Resource) -> dict[str, list[str]]:
         """Requirements by the digest of the file that they are from; what cannot be layered is left out."""

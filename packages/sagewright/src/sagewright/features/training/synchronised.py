@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from sagewright.features.training.folder import CONTAINER_ROOT
+from sagewright.jobs.folder import CONTAINER_ROOT
+from sagewright.jobs.synchronised import Part
 
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """``below`` the container's /opt/ml; ``target`` is where it appears elsewhere in the container, or empty; ``uri`` in S3 or empty."""
-
-    below: str
-    target: str
-    uri: str
 
 
 def synchronised(spec: Mapping[str, Any]) -> dict[str, Part]:
     """By name: checkpoints (API CheckpointConfig; always there), tensorboard (API TensorBoardOutputConfig), intermediate output.
 
-    The last one is AWS's toolkit's, with the hyperparameter sagemaker_s3_output; the key has the job's name before it.
+    The last one is AWS's toolkit's, with the hyperparameter sagemaker_s3_output: the key has the job's name before it.
     """
     parts = {"checkpoints": _part("checkpoints", spec.get("CheckpointConfig", {}), "S3Uri", "/opt/ml/checkpoints")}
     if tensorboard := spec.get("TensorBoardOutputConfig"):
         parts["tensorboard"] = _part("tensorboard", tensorboard, "S3OutputPath", "/opt/ml/output/tensorboard")
     output = str(spec.get("HyperParameters", {}).get("sagemaker_s3_output", "")).strip('"').rstrip("/")
     if _S3.match(output):
-        parts["intermediate"] = Part("output/intermediate", "", f"{output}/{spec['TrainingJobName']}/output/intermediate")
+        below = "output/intermediate"
+        parts["intermediate"] = Part(below, "", f"{output}/{spec['TrainingJobName']}/{below}", mirrored=False)
     return parts
 
 
