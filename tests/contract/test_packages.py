@@ -126,6 +126,19 @@ def test_only_packages_by_name_are_layered(text: str, wanted: list[str] | None) 
     assert layer.wanted(text) == wanted
 
 
+def test_a_file_is_read_from_its_folder_only(tmp_path: Path) -> None:
+    """Names come from requests, folders from archives."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (inside / "requirements.txt").write_text("tiny")
+    (inside / "link").symlink_to(tmp_path / "secret")
+    (inside / "large").write_bytes(bytes(2 << 20))
+    assert layer.content(inside, "requirements.txt") == b"tiny"
+    for name in ("../secret", str(tmp_path / "secret"), "link", "large", "absent", "."):
+        assert layer.content(inside, name) == b"", name
+
+
 async def test_names_and_single_versions_need_no_pip_to_decide(python: str) -> None:
     assert layer.is_met(python, ["tiny", "Tiny == 1.0"])
     assert not layer.is_met(python, ["tiny==2.0"])

@@ -111,6 +111,13 @@ def test_the_environment_of_a_version(name: str, edition: str) -> None:
     assert image.environment() == ("numpy" if name == "kmeans:1" else edition)
 
 
+def test_the_zygote_of_a_version_imports_what_its_scripts_do() -> None:
+    image = images.resolve(f"{ECR}/sagemaker-xgboost:1.7-1")
+    assert (image.zygote(sys.executable), image.zygote("/envs/xgboost@1.7/bin/python")) == ("xgboost", "xgboost@1.7")
+    assert "xgboost" in images.preload("xgboost@1.7")
+    assert images.preload("sklearn@1.2") == images.preload("sklearn")
+
+
 def test_xgboost_has_a_version_for_scripts_and_none_for_the_algorithm() -> None:
     image = images.resolve(f"{ECR}/sagemaker-xgboost:1.7-1")
     assert (image.environment(), image.environment(own_code=False)) == ("xgboost@1.7", "xgboost")

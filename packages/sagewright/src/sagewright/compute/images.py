@@ -25,7 +25,7 @@ Kind = Literal["algorithm", "framework", "unknown"]
 class Image:
     """What an image URI resolved to.
 
-    ``name`` is the environment (InstanceSpec.image, one zygote each), ``algorithm`` the built-in algorithm it holds or "",
+    ``name`` is the environment (one zygote each), ``algorithm`` the built-in algorithm it holds or "",
     ``framework`` the framework its script mode offers or "", ``version`` the version its tag names (as typed) or "".
     ``preload`` names the modules its zygote imports, ``env`` what its containers find in their environment.
     ``edition`` is the environment of the version that the tag names (environments/edition.py), empty where there is but one.
@@ -51,6 +51,10 @@ class Image:
         Algorithms and what was written for them run where their libraries are, whatever version the image has.
         """
         return self.edition if self.edition and own_code else self.name
+
+    def zygote(self, python: str) -> str:
+        """What the zygote is called that may serve its containers (InstanceSpec.image) where ``python`` is their interpreter."""
+        return self.edition if self.edition and python != sys.executable else self.name
 
     def train_command(self, python: str = sys.executable) -> tuple[str, ...]:
         """The argv of a training container; ``python`` is the interpreter of its environment."""
@@ -106,8 +110,11 @@ def _told(entry: _Entry) -> dict[str, str]:
 
 
 def preload(environment: str) -> tuple[str, ...]:
-    """The modules that the zygote of an environment (``Image.name``) imports before it forks."""
-    return _ENVIRONMENTS[environment].preload if environment in _ENVIRONMENTS else ()
+    """The modules that the zygote of an environment (``Image.zygote``) imports before it forks."""
+    family, _, version = environment.partition("@")
+    if family == "xgboost" and version:  # scripts run there, and no algorithm
+        return (*_TOOLKIT, *RECIPES[family].imports)
+    return _ENVIRONMENTS[family].preload if family in _ENVIRONMENTS else ()
 
 
 class _Entry(NamedTuple):

@@ -102,7 +102,7 @@ class Launch:
         }
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
-            image=image.name,
+            image=image.zygote(place.python),
             argv=program.command(image, place.python),
             folder=folder.run,
             ml=folder.ml,

@@ -179,7 +179,7 @@ class Containers:
         back = self._way_back.environment(unit.identity[0].account, unit.role, self._isolates) if outward else {}
         return InstanceSpec(
             key=unit.key,
-            image=image.name,
+            image=image.zygote(found.python),
             argv=image.serve_command(found.python),
             folder=unit.run,
             ml=unit.ml,

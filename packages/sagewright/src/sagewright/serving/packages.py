@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from sagewright.compute.environments import layer
 from sagewright.compute.environments.folder import Environments
@@ -39,12 +38,12 @@ def _environment(unit: Unit) -> str:
     program = str(unit.container.get("Environment", {}).get("SAGEMAKER_PROGRAM", "inference.py"))
     image = resolve(unit.container["Image"])
     own_code = not image.algorithm or "SAGEMAKER_PROGRAM" in unit.container.get("Environment", {})
-    script = layer.content(unit.ml / "model" / "code" / Path(program).name)
+    script = layer.content(unit.ml / "model" / "code", program)
     return image.environment(own_code and _OURS not in script)
 
 
 def _wishes(unit: Unit) -> dict[str, list[str]]:
     if layer.has_own_installer(unit.container.get("Environment", {})):
         return {}
-    files = (layer.in_archive(unit.ml / "code" / _ARCHIVE), layer.content(unit.ml / "model" / "code" / layer.FILE))
+    files = (layer.in_archive(unit.ml / "code" / _ARCHIVE), layer.content(unit.ml / "model" / "code", layer.FILE))
     return layer.wishes(files)

@@ -70,9 +70,10 @@ def in_archive(archive: Path) -> bytes:
     return b""
 
 
-def content(file: Path) -> bytes:
-    """Of a file that came from a user: not through a link, not without end."""
-    if file.is_symlink() or not file.is_file() or file.stat().st_size > _LARGEST:
+def content(folder: Path, name: str) -> bytes:
+    """Of a file that came from a user: not from outside of its folder, by name or by link, and not without end."""
+    top, file = folder.resolve(), (folder / name).resolve()
+    if not file.is_relative_to(top) or not file.is_file() or file.stat().st_size > _LARGEST:
         return b""
     return file.read_bytes()
 

@@ -24,7 +24,6 @@ from sagewright.features.training.folder import JobFolder
 from sagewright.jobs.instances import instances
 from sagewright.jumpstart.bucket import region_of
 from sagewright.kernel.errands import ErrandFailed
-from sagewright.objects.s3 import Location
 from sagewright.store.rows import Resource
 
 _DRIVERS, _CODE, _REMOTE = "sm_drivers", "code", "sagemaker_remote_function_bootstrap"
@@ -39,8 +38,7 @@ def environment(spec: Mapping[str, Any]) -> str:
     algorithm = spec["AlgorithmSpecification"]
     variables, hyperparameters = spec.get("Environment", {}), spec.get("HyperParameters", {})
     program = "sagemaker_program" in hyperparameters or "SAGEMAKER_PROGRAM" in variables
-    uri = ml_view.source_uri(spec)
-    of_jumpstart = bool(uri) and bool(region_of(Location.parse(uri).bucket))
+    of_jumpstart = region_of(ml_view.source_uri(spec).removeprefix("s3://").partition("/")[0])
     return resolve(algorithm["TrainingImage"]).environment((program or "ContainerEntrypoint" in algorithm) and not of_jumpstart)
 
 
@@ -92,8 +90,8 @@ class Packages:
 
 def _of_drivers(folder: JobFolder) -> bytes:
     """SDK v3: the driver installs the file that SourceCode names, from the folder of the code."""
-    named = _INSTALLS.search(_text(folder.channel(_DRIVERS) / "sm_train.sh"))
-    return layer.content(folder.channel(_CODE) / named[1]) if named else b""
+    named = _INSTALLS.search(layer.content(folder.channel(_DRIVERS), "sm_train.sh").decode(errors="replace"))
+    return layer.content(folder.channel(_CODE), named[1]) if named else b""
 
 
 def _of_sdk(folder: JobFolder, spec: Mapping[str, Any]) -> bytes:
@@ -101,15 +99,11 @@ def _of_sdk(folder: JobFolder, spec: Mapping[str, Any]) -> bytes:
 
     Version 3 has the part that runs in a container in a package of its own, whose minor version is the SDK's.
     """
-    driver = _text(folder.channel(_REMOTE) / "job_driver.sh")
+    driver = layer.content(folder.channel(_REMOTE), "job_driver.sh")
     arguments = list(spec["AlgorithmSpecification"].get("ContainerArguments", ()))
     version = arguments[arguments.index(_SDK_VERSION) + 1] if _SDK_VERSION in arguments[:-1] else ""
     if not driver or not re.fullmatch(r"\d+(\.\d+)+", version):
         return b""
-    if "sagemaker.core.remote_function" in driver:
+    if b"sagemaker.core.remote_function" in driver:
         return f"sagemaker-core=={int(version.split('.')[0]) - 1}.{version.split('.')[1]}.*".encode()
     return f"sagemaker=={version}".encode()
-
-
-def _text(file: Path) -> str:
-    return layer.content(file).decode(errors="replace")
