@@ -135,7 +135,7 @@ def test_a_file_is_read_from_its_folder_only(tmp_path: Path) -> None:
     (inside / "link").symlink_to(tmp_path / "secret")
     (inside / "large").write_bytes(bytes(2 << 20))
     assert layer.content(inside, "requirements.txt") == b"tiny"
-    for name in ("../secret", str(tmp_path / "secret"), "link", "large", "absent", "."):
+    for name in ("../secret", str(tmp_path / "secret"), "link", "large", "absent", ".", "a\0b", "x" * 5000):
         assert layer.content(inside, name) == b"", name
 
 

@@ -72,10 +72,12 @@ def in_archive(archive: Path) -> bytes:
 
 def content(folder: Path, name: str) -> bytes:
     """Of a file that came from a user: not from outside of its folder, by name or by link, and not without end."""
-    top, file = folder.resolve(), (folder / name).resolve()
-    if not file.is_relative_to(top) or not file.is_file() or file.stat().st_size > _LARGEST:
+    try:
+        file = (folder / name).resolve()
+        fits = file.is_relative_to(folder.resolve()) and file.is_file() and file.stat().st_size <= _LARGEST
+        return file.read_bytes() if fits else b""
+    except (OSError, ValueError):  # no name of a file at all
         return b""
-    return file.read_bytes()
 
 
 def is_met(python: str, requirements: Sequence[str]) -> bool:
