@@ -92,24 +92,27 @@ session = sagemaker.Session()
 bucket = session.default_bucket()
 data = session.upload_data("wheel_of_mine-1.0-py3-none-any.whl", key_prefix="sdk2-script-mode/train")
 lists = session.upload_data("work/shared", key_prefix="sdk2-script-mode/lists")
+settings = {
+    "entry_point": "train.py",
+    "role": sagemaker.get_execution_role(),
+    "framework_version": "1.2-1",
+    "instance_type": "ml.m5.large",
+    "hyperparameters": {"epochs": 3, "rate": 0.25, "layers": [8, 4], "name": "two words; $HOME", "use-it": True, "k": 5},
+    "tensorboard_output_config": TensorBoardOutputConfig(s3_output_path=f"s3://{bucket}/sdk2-script-mode/board"),
+}
 estimator = SKLearn(
-    entry_point="train.py",
     source_dir="src",
     git_config={"repo": "https://git.example/repository.git", "branch": "main", "commit": "v1"},
     dependencies=["shared/helper_of_mine.py", "colour_names"],
-    role=sagemaker.get_execution_role(),
-    framework_version="1.2-1",
-    instance_type="ml.m5.large",
-    hyperparameters={"epochs": 3, "rate": 0.25, "layers": [8, 4], "name": "two words; $HOME", "use-it": True, "k": 5},
-    tensorboard_output_config=TensorBoardOutputConfig(s3_output_path=f"s3://{bucket}/sdk2-script-mode/board"),
+    **settings,
 )
 channels = {"train": data, "lists": TrainingInput(lists, content_type="text/csv")}
 estimator.fit(channels)
 keys = [item["Key"] for item in boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix="sdk2-script-mode/board")["Contents"]]
 assert any(key.endswith("run/events.out.tfevents.1") for key in keys), keys
 
-# The same again: the layer of the requirements is there.
-estimator.fit(channels, logs=False)
+# The same again from the archive in S3: the layer of the requirements is there.
+SKLearn(source_dir=estimator.uploaded_code.s3_prefix, **settings).fit(channels, logs=False)
 
 # What cannot be installed is the reason of the failure, in the installer's words.
 with open("requirements.txt", "w") as file:
