@@ -70,7 +70,7 @@ def environments(wheels: Path) -> Environments:
     return Environments(wheels / "data/environments", wheels / "definitions")
 
 
-@pytest.fixture(params=DRIVERS)
+@pytest.fixture(params=["zygote", "bubblewrap", pytest.param("namespaces", marks=pytest.mark.slow)])
 def runtime(request: pytest.FixtureRequest, wheels: Path) -> Iterator[Supervised]:
     if request.param == "bubblewrap" and find_bubblewrap() is None:
         pytest.skip("bubblewrap is not installed")
@@ -104,6 +104,15 @@ async def test_what_cannot_be_had_is_said_in_the_installers_words_and_leaves_not
         await environments.prepare_layer(python, ["tiny==3"])
     assert environments.layer(python, ["tiny==3"]) is None
     assert not list((wheels / "data/environments/layers").glob(".*.partial"))
+
+
+async def test_what_a_builder_that_died_has_left_is_removed(environments: Environments, python: str, wheels: Path) -> None:
+    goal = layer.place(wheels / "data/environments", python, ["tiny>=1"])
+    leftover = goal.with_name(f".{goal.name}.partial")
+    (leftover / "bin").mkdir(parents=True)
+    (leftover / "bin/python").write_text("half")
+    assert await environments.prepare_layer(python, ["tiny>=1"]) == goal
+    assert not leftover.exists()
 
 
 @pytest.mark.parametrize(
