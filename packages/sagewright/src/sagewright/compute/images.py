@@ -2,7 +2,8 @@
 
 Repository and tag decide: the SDKs put an account and a region of AWS's registries in front, 374 accounts for 99 repositories,
 and neither means anything here. An image runs in the server's own Python, in an environment of the version that its tag names, or in
-one that compute/environments defines: Environments decides. What a built-in algorithm is called and needs is in its manifest; the tables below are the framework images.
+one that compute/environments defines: Environments decides. What a built-in algorithm is called and needs is in its manifest; the
+tables below are the framework images.
 """
 
 from __future__ import annotations
