@@ -73,14 +73,15 @@ class Parts:
         store = await Store.open(settings.database_url, clock)
         keyring = Keyring.open(settings.credentials, settings.account, settings.region)
         objects = Objects(settings.url, Keys(keyring.access_key, keyring.secret), settings.region)
-        runtime = choose(settings.runtime, Host(settings.sockets, (settings.data, settings.sockets)))
+        this = Host(settings.sockets, (settings.data, settings.sockets))
+        runtime = choose(settings.runtime, this, settings.zygote_idle)
         here = Machine.here()
         slots = Slots.of(here)
         hints = _Hints()
 
         way_back = WayBack(settings.address, settings.url, keyring, clock)
         own_images = OwnImages(settings.registry, settings.layers)
-        environments = Environments(settings.environments, own_images=own_images)
+        environments = Environments(settings.environments, images=settings.images, own_images=own_images)
         containers = Containers(runtime, objects, store, hints, way_back, environments)
         jobs = training.Training.compose(
             store=store,
