@@ -21,7 +21,9 @@ from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
+from sagewright.features.tuning.tuning import Tuning
 from sagewright.kernel.api import Api
+from sagewright.kernel.client import LocalClient
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
@@ -36,7 +38,7 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob"})
+CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -54,6 +56,7 @@ class Parts:
     training: training.Training
     hosting: Hosting
     transform: Transform
+    tuning: Tuning
     containers: Containers
     objects: Objects
     loop: Loop
@@ -90,26 +93,31 @@ class Parts:
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
-        engine = _engine(settings, store, operations, keyring)
+        api = Api(operations, clock)
+        tuning = Tuning(store, LocalClient(api), hints)
+        engine = _engine(settings, store, operations, keyring, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
+        tuning.register(engine, operations)
         _register_neighbours(operations, store, keyring)
 
-        loop = Loop(store, [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)])
+        controllers = [jobs.controller, hosting.controller, transform.controller, tuning.controller]
+        loop = Loop(store, [*controllers, *services.controllers(store)])
         hints.loop = loop
         return cls(
             settings=settings,
             store=store,
             operations=operations,
             engine=engine,
-            api=Api(operations, clock),
+            api=api,
             runtime=runtime,
             environments=environments,
             training=jobs,
             hosting=hosting,
             transform=transform,
+            tuning=tuning,
             containers=containers,
             objects=objects,
             loop=loop,
@@ -126,6 +134,7 @@ class Parts:
         await self.loop.close()
         await self.training.close()
         await self.transform.close()
+        await self.tuning.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -136,6 +145,7 @@ class Parts:
         await self.loop.close()
         await self.training.reset()
         await self.transform.reset()
+        self.tuning.reset()
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
@@ -154,14 +164,14 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring) -> Engine:
+def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring, tuning: Tuning) -> Engine:
     """Everything that follows from the service model, with what the features say about it."""
     return Engine(
         store,
         operations,
         controllers=CONTROLLED,
         rules={**Hosting.rules, **Transform.rules},
-        quirks={**training.QUIRKS, **Transform.quirks},
+        quirks={**tuning.quirks(training.QUIRKS), **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
