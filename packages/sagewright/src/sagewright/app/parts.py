@@ -103,8 +103,8 @@ class Parts:
         tuning.register(engine, operations)
         _register_neighbours(operations, store, keyring)
 
-        controllers = [jobs.controller, hosting.controller, transform.controller, tuning.controller]
-        loop = Loop(store, [*controllers, *services.controllers(store)])
+        made_true = (jobs.controller, hosting.controller, transform.controller, tuning.controller)
+        loop = Loop(store, [*made_true, *services.controllers(store)])
         hints.loop = loop
         return cls(
             settings=settings,

@@ -35,7 +35,7 @@ class History:
 
     def continues(self, question: dict[str, Any]) -> bool:
         """Whether the question only adds to what is known."""
-        return question["ranges"] == self.ranges and question["told"][: len(self.told)] == self.told
+        return bool(question["ranges"] == self.ranges and question["told"][: len(self.told)] == self.told)
 
     def ask(self, question: dict[str, Any]) -> list[Any]:
         """The next combination's coordinates. Running trials and the question itself leave no trace."""

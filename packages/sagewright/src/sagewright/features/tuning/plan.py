@@ -60,7 +60,7 @@ def _wind_up(resource: Resource, settings: Settings, sight: Sight, ending: Endin
     drops = tuple(Drop(trial) for trial in _unmade(ledger))
     made = ledger.without({drop.trial.number for drop in drops})
     status = progress.counted(resource, settings, made, sight.prior_best, now)
-    actions = (*drops, *(Settle(trial) for trial in made.settled))
+    actions: tuple[Action, ...] = (*drops, *(Settle(trial) for trial in made.settled))
     if not made.active:
         return Plan((*actions, Forget()), progress.finished(resource, status, ending, now), ending.state, None)
     stops = tuple(Stop(trial) for trial in made.active if _stoppable(made, trial))

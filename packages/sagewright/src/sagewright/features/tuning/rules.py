@@ -5,7 +5,7 @@ The words are AWS's where they are known (public logs and issues), ours elsewher
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sagewright.compute.images import resolve
@@ -30,7 +30,7 @@ def check(_: Context, request: Document) -> None:
         for problem in rule(request):
             raise validation(problem)
     whole = {**request, **completed(request)}
-    for rule in (_objectives, range_rules.problems, _hyperband, _limits):
+    for rule in _OF_THE_WHOLE:
         for problem in rule(whole):
             raise validation(problem)
     _check_quotas(whole)
@@ -195,3 +195,6 @@ def _with_objectives(whole: Request) -> list[tuple[Document, Document]]:
     if "TrainingJobDefinition" in whole:
         return [(whole["TrainingJobDefinition"], whole["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"])]
     return [(item, item["TuningObjective"]) for item in whole["TrainingJobDefinitions"]]
+
+
+_OF_THE_WHOLE: tuple[Callable[[Request], Iterator[str]], ...] = (_objectives, range_rules.problems, _hyperband, _limits)
