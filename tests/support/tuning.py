@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from harness import ROLE, Harness, Parts
@@ -40,9 +39,7 @@ class TuningRig(FakeRig):
         super()._compose(parts)
         self.tuning = Tuning(parts.store, parts.client, lambda job: self.loop.hint(job))
         _current.update(self.tuning.quirks(feature.QUIRKS))
-        self.loop = Loop(
-            parts.store, [self.training.controller, self.tuning.controller], twice=bool(self._options["twice"])
-        )
+        self.loop = Loop(parts.store, [self.training.controller, self.tuning.controller], twice=bool(self._options["twice"]))
 
     def _stop(self) -> None:
         super()._stop()

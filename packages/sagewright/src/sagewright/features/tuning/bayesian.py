@@ -20,8 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 JOBS = 64
 """Histories that are kept; the one asked for longest ago goes first."""
 CANDIDATES = 64
-GOOD_SHARE = 0.15
-MOST_GOOD = 25
+"""Points that are drawn for each answer; the best of them is given."""
 
 
 class History:
@@ -60,14 +59,7 @@ class History:
 
 
 def _sampler(seed: int) -> TPESampler:
-    return TPESampler(
-        seed=seed, multivariate=True, constant_liar=True, n_startup_trials=1, n_ei_candidates=CANDIDATES, gamma=_good
-    )
-
-
-def _good(count: int) -> int:
-    """How many of the trials so far count as good."""
-    return max(2, min(MOST_GOOD, round(GOOD_SHARE * count)))
+    return TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=1, n_ei_candidates=CANDIDATES)
 
 
 def _distribution(item: dict[str, Any]) -> BaseDistribution:

@@ -30,8 +30,8 @@ def check(_: Context, request: Document) -> None:
         for problem in rule(request):
             raise validation(problem)
     whole = {**request, **completed(request)}
-    for rule in _OF_THE_WHOLE:
-        for problem in rule(whole):
+    for deeper in _OF_THE_WHOLE:
+        for problem in deeper(whole):
             raise validation(problem)
     _check_quotas(whole)
 
