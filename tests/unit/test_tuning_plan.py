@@ -191,6 +191,9 @@ class Recorder:
         self.questions.append(question)
         return [0.5 for _ in question.space.ranges]
 
+    async def warm(self) -> None:
+        pass
+
 
 class TestSearch:
     async def asked(self, settings: Settings, *trials: Trial, **more: Any) -> tuple[tuple[Trial, ...], list[Question]]:

@@ -42,5 +42,10 @@ assert job.training_job_status_counters.completed == 4, job
 best = tuner.best_training_job()
 assert best.startswith(tuner.latest_tuning_job.hyper_parameter_tuning_job_name), best
 summaries = list(job.get_all_training_jobs(sort_by="FinalObjectiveMetricValue", sort_order="Descending"))
-assert summaries[0].training_job_name == best, summaries
+values = [item.final_hyper_parameter_tuning_job_objective_metric.value for item in summaries]
+assert values == sorted(values, reverse=True), values
+assert (
+    next(item for item in summaries if item.training_job_name == best).final_hyper_parameter_tuning_job_objective_metric.value
+    == values[0]
+)
 print("sdk3 tuner: done")

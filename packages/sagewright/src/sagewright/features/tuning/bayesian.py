@@ -1,6 +1,9 @@
-"""The sampler's process: optuna's tree-structured Parzen estimator behind one question and one answer, each a line of JSON.
+"""The sampler's process: where to look next, behind one question and one answer, each a line of JSON.
 
-It is a process of its own because control should not carry optuna and NumPy, nor wait for them; it ends when its standard input does.
+Few trials are dear, and a Gaussian process makes the most of them (gaussian.py); of many trials optuna's tree-structured Parzen
+estimator makes as much, at a cost that hardly grows. It is a process of its own because control should not carry NumPy, SciPy and
+optuna, nor wait for them; it ends when its standard input does.
+
 ``{"job", "ranges": [{kind, low, high, log, choices}], "told": [[coordinates, loss], …], "pending": [coordinates, …], "seed"}`` is
 answered by ``[coordinate, …]``. What was told for a job before is kept and only added to; any other history starts anew.
 """
@@ -10,13 +13,19 @@ from __future__ import annotations
 import json
 import sys
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from sagewright.features.tuning import gaussian
+
+FEW = 200
+"""Finished trials up to which the Gaussian process is asked: its cost grows with their third power."""
 JOBS = 64
 """Histories that are kept; the one asked for longest ago goes first."""
 CANDIDATES = 64
@@ -76,13 +85,20 @@ def main() -> None:
     histories: OrderedDict[str, History] = OrderedDict()
     for line in sys.stdin:
         question = json.loads(line)
-        history = histories.pop(question["job"], None)
-        if history is None or not history.continues(question):
-            history = History(question["ranges"])
-        histories[question["job"]] = history
-        if len(histories) > JOBS:
-            histories.popitem(last=False)
-        print(json.dumps(history.ask(question)), flush=True)
+        print(json.dumps(_answer(question, histories)), flush=True)
+
+
+def _answer(question: dict[str, Any], histories: OrderedDict[str, History]) -> list[Any]:
+    if len(question["told"]) <= FEW:
+        with suppress(np.linalg.LinAlgError):
+            return gaussian.suggest(question)
+    history = histories.pop(question["job"], None)
+    if history is None or not history.continues(question):
+        history = History(question["ranges"])
+    histories[question["job"]] = history
+    if len(histories) > JOBS:
+        histories.popitem(last=False)
+    return history.ask(question)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
@@ -15,6 +16,8 @@ MODULE = "sagewright.features.tuning.bayesian"
 ANSWER_SECONDS = 30.0
 IDLE_SECONDS = 60.0
 RETRY_SECONDS = 1.0
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""The matrices are small, the processors belong to the training jobs, and the same question shall have the same answer."""
 _LINE_LIMIT = 1024 * 1024
 
 
@@ -48,12 +51,16 @@ class SamplerProcess:
         if process is not None:
             await process.wait()
 
+    async def warm(self) -> None:
+        """Starts the process, so that its imports are done when it is asked."""
+        if not self._turn.locked():
+            async with self._turn:
+                with suppress(OSError):  # who asks will hear of it
+                    await self._running()
+            self._rest()
+
     async def _exchange(self, line: bytes) -> list[float | str]:
-        process = self._process
-        if process is None or process.returncode is not None:
-            process = self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", MODULE, stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT
-            )
+        process = await self._running()
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(line)
@@ -63,6 +70,13 @@ class SamplerProcess:
             raise ConnectionResetError("its process has ended")
         found: list[float | str] = json.loads(answer)
         return found
+
+    async def _running(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", MODULE, stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT, env={**os.environ, **ONE_THREAD}
+            )
+        return self._process
 
     def _rest(self) -> None:
         """Begins to wait for the next question."""

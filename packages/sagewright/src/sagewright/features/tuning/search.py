@@ -49,6 +49,9 @@ class Sampler(Protocol):
     async def ask(self, job: str, question: Question) -> list[float | str]:
         """Coordinates of a combination. ``job`` names what may be remembered between questions. Raises Later."""
 
+    async def warm(self) -> None:
+        """It will be asked soon."""
+
 
 async def propose(
     job: str,
@@ -101,6 +104,7 @@ async def _next(
         return _fresh(space, own, space.draw(random), random)
     told = _told(definition, trials, prior, transfer)
     if len(told) < 2 or (place < STARTUP and not prior):
+        await sampler.warm()
         first = space.at(spread(space, settings.seed, definition.name, place)) if place < STARTUP else space.draw(random)
         return _fresh(space, own, first, random)
     pending = [space.read(trial.values) for trial in own if not trial.ended]
