@@ -151,12 +151,12 @@ def _fitted(points: Array, losses: Array) -> Process:
     columns = points.shape[1]
     start = np.concatenate([np.full(columns, math.log(LENGTH)), [0.0, math.log(NOISE)]])
     bounds = [(math.log(0.02), math.log(20.0))] * columns + [(math.log(0.05), math.log(20.0)), (math.log(LEAST_NOISE), 0.0)]
-    found = minimize(_objective, start, (squares, losses), "L-BFGS-B", jac=True, bounds=bounds, options={"maxiter": 60})
+    found = minimize(misfit, start, (squares, losses), "L-BFGS-B", jac=True, bounds=bounds, options={"maxiter": 60})
     scales: Array = np.exp(found.x)
     return _with_scales(points, losses, scales[:columns], float(scales[columns]), float(scales[columns + 1]))
 
 
-def _objective(logs: Array, squares: Array, losses: Array) -> tuple[float, Array]:
+def misfit(logs: Array, squares: Array, losses: Array) -> tuple[float, Array]:
     """Negative log posterior of the scales (logarithms of lengths, signal, noise), and its gradient."""
     columns = squares.shape[2]
     lengths, signal, noise = np.exp(logs[:columns]), math.exp(logs[columns]), math.exp(logs[columns + 1])

@@ -17,7 +17,7 @@ from sagewright.features.tuning.ranges import Space
 from sagewright.features.tuning.settings import Definition, Settings
 from sagewright.features.tuning.trial import Trial
 
-STARTUP = 10
+STARTUP = 6
 """Trials spread evenly over the space before a model of it is worth anything."""
 FRESH_DRAWS = 200
 """How often a combination that was tried already is drawn anew; then it is tried once more."""
@@ -114,7 +114,7 @@ async def _next(
 
 
 def spread(space: Space, seed: int, name: str, place: int) -> tuple[float, ...]:
-    """The ``place``-th of STARTUP points of a Latin hypercube: every tenth of every range is tried once."""
+    """The ``place``-th of STARTUP points of a Latin hypercube: every sixth of every range is tried once."""
     shares = []
     for item in space.ranges:
         random = Random(f"{seed} {name} {item.name} startup")
