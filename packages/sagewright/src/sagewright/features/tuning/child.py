@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sagewright.base.world import World
+from sagewright.compute.way_back import SESSION
 from sagewright.features.tuning.settings import Definition
 from sagewright.features.tuning.trial import Trial
 from sagewright.kernel.operation import Caller, Context
-from sagewright.serving.way_back import SESSION
 from sagewright.store.rows import Document, Resource
 from sagewright.wire.credentials import assumed_role_arn
 
