@@ -169,6 +169,17 @@ def test_sdk2_inside_a_job(run_program: RunProgram) -> None:
     assert output.endswith("sdk2 inside: done\n")
 
 
+def test_sdk2_tunes(run_program: RunProgram) -> None:
+    """I01: HyperparameterTuner with fit, analytics, attach, best_training_job, deploy, warm start."""
+    assert run_program("sdk2", "sdk2_tuner.py").endswith("sdk2 tuner: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_tunes(run_program: RunProgram) -> None:
+    """I01: HyperparameterTuner on a ModelTrainer."""
+    assert run_program("sdk3", "sdk3_tuner.py").endswith("sdk3 tuner: done\n")
+
+
 @pytest.mark.slow
 def test_sdk3_serves(run_program: RunProgram) -> None:
     """G03: ModelTrainer with requirements, a failing and a stopped job; ModelBuilder.build() and deploy()."""

@@ -53,7 +53,7 @@ class Rig:
         self.keyring = Keyring.open(tmp_path / "credentials.json")
         self._options = {"twice": twice, "hold": hold, "slots": slots}
         self._terms, self._gpus = terms, gpus
-        self.harness = Harness(controllers={"TrainingJob"}, quirks=feature.QUIRKS, install=self._install)
+        self.harness = self._harness()
 
     def __enter__(self) -> Rig:
         self.harness.__enter__()
@@ -77,6 +77,9 @@ class Rig:
     def _stop(self) -> None:
         self.harness.run(self.loop.close())
         self.harness.run(self.training.close())
+
+    def _harness(self) -> Harness:
+        return Harness(controllers={"TrainingJob"}, quirks=feature.QUIRKS, install=self._install)
 
     def _install(self, parts: Parts) -> None:
         self._compose(parts)

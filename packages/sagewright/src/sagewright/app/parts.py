@@ -26,7 +26,9 @@ from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
+from sagewright.features.tuning.tuning import Tuning
 from sagewright.kernel.api import Api
+from sagewright.kernel.client import LocalClient
 from sagewright.kernel.controller import Controller
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
@@ -44,7 +46,7 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob"})
+CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -62,6 +64,7 @@ class Parts:
     training: training.Training
     hosting: Hosting
     transform: Transform
+    tuning: Tuning
     containers: Containers
     objects: Objects
     loop: Loop
@@ -101,17 +104,21 @@ class Parts:
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
-        engine = _engine(settings, store, operations, keyring, own_images)
+        api = Api(operations, clock)
+        tuning = Tuning(store, LocalClient(api), hints)
+        engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
+        tuning.register(engine, operations)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
         controllers: list[Controller[Any, Any]] = [
             jobs.controller,
             hosting.controller,
             transform.controller,
+            tuning.controller,
             *services.controllers(store),
         ]
         loop = Loop(store, controllers, announce=StateChanges(engine.catalog))
@@ -121,12 +128,13 @@ class Parts:
             store=store,
             operations=operations,
             engine=engine,
-            api=Api(operations, clock),
+            api=api,
             runtime=runtime,
             environments=environments,
             training=jobs,
             hosting=hosting,
             transform=transform,
+            tuning=tuning,
             containers=containers,
             objects=objects,
             loop=loop,
@@ -144,6 +152,7 @@ class Parts:
         await self.loop.close()
         await self.training.close()
         await self.transform.close()
+        await self.tuning.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -154,6 +163,7 @@ class Parts:
         await self.loop.close()
         await self.training.reset()
         await self.transform.reset()
+        self.tuning.reset()
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
@@ -173,14 +183,16 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring, own_images: OwnImages) -> Engine:
+def _engine(
+    settings: Settings, store: Store, operations: Operations, keyring: Keyring, own_images: OwnImages, tuning: Tuning
+) -> Engine:
     """Everything that follows from the service model, with what the features say about it."""
     return Engine(
         store,
         operations,
         controllers=CONTROLLED,
         rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**training.QUIRKS, **Transform.quirks},
+        quirks={**tuning.quirks(training.QUIRKS), **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
