@@ -19,6 +19,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
@@ -36,7 +37,7 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob"})
+CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob"})
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -52,6 +53,7 @@ class Parts:
     runtime: Runtime
     environments: Environments
     training: training.Training
+    processing: processing.Processing
     hosting: Hosting
     transform: Transform
     containers: Containers
@@ -86,6 +88,18 @@ class Parts:
             slots=slots,
             machine=here,
         )
+        preparation = processing.Processing.compose(
+            store=store,
+            runtime=runtime,
+            objects=objects,
+            way_back=way_back,
+            jobs=settings.jobs,
+            environments=environments,
+            wake=hints,
+            slots=slots,
+            machine=here,
+            hold_describe=settings.hold_describe,
+        )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
@@ -93,11 +107,15 @@ class Parts:
         engine = _engine(settings, store, operations, keyring)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
+        preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         _register_neighbours(operations, store, keyring)
 
-        loop = Loop(store, [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)])
+        loop = Loop(
+            store,
+            [jobs.controller, preparation.controller, hosting.controller, transform.controller, *services.controllers(store)],
+        )
         hints.loop = loop
         return cls(
             settings=settings,
@@ -108,6 +126,7 @@ class Parts:
             runtime=runtime,
             environments=environments,
             training=jobs,
+            processing=preparation,
             hosting=hosting,
             transform=transform,
             containers=containers,
@@ -125,6 +144,7 @@ class Parts:
         """Ends what runs in this process; containers go on and are adopted by the next control."""
         await self.loop.close()
         await self.training.close()
+        await self.processing.close()
         await self.transform.close()
         await self.containers.close()
         await self.store.close()
@@ -135,6 +155,7 @@ class Parts:
         """Empties every account, S3 included (test hooks)."""
         await self.loop.close()
         await self.training.reset()
+        await self.processing.reset()
         await self.transform.reset()
         await self.containers.close()
         try:
@@ -161,7 +182,7 @@ def _engine(settings: Settings, store: Store, operations: Operations, keyring: K
         operations,
         controllers=CONTROLLED,
         rules={**Hosting.rules, **Transform.rules},
-        quirks={**training.QUIRKS, **Transform.quirks},
+        quirks={**training.QUIRKS, **processing.QUIRKS, **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )

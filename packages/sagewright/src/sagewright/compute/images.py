@@ -48,6 +48,11 @@ class Image:
         """What goes before another command than ours, so that the pipes of a training job are fed."""
         return (python, "-m", "sagewright_container", "feed")
 
+    def own_command(self, entrypoint: tuple[str, ...], python: str = sys.executable) -> tuple[str, ...]:
+        """An entrypoint of the user's; a program that AWS has in the image and we in the container's toolkit is run from there."""
+        module = _PROGRAMS.get(self.name, {}).get(entrypoint[0]) if entrypoint else None
+        return (python, "-m", "sagewright_container", module, *entrypoint[1:]) if module else entrypoint
+
     def serve_command(self, python: str = sys.executable) -> tuple[str, ...]:
         """The argv of a serving container."""
         return (python, "-m", "sagewright_container", "serve")
@@ -162,6 +167,9 @@ _ENVIRONMENTS = {
         ("torch", "gymnasium", "stable_baselines3"),
     ),
 }
+
+# Programs on the path of AWS's images, as commands of the toolkit: by environment.
+_PROGRAMS = {"spark": {"smspark-submit": "spark"}}
 
 # Algorithms whose image also runs the user's own script.
 _SCRIPT_MODE = {"sagemaker-xgboost": "xgboost"}
