@@ -48,13 +48,10 @@ def _application(request: Request) -> Iterator[str]:
     words = (
         *application.get("ContainerEntrypoint", ()),
         *application.get("ContainerArguments", ()),
-        *request.get("Environment", {}),
         *request.get("Environment", {}).values(),
     )
     if any("\0" in word for word in words):
         yield "ContainerEntrypoint, ContainerArguments and Environment must not contain NUL characters."
-    if any("=" in name or not name for name in request.get("Environment", {})):
-        yield "The names of Environment must not be empty and must not contain '='."
 
 
 def _resources(request: Request) -> Iterator[str]:
