@@ -8,6 +8,7 @@ its environment's own. What a built-in algorithm is called and needs is in its m
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,15 +102,21 @@ class _Environment(NamedTuple):
     preload: tuple[str, ...]
     extra: str = ""  # of sagewright-algorithms, which installs what ``optional`` names
     optional: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()  # of the machine
 
     def missing(self) -> str:
         """ "" or a sentence with the command that installs what is not there."""
+        without = [program for program in self.programs if shutil.which(program, path=_PATH) is None]
+        if without:
+            return f"This image needs the program {', '.join(without)} of this machine, which is not on {_PATH}."
         absent = [module for module in self.optional if not installed(module)]
         if not absent:
             return ""
         command = f"pip install 'sagewright-algorithms[{self.extra}]'"
         return f"This image needs {', '.join(absent)}, which the server's environment does not have: {command}"
 
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where a container looks for a program of the system
 
 _TOOLKIT = ("sagewright_container.__main__",)
 
@@ -160,6 +167,7 @@ _ENVIRONMENTS = {
     "tensorflow": _Environment(("sagewright_container", "tensorflow"), _TOOLKIT),
     "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
     "mxnet": _Environment(("sagewright_container", "mxnet"), _TOOLKIT),
+    "spark": _Environment((), _TOOLKIT, programs=("java",)),  # likewise
     "rl": _Environment(
         ("sagewright_container",),
         (*_TOOLKIT, "sagewright_algorithms.common", "torch", "torch._dynamo", "torch.optim", "stable_baselines3"),
@@ -199,6 +207,7 @@ _FRAMEWORKS = {
     "sagemaker-mxnet-serving": "mxnet",
     "sagemaker-base-python": "python",
     "sagemaker-distribution-prod": "python",
+    "sagemaker-spark-processing": "spark",
     "sagemaker-rl-coach-container": "rl",
     "sagemaker-rl-mxnet": "rl",
     "sagemaker-rl-ray-container": "rl",

@@ -1,7 +1,8 @@
-"""What an environment is made of: ``<name>.toml``, three values. The same content gives the same environment.
+"""What an environment is made of: ``<name>.toml``, three values and perhaps a fourth. The same content gives the same environment.
 
 ``python`` is the version of its interpreter ("" for the server's own), ``requirements`` the pins of everything that is in it,
-``imports`` the modules that must be importable once it is built.
+``imports`` the modules that must be importable once it is built, ``sources`` the packages of which the registry has no wheel: their
+own build programs run here, nobody else's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Definition:
     python: str
     requirements: tuple[str, ...]
     imports: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path, name: str) -> Definition:
@@ -32,7 +34,8 @@ class Definition:
         if name not in names(folder):
             raise KeyError(name)
         document = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
-        return cls(name, document["python"], tuple(document["requirements"]), tuple(document["imports"]))
+        requirements, imports = tuple(document["requirements"]), tuple(document["imports"])
+        return cls(name, document["python"], requirements, imports, tuple(document.get("sources", ())))
 
     @property
     def version(self) -> str:

@@ -40,8 +40,11 @@ class Intake:
         await download_channel(self._objects, {"DataSource": {"S3DataSource": item.source}}, shares, access)
 
     async def _environment(self, resource: Resource) -> None:
+        image = resolve(resource.spec["AppSpecification"]["ImageUri"])
+        if image.missing:
+            raise ErrandFailed(f"ClientError: {image.missing}")
         try:
-            await self._environments.prepare(resolve(resource.spec["AppSpecification"]["ImageUri"]).name)
+            await self._environments.prepare(image.name)
         except BuildError as problem:
             raise ErrandFailed(f"ClientError: {problem}") from problem
 
