@@ -92,6 +92,14 @@ def test_sdk3_processing(run_program: RunProgram) -> None:
     assert output.endswith("sdk3 processing: done\n")
 
 
+@pytest.mark.slow
+def test_sdk2_pyspark(run_program: RunProgram) -> None:
+    """B07, C01: PySparkProcessor on one instance and on two."""
+    output = run_program("sdk2", "sdk2_spark.py")
+    assert output.count("total 499500 imported 3") == 2
+    assert output.endswith("sdk2 spark: done\n")
+
+
 def test_sdk2_live_logs_and_a_model_that_reads_from_s3(run_program: RunProgram) -> None:
     """G03, K01: wait_for_endpoint(live_logging=True) shows what model_fn prints; its code calls AWS as the model's role."""
     output = run_program("sdk2", "sdk2_live_logs.py", through="env")

@@ -133,7 +133,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name == "forks" else ()) for name in BAD])
 def test_the_failure_reason_says_what_happened(server: Server, store: str, name: str) -> None:
     program, text = BAD[name]
     job = run(server, store, f"bad-{name}", program)

@@ -37,6 +37,7 @@ class ProcessingRig:
         self.objects = MemoryObjects("bucket")
         self.objects.put("s3://bucket/in/a.csv", b"1,2")
         self.jobs = tmp_path / "jobs"
+        self.tables = tmp_path / "tables.toml"
         self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
         self.keyring = Keyring.open(tmp_path / "credentials.json")
         self._twice, self._hold, self._slots = twice, hold, slots
@@ -77,6 +78,7 @@ class ProcessingRig:
             objects=self.objects,
             way_back=WayBack(address, "http://127.0.0.1:8400", self.keyring, SystemClock()),
             jobs=self.jobs,
+            tables=self.tables,
             environments=self.environments,
             wake=lambda job: self.loop.hint(job),
             slots=Slots(self._slots),

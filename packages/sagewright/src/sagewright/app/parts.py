@@ -94,6 +94,7 @@ class Parts:
             objects=objects,
             way_back=way_back,
             jobs=settings.jobs,
+            tables=settings.tables,
             environments=environments,
             wake=hints,
             slots=slots,

@@ -10,6 +10,7 @@ from sagewright.compute.environments.folder import Environments
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.way_back import WayBack
+from sagewright.features.processing.answers import Answers
 from sagewright.features.processing.controller import ProcessingController
 from sagewright.features.processing.delivery import Delivery
 from sagewright.features.processing.intake import Intake
@@ -48,19 +49,20 @@ class Processing:
         objects: Objects,
         way_back: WayBack,
         jobs: Path,
+        tables: Path,
         environments: Environments,
         wake: Callable[[Identity], None],
         slots: Slots,
         machine: Machine,
         hold_describe: float = 0.0,
     ) -> Processing:
-        """``jobs`` is settings.jobs; ``wake`` tells the loop to look at a row; ``slots`` are shared with other kinds of jobs."""
+        """``jobs`` is settings.jobs, ``tables`` settings.tables; ``wake`` tells the loop to look at a row; ``slots`` are shared with other kinds of jobs."""
         controller = ProcessingController(
             runtime,
             jobs,
             slots,
             Errands(wake, (TransferError,)),
-            Intake(objects, jobs, environments),
+            Intake(objects, jobs, environments, Answers(objects, tables)),
             Launch(program, runtime, jobs, machine, way_back, environments),
             JobLog(store, runtime.caution, jobs, Usage(store, runtime, jobs, machine)),
             Synchronised(objects, jobs, store.clock, synchronised),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sagewright.compute.images import resolve
+from sagewright.features.processing import dataset
 from sagewright.features.processing.folder import PROCESSING_ROOT
 from sagewright.features.processing.sources import PIPE
 from sagewright.jobs.instances import cluster
@@ -81,12 +82,12 @@ def _inputs(request: Request) -> Iterator[str]:
     for item in items:
         if ("S3Input" in item) == ("DatasetDefinition" in item):
             yield f"Input {item['InputName']}: specify exactly one of S3Input and DatasetDefinition."
-        if "DatasetDefinition" in item:
-            yield unsupported(f"Input {item['InputName']}: DatasetDefinition")
     plain = [item for item in items if not item.get("AppManaged")]
     for item in plain:
-        yield from (f"Input {item['InputName']}: {problem}" for problem in _s3_input(item["S3Input"]))
-    yield from _unique("ProcessingInputs", "LocalPath", (item["S3Input"]["LocalPath"].rstrip("/") for item in plain))
+        found = _s3_input(item["S3Input"]) if "S3Input" in item else _dataset(item["DatasetDefinition"])
+        yield from (f"Input {item['InputName']}: {problem}" for problem in found)
+    sources = [item.get("S3Input") or item["DatasetDefinition"] for item in plain]
+    yield from _unique("ProcessingInputs", "LocalPath", (source["LocalPath"].rstrip("/") for source in sources))
 
 
 def _s3_input(source: Request) -> Iterator[str]:
@@ -96,6 +97,11 @@ def _s3_input(source: Request) -> Iterator[str]:
         yield unsupported("S3InputMode Pipe")
     if source.get("S3CompressionType", "None") == "Gzip":
         yield "S3CompressionType Gzip can only be used if Pipe mode is specified as the S3InputMode."
+
+
+def _dataset(definition: Request) -> Iterator[str]:
+    yield from dataset.problems(definition)
+    yield from _place({**definition, "S3Uri": dataset.output_uri(definition)})
 
 
 def _outputs(request: Request) -> Iterator[str]:
