@@ -15,23 +15,24 @@ from sagewright.cli.options import Data, console, fail, settings_or_exit
 _PAUSE = 0.3
 _JOBS = {
     "training": ("/aws/sagemaker/TrainingJobs", "describe_training_job", "TrainingJobName", "TrainingJobStatus"),
+    "processing": ("/aws/sagemaker/ProcessingJobs", "describe_processing_job", "ProcessingJobName", "ProcessingJobStatus"),
     "transform": ("/aws/sagemaker/TransformJobs", "describe_transform_job", "TransformJobName", "TransformJobStatus"),
 }
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 
 
 def logs(
-    name: Annotated[str, typer.Argument(help="A training job, transform job or endpoint.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="A training, processing or transform job, or an endpoint.", show_default=False)],
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the job ends (an endpoint: until Ctrl-C).")
     ] = False,
     data: Data = None,
 ) -> None:
-    """Print the log of a training job, a transform job or an endpoint."""
+    """Print the log of a training, processing or transform job, or of an endpoint."""
     settings = connect(settings_or_exit(data=data))
     source = _Source.find(client(settings, "sagemaker"), client(settings, "logs"), name)
     if source is None:
-        fail(f"there is no training job, transform job or endpoint named {name}")
+        fail(f"there is no training, processing or transform job and no endpoint named {name}")
     try:
         for message in source.messages(follow):
             console.print(message, markup=False, highlight=False, soft_wrap=True)
