@@ -13,7 +13,10 @@ from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
+from sagewright.jobs import gpus
+from sagewright.jobs.devices import given, write_down
 from sagewright.jobs.folder import JobFolder, key, network_folder
 from sagewright.jobs.instances import JobInstance, cluster, instances
 from sagewright.kernel.errands import ErrandFailed
@@ -38,7 +41,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """``program`` says what a job's row asks for."""
+    """``program`` says what a job's row asks for, ``slots`` which GPUs it has; without them no container gets any."""
 
     program: Callable[[Resource], Program]
     runtime: Runtime
@@ -46,6 +49,7 @@ class Launch:
     machine: Machine
     way_back: WayBack
     environments: Environments
+    slots: Slots | None = None
 
     async def start(self, resource: Resource) -> None:
         """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
@@ -53,6 +57,8 @@ class Launch:
         image = resolve(program.image_uri)
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
+        devices = self.slots.devices(key(resource)) if self.slots else ()
+        await asyncio.to_thread(write_down, self.jobs, resource, devices)
         containers = self.containers(resource, program, image, await self._python(image))
         try:
             # All that can be started are, although one may not be: what runs is what the next look must see.
@@ -87,7 +93,9 @@ class Launch:
     ) -> InstanceSpec:
         """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
         folder, isolated = JobFolder.of(self.jobs, resource, instance.host), program.isolated
-        platform = {**image.env, **({} if isolated else self._way_back(resource, program, own_network=peers is not None))}
+        devices = given(folder)
+        way_back = {} if isolated else self._way_back(resource, program, own_network=peers is not None)
+        platform = {**image.env, **way_back, **gpus.visible(devices, self.machine)}
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
             image=image.name,
@@ -96,7 +104,7 @@ class Launch:
             ml=folder.ml,
             env=program.environment(platform),
             mounts=tuple(program.mounts(folder.ml)),
-            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine),
+            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine, devices),
             network="isolated" if isolated or peers else "open",
             way_out=None if isolated or not peers else self.way_back.address,
             peers=peers,

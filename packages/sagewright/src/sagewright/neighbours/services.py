@@ -7,10 +7,12 @@ from typing import Any
 
 from sagewright.kernel.controller import Controller
 from sagewright.neighbours.cloudwatch import CloudWatch
+from sagewright.neighbours.events.operations import Events
 from sagewright.neighbours.iam.operations import Iam
 from sagewright.neighbours.log_retention import LogRetention
 from sagewright.neighbours.logs import Logs
 from sagewright.neighbours.requests import Handlers
+from sagewright.neighbours.service_quotas import ServiceQuotas
 from sagewright.neighbours.sts import Sts
 from sagewright.store.database import Store
 from sagewright.wire.credentials import Keyring
@@ -23,6 +25,8 @@ def neighbours(store: Store, keyring: Keyring) -> Mapping[str, Handlers]:
         "iam": Iam(store).operations(),
         "logs": Logs(store).operations(),
         "cloudwatch": CloudWatch(store).operations(),
+        "events": Events(store).operations(),
+        "service-quotas": ServiceQuotas(store).operations(),
     }
 
 

@@ -52,6 +52,8 @@ SERVED = (
     Served("iam", "iam"),
     Served("logs", "logs", "Logs_20140328"),
     Served("cloudwatch", "monitoring", "GraniteServiceVersion20100801"),
+    Served("events", "events", "AWSEvents"),
+    Served("service-quotas", "servicequotas", "ServiceQuotasV20190624"),
 )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from sagewright.compute.placement import Slots
 from sagewright.compute.runtime import Observed as Instance
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.slots import Slots
 from sagewright.features.processing import message
 from sagewright.features.processing import plan as planning
 from sagewright.features.processing.delivery import Delivery
@@ -18,23 +19,25 @@ from sagewright.features.processing.intake import Intake
 from sagewright.features.processing.message import SILENT, ExitMessage
 from sagewright.features.processing.progress import TERMINAL
 from sagewright.features.processing.sight import Action, Sight, Upload
-from sagewright.jobs import sight
+from sagewright.jobs import gpus, sight
 from sagewright.jobs.blame import first_failure
+from sagewright.jobs.devices import all_given
 from sagewright.jobs.folder import job_folder, key, network_folder, prefix
-from sagewright.jobs.instances import cluster, instances
 from sagewright.jobs.launch import Launch
 from sagewright.jobs.log import JobLog
 from sagewright.jobs.sight import Failure
 from sagewright.jobs.synchronised import Synchronised
 from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import Errands
-from sagewright.store.rows import Resource
+from sagewright.store.database import Store, Transaction
+from sagewright.store.rows import Identity, Resource
 
 
 @dataclass(slots=True)
 class ProcessingController:
     """See kernel.controller.Controller."""
 
+    store: Store
     runtime: Runtime
     jobs: Path
     slots: Slots
@@ -69,7 +72,7 @@ class ProcessingController:
         job = resource.identity
         match action:
             case sight.Reserve(adopted):
-                if not self.slots.take(key(resource), _places(resource), adopted):
+                if not self._take(resource, adopted):
                     raise Later(planning.WAIT_SECONDS, "another job took the last place")
             case sight.Download():
                 self.errands.begin(job, "download", lambda: self.intake.bring(resource))
@@ -86,6 +89,14 @@ class ProcessingController:
                 self.errands.forget(job, errand)
             case sight.Remove():
                 await self._remove(resource)
+
+    async def adopt(self) -> None:
+        """Gives every job that runs what it has, before the first look at any: who waits must not get it."""
+        rows = await self.store.read(lambda transaction: transaction.resources.unsettled([self.kind]))
+        for identity, _ in rows:
+            row = await self.store.read(partial(_row, identity))
+            if row is not None and self._was_given(row):
+                self._take(row, adopted=True)
 
     async def reset(self) -> None:
         """Ends every errand and gives back every place of a processing job."""
@@ -111,7 +122,19 @@ class ProcessingController:
         """Only who will take places stands in line for them."""
         if resource.state in (*TERMINAL, "Deleting") or "Outcome" in resource.status.get("Run", {}):
             return ""
-        return self.slots.ask(key(resource), _places(resource), lambda: self.errands.told(resource.identity))
+        return self.slots.ask(key(resource), gpus.need(resource.spec), lambda: self.errands.told(resource.identity))
+
+    def _was_given(self, resource: Resource) -> bool:
+        """Whether its containers run, or may do so at any moment: what they are to have is written down."""
+        states = {self.runtime.observe(folder.run).state for folder in JobFolder.all(self.jobs, resource)}
+        return "running" in states or (states == {"missing"} and any(all_given(self.jobs, resource)))
+
+    def _take(self, resource: Resource, adopted: bool) -> bool:
+        """An adopted job goes on with the GPUs that it was given."""
+        given = all_given(self.jobs, resource) if adopted else ()
+        devices = given if any(given) else None
+        need = gpus.need(resource.spec)
+        return self.slots.take(key(resource), need, adopted, devices, lambda: self.errands.told(resource.identity))
 
     async def _upload(self, resource: Resource, completed: bool) -> None:
         """Log before status: whoever sees the end sees every line."""
@@ -138,5 +161,5 @@ class ProcessingController:
             job_folder(self.jobs, resource).rmdir()
 
 
-def _places(resource: Resource) -> int:
-    return len(instances(cluster(resource.spec)))
+def _row(identity: Identity, transaction: Transaction) -> Resource | None:
+    return transaction.resources.get(*identity)

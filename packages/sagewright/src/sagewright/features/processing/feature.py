@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagewright.compute.environments.folder import Environments
-from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.features.processing.answers import Answers
 from sagewright.features.processing.controller import ProcessingController
@@ -58,12 +59,13 @@ class Processing:
     ) -> Processing:
         """``jobs`` is settings.jobs, ``tables`` settings.tables; ``wake`` tells the loop to look at a row; ``slots`` are shared with other kinds of jobs."""
         controller = ProcessingController(
+            store,
             runtime,
             jobs,
             slots,
             Errands(wake, (TransferError,)),
             Intake(objects, jobs, environments, Answers(objects, tables)),
-            Launch(program, runtime, jobs, machine, way_back, environments),
+            Launch(program, runtime, jobs, machine, way_back, environments, slots),
             JobLog(store, runtime.caution, jobs, Usage(store, runtime, jobs, machine)),
             Synchronised(objects, jobs, store.clock, synchronised),
             Delivery(objects, jobs),
@@ -73,6 +75,10 @@ class Processing:
     def install(self, engine: Engine, operations: Operations) -> None:
         """Registers the operations written by hand."""
         ProcessingOperations.install(engine, operations, self.hold_describe)
+
+    async def open(self) -> None:
+        """Adopts what runs, before anything may be started: two jobs must not be given the same GPU."""
+        await self.controller.adopt()
 
     async def reset(self) -> None:
         """Forgets every job, when rows and run folders are deleted behind the controller's back (test hooks)."""
