@@ -155,6 +155,31 @@ def test_sdk2_transform(run_program: RunProgram) -> None:
     assert run_program("sdk2", "sdk2_transform.py").endswith("sdk2 transform: done\n")
 
 
+def test_sdk2_processing(run_program: RunProgram) -> None:
+    """C01: SKLearnProcessor, ScriptProcessor on two instances, FrameworkProcessor; a job that fails, one that is stopped."""
+    output = run_program("sdk2", "sdk2_processing.py")
+    assert "split 80 20 said" in output
+    assert "algo-1 has 2 of" in output
+    assert "algo-2 has 2 of" in output
+    assert "Last log lines: the rows are of the wrong colour" in output
+    assert output.endswith("sdk2 processing: done\n")
+
+
+def test_sdk3_processing(run_program: RunProgram) -> None:
+    """C01: ScriptProcessor and FrameworkProcessor of sagemaker.core, ProcessingJob.get."""
+    output = run_program("sdk3", "sdk3_processing.py")
+    assert "means of 100 rows" in output
+    assert output.endswith("sdk3 processing: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_pyspark(run_program: RunProgram) -> None:
+    """B07, C01: PySparkProcessor on one instance and on two."""
+    output = run_program("sdk2", "sdk2_spark.py")
+    assert output.count("total 499500 imported 3") == 2
+    assert output.endswith("sdk2 spark: done\n")
+
+
 def test_sdk2_live_logs_and_a_model_that_reads_from_s3(run_program: RunProgram) -> None:
     """G03, K01: wait_for_endpoint(live_logging=True) shows what model_fn prints; its code calls AWS as the model's role."""
     output = run_program("sdk2", "sdk2_live_logs.py", through="env")

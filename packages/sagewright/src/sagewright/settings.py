@@ -174,6 +174,11 @@ class Settings:
         return self.data / "layers"
 
     @property
+    def tables(self) -> Path:
+        """Where the tables lie that dataset definitions of processing jobs may query (features/processing/tables.py)."""
+        return self.data / "tables.toml"
+
+    @property
     def run(self) -> Path:
         """Pid files, logs, the route snapshot."""
         return self.data / "run"

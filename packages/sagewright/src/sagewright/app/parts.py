@@ -23,6 +23,7 @@ from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
@@ -46,7 +47,7 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
+CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -62,6 +63,7 @@ class Parts:
     runtime: Runtime
     environments: Environments
     training: training.Training
+    processing: processing.Processing
     hosting: Hosting
     transform: Transform
     tuning: Tuning
@@ -100,6 +102,19 @@ class Parts:
             machine=here,
             terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
         )
+        preparation = processing.Processing.compose(
+            store=store,
+            runtime=runtime,
+            objects=objects,
+            way_back=way_back,
+            jobs=settings.jobs,
+            tables=settings.tables,
+            environments=environments,
+            wake=hints,
+            slots=slots,
+            machine=here,
+            hold_describe=settings.hold_describe,
+        )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
@@ -109,6 +124,7 @@ class Parts:
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
+        preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
@@ -116,6 +132,7 @@ class Parts:
 
         controllers: list[Controller[Any, Any]] = [
             jobs.controller,
+            preparation.controller,
             hosting.controller,
             transform.controller,
             tuning.controller,
@@ -132,6 +149,7 @@ class Parts:
             runtime=runtime,
             environments=environments,
             training=jobs,
+            processing=preparation,
             hosting=hosting,
             transform=transform,
             tuning=tuning,
@@ -145,12 +163,14 @@ class Parts:
         self._warm()
         await self.hosting.open()
         await self.training.open()
+        await self.processing.open()
         await self.loop.start()
 
     async def close(self) -> None:
         """Ends what runs in this process; containers go on and are adopted by the next control."""
         await self.loop.close()
         await self.training.close()
+        await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
         await self.containers.close()
@@ -162,6 +182,7 @@ class Parts:
         """Empties every account, S3 included (test hooks)."""
         await self.loop.close()
         await self.training.reset()
+        await self.processing.reset()
         await self.transform.reset()
         self.tuning.reset()
         await self.containers.close()
@@ -192,7 +213,7 @@ def _engine(
         operations,
         controllers=CONTROLLED,
         rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **Transform.quirks},
+        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )

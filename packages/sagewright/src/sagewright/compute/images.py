@@ -9,6 +9,7 @@ tables below are the framework images.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,6 +70,11 @@ class Image:
     def feed_command(self, python: str = sys.executable) -> tuple[str, ...]:
         """What goes before another command than ours, so that the pipes of a training job are fed."""
         return (python, "-m", "sagewright_container", "feed")
+
+    def own_command(self, entrypoint: tuple[str, ...], python: str = sys.executable) -> tuple[str, ...]:
+        """An entrypoint of the user's; a program that AWS has in the image and we in the container's toolkit is run from there."""
+        module = _PROGRAMS.get(self.name, {}).get(entrypoint[0]) if entrypoint else None
+        return (python, "-m", "sagewright_container", module, *entrypoint[1:]) if module else entrypoint
 
     def serve_command(self, python: str = sys.executable) -> tuple[str, ...]:
         """The argv of a serving container."""
@@ -140,15 +146,21 @@ class _Environment(NamedTuple):
     preload: tuple[str, ...]
     extra: str = ""  # of sagewright-algorithms, which installs what ``optional`` names
     optional: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()  # of the machine
 
     def missing(self) -> str:
         """ "" or a sentence with the command that installs what is not there."""
+        without = [program for program in self.programs if shutil.which(program, path=_PATH) is None]
+        if without:
+            return f"This image needs the program {', '.join(without)} of this machine, which is not on {_PATH}."
         absent = [module for module in self.optional if not installed(module)]
         if not absent:
             return ""
         command = f"pip install 'sagewright-algorithms[{self.extra}]'"
         return f"This image needs {', '.join(absent)}, which the server's environment does not have: {command}"
 
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where a container looks for a program of the system
 
 _TOOLKIT = ("sagewright_container.__main__",)
 
@@ -198,6 +210,7 @@ _ENVIRONMENTS = {
     ),
     "tensorflow": _Environment(("sagewright_container", "tensorflow"), _TOOLKIT),
     "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
+    "spark": _Environment((), _TOOLKIT, programs=("java",)),  # likewise
     "rl": _Environment(
         ("sagewright_container",),
         (*_TOOLKIT, "sagewright_algorithms.common", "torch", "torch._dynamo", "torch.optim", "stable_baselines3"),
@@ -205,6 +218,9 @@ _ENVIRONMENTS = {
         ("torch", "gymnasium", "stable_baselines3"),
     ),
 }
+
+# Programs on the path of AWS's images, as commands of the toolkit: by environment.
+_PROGRAMS = {"spark": {"smspark-submit": "spark"}}
 
 # Algorithms whose image also runs the user's own script.
 _SCRIPT_MODE = {"sagemaker-xgboost": "xgboost"}
@@ -230,6 +246,7 @@ _FRAMEWORKS = {
     "autogluon-inference": "autogluon",
     "sagemaker-base-python": "python",
     "sagemaker-distribution-prod": "python",
+    "sagemaker-spark-processing": "spark",
     "sagemaker-rl-coach-container": "rl",
     "sagemaker-rl-mxnet": "rl",
     "sagemaker-rl-ray-container": "rl",

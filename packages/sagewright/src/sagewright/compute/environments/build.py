@@ -105,13 +105,19 @@ def _make(tools: Tools, folder: Path, definition: Definition) -> None:
     if definition.requirements:
         pins = folder / "requirements.txt"
         pins.write_text("\n".join(definition.requirements) + "\n")
-        tools.uv("pip", "sync", "--no-build", "--python", python, str(pins))
-        if (
-            Edition.parse(definition.name) is None
-        ):  # pins of an edition are uv's own; some old wheels name a platform wrongly inside
+        tools.uv("pip", "sync", *_no_builds(definition), "--python", python, str(pins))
+        if Edition.parse(definition.name) is None:  # an edition's pins are uv's own; some old wheels name a platform wrongly
             tools.uv("pip", "check", "--python", python)
     toolkit.link(folder)
     _import_once(tools, python, definition)
+
+
+def _no_builds(definition: Definition) -> list[str]:
+    """Wheels only; where a definition names exceptions, for every package but those."""
+    if not definition.sources:
+        return ["--no-build"]
+    names = [requirement.partition("==")[0] for requirement in definition.requirements]
+    return [f"--only-binary={name}" for name in names if name not in definition.sources]
 
 
 def _import_once(tools: Tools, python: str, definition: Definition) -> None:

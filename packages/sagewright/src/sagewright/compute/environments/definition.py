@@ -1,7 +1,8 @@
 """What an environment is made of: ``<name>.toml``. The same content gives the same environment.
 
 ``python`` is the version of its interpreter ("" for the server's own), ``requirements`` the pins of everything that is in it,
-``imports`` the modules that must be importable once it is built, ``note`` what users should know of it (may be left out).
+``imports`` the modules that must be importable once it is built. May be left out: ``note``, what users should know of it, and
+``sources``, the packages of which the registry has no wheel: their own build programs run here, nobody else's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Definition:
     requirements: tuple[str, ...]
     imports: tuple[str, ...]
     note: str = ""
+    sources: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path, name: str) -> Definition:
@@ -36,12 +38,19 @@ class Definition:
             raise KeyError(name)
         document = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
         requirements, imports = tuple(document["requirements"]), tuple(document["imports"])
-        return cls(name, document["python"], requirements, imports, document.get("note", ""))
+        sources = tuple(document.get("sources", ()))
+        return cls(name, document["python"], requirements, imports, document.get("note", ""), sources)
 
     def write(self, folder: Path) -> None:
         """Where ``read`` finds it. Raises OSError."""
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        values = {"python": self.python, "requirements": self.requirements, "imports": self.imports, "note": self.note}
+        values = {
+            "python": self.python,
+            "requirements": self.requirements,
+            "imports": self.imports,
+            "note": self.note,
+            "sources": self.sources,
+        }
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]  # JSON's strings and lists are TOML's
         files.write(folder / f"{self.name}.toml", "".join(lines).encode())
 
