@@ -162,3 +162,14 @@ def test_sdk2_jumpstart(run_program: RunProgram) -> None:
 def test_sdk3_jumpstart(run_program: RunProgram) -> None:
     """J15, H18: search_public_hub_models, ModelTrainer.from_jumpstart_config on the default data, ModelBuilder."""
     assert run_program("sdk3", "sdk3_jumpstart.py").endswith("sdk3 JumpStart: done\n")
+
+
+def test_sdk2_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
+    """A10, K02: Estimator(image_uri=…) with what ECR says of the repository; fit, deploy, predict."""
+    assert run_program("sdk2", "sdk2_own_image.py").endswith("sdk2 own image: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
+    """A10, G12: ModelTrainer(training_image=…) by AWS's address of the image, as it is and with SourceCode."""
+    assert run_program("sdk3", "sdk3_own_image.py").endswith("sdk3 own image: done\n")

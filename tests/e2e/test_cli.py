@@ -28,6 +28,7 @@ COMMANDS = (
     "run",
     "demo",
     "logs",
+    "explain",
     "doctor",
     "reset",
     "environments list",
@@ -287,6 +288,26 @@ class TestRunning:
         assert [line for line in followed.splitlines() if "line" in line] == [f"[bold] line {number}" for number in range(3)]
         assert shell("logs", "cli").stdout == followed
         assert "no training job" in shell("logs", "nothing", code=1).stderr
+
+    def test_explain(self, shell: Shell) -> None:
+        """N01: evidence and advice for a job whose script cannot be imported; a job that went well is none to explain."""
+        store = bucket(shell.server, "cli-explain")
+        s3, sagemaker = shell.server.client("s3"), shell.server.client("sagemaker")
+        for name, program in (
+            ("explain-bad", "print('before')\nimport no_such_module"),
+            ("explain-good", "print('all is well')"),
+        ):
+            s3.put_object(Bucket=store, Key=f"{name}/sourcedir.tar.gz", Body=archive({"train.py": program}))
+            sagemaker.create_training_job(**script_job(name, store, SKLEARN))
+            wait_for_job(sagemaker, name)
+        said = shell("explain", "explain-bad").stdout
+        assert said.startswith("training job explain-bad: Failed\n")
+        assert "  FailureReason: AlgorithmError: " in said
+        assert "  exit code: 1\n" in said
+        assert "first error in the log: ModuleNotFoundError: No module named 'no_such_module'" in said
+        assert "=> The image has no module no_such_module: name its package in requirements.txt" in said
+        assert shell("explain", "explain-good").stdout.strip() == "training job explain-good: Completed"
+        assert "no training job" in shell("explain", "nothing", code=1).stderr
 
     def test_a_quota_is_raised_with_one_command(self, shell: Shell) -> None:
         """G19: by name, as the error message has it; here it is said that nothing is counted."""

@@ -155,6 +155,16 @@ class Settings:
         return self.data / "environments"
 
     @property
+    def registry(self) -> Path:
+        """What was pushed to the repositories of ECR."""
+        return self.data / "registry"
+
+    @property
+    def layers(self) -> Path:
+        """Unpacked layers of images of one's own."""
+        return self.data / "layers"
+
+    @property
     def run(self) -> Path:
         """Pid files, logs, the route snapshot."""
         return self.data / "run"
@@ -174,6 +184,10 @@ class Settings:
     @property
     def control_socket(self) -> Path:
         return self.sockets / "control.sock"
+
+    @property
+    def registry_socket(self) -> Path:
+        return self.sockets / "registry.sock"
 
     @property
     def wake_socket(self) -> Path:

@@ -11,11 +11,12 @@ from pathlib import Path
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
+from sagewright.compute.oci.own_images import OwnImage
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
-from sagewright.jobs import gpus
+from sagewright.jobs import gpus, own_image
 from sagewright.jobs.devices import given, write_down
 from sagewright.jobs.folder import JobFolder, key, network_folder
 from sagewright.jobs.instances import JobInstance, cluster, instances
@@ -28,7 +29,7 @@ class Program:
     """What the containers of a job run.
 
     ``command`` of the image and its interpreter, ``environment`` from what the platform adds to a container's variables.
-    ``isolated`` asks for network isolation; ``seconds`` is how long the keys of the job's role are needed.
+    ``own_command`` is that of an image of the user's own; None where such a one cannot be run. ``isolated`` asks for network isolation; ``seconds`` is how long the keys of the job's role are needed.
     """
 
     image_uri: str
@@ -36,6 +37,7 @@ class Program:
     environment: Callable[[Mapping[str, str]], dict[str, str]]
     isolated: bool
     seconds: float
+    own_command: Callable[[OwnImage], tuple[str, ...]] | None = None
     mounts: Callable[[Path], Sequence[Mount]] = lambda ml: ()
 
 
@@ -60,6 +62,8 @@ class Launch:
         devices = self.slots.devices(key(resource)) if self.slots else ()
         await asyncio.to_thread(write_down, self.jobs, resource, devices)
         containers = self.containers(resource, program, image, await self._python(image))
+        if image.kind == "own":
+            containers = await self._dressed(resource, program, containers)
         try:
             # All that can be started are, although one may not be: what runs is what the next look must see.
             ends = await asyncio.gather(*map(self._start, containers), return_exceptions=True)
@@ -70,6 +74,17 @@ class Launch:
             if unable.errno == errno.EOPNOTSUPP:  # trying again would not change what the machine can do
                 raise ErrandFailed(f"ClientError: This machine cannot run the job: {unable.strerror}.") from unable
             raise
+
+    async def _dressed(
+        self, resource: Resource, program: Program, containers: tuple[InstanceSpec, ...]
+    ) -> tuple[InstanceSpec, ...]:
+        """As containers of the user's own image."""
+        if program.own_command is None:
+            raise ErrandFailed(
+                f"ClientError: The image {program.image_uri} is your own, and this kind of job cannot run it yet."
+            )
+        own = await own_image.pulled(self.environments.own_images, program.image_uri, resource.world)
+        return tuple(own_image.dressed(container, own, program.own_command(own)) for container in containers)
 
     async def _python(self, image: Image) -> str:
         """The interpreter of the image's environment."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from sagewright.base.world import World
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
@@ -49,6 +50,7 @@ class Training:
 
     controller: TrainingController
     objects: Objects
+    own_images: OwnImages
     hold_describe: float
 
     @classmethod
@@ -87,11 +89,12 @@ class Training:
             Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )
-        return cls(controller, objects, hold_describe)
+        return cls(controller, objects, environments.own_images, hold_describe)
 
     def install(self, engine: Engine, operations: Operations) -> None:
         """Registers the operations written by hand."""
-        TrainingOperations.install(engine, operations, self.objects, self.hold_describe, self.controller.prospects.terms)
+        terms = self.controller.prospects.terms
+        TrainingOperations.install(engine, operations, self.objects, self.own_images, self.hold_describe, terms)
 
     async def open(self) -> None:
         """Adopts what runs, before anything may be started: two jobs must not be given the same GPU."""

@@ -15,6 +15,7 @@ from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.pools import Pools
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.instances import JobInstance, instances, receivers
+from sagewright.jobs.own_image import pulled
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.piped import download_pipe
@@ -63,8 +64,11 @@ class Intake:
         ]
 
     async def _environment(self, resource: Resource) -> None:
+        image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
+        if image.kind == "own":
+            await pulled(self._environments.own_images, image.uri, resource.world)
         try:
-            await self._environments.prepare(resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"]).name)
+            await self._environments.prepare(image.name)
         except BuildError as problem:
             raise ErrandFailed(f"ClientError: {problem}") from problem
 
