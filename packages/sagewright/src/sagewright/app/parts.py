@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sagewright.base.clock import SystemClock
 from sagewright.base.world import World
@@ -25,6 +26,7 @@ from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
 from sagewright.kernel.api import Api
+from sagewright.kernel.controller import Controller
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
@@ -116,7 +118,7 @@ class Parts:
         transform.register(operations, engine.catalog)
         _register_neighbours(operations, store, keyring)
 
-        controllers = [
+        controllers: list[Controller[Any, Any]] = [
             jobs.controller,
             preparation.controller,
             hosting.controller,
