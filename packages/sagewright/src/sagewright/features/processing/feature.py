@@ -22,7 +22,7 @@ from sagewright.features.processing.sources import synchronised
 from sagewright.jobs.launch import Launch
 from sagewright.jobs.log import JobLog
 from sagewright.jobs.synchronised import Synchronised
-from sagewright.jobs.usage import Usage
+from sagewright.jobs.usage import SAMPLE_SECONDS, Usage
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.errands import Errands
 from sagewright.kernel.operation import Operations
@@ -56,6 +56,7 @@ class Processing:
         slots: Slots,
         machine: Machine,
         hold_describe: float = 0.0,
+        metrics_seconds: float = SAMPLE_SECONDS,
     ) -> Processing:
         """``jobs`` is settings.jobs, ``tables`` settings.tables; ``wake`` tells the loop to look at a row; ``slots`` are shared with other kinds of jobs."""
         controller = ProcessingController(
@@ -66,7 +67,7 @@ class Processing:
             Errands(wake, (TransferError,)),
             Intake(objects, jobs, environments, Answers(objects, tables)),
             Launch(program, runtime, jobs, machine, way_back, environments, slots),
-            JobLog(store, runtime.caution, jobs, Usage(store, runtime, jobs, machine)),
+            JobLog(store, runtime.caution, jobs, Usage(store, runtime, jobs, machine, metrics_seconds)),
             Synchronised(objects, jobs, store.clock, synchronised),
             Delivery(objects, jobs),
         )
