@@ -24,7 +24,7 @@ def test_account_and_region_are_ignored(registry: str) -> None:
         "xgboost",
         "1.7-1",
     )
-    assert image.env["SAGEWRIGHT_ALGORITHM"] == "xgboost"
+    assert (image.env["SAGEWRIGHT_ALGORITHM"], image.env["SAGEWRIGHT_IMAGE_VERSION"]) == ("xgboost", "1.7-1")
 
 
 @pytest.mark.parametrize(

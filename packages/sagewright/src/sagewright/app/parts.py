@@ -15,9 +15,10 @@ from sagewright.compute.capabilities import choose
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.host import Host
 from sagewright.compute.oci.own_images import OwnImages
-from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.placement import Machine
 from sagewright.compute.retirement import run_folders
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
@@ -29,13 +30,14 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
+from sagewright.neighbours.events.state_changes import StateChanges
 from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
-from sagewright.settings import Settings
+from sagewright.settings import Settings, interruptions
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
@@ -90,6 +92,7 @@ class Parts:
             hold_describe=settings.hold_describe,
             slots=slots,
             machine=here,
+            terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
         )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
@@ -102,7 +105,8 @@ class Parts:
         transform.register(operations, engine.catalog)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
-        loop = Loop(store, [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)])
+        controllers = [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)]
+        loop = Loop(store, controllers, announce=StateChanges(engine.catalog))
         hints.loop = loop
         return cls(
             settings=settings,
@@ -124,6 +128,7 @@ class Parts:
         """Adopts what runs and begins to make the rows true."""
         self._warm()
         await self.hosting.open()
+        await self.training.open()
         await self.loop.start()
 
     async def close(self) -> None:

@@ -77,13 +77,17 @@ def resolve(uri: str) -> Image:
         _problem(uri, entry),
         load(entry.algorithm).missing() if entry.algorithm else _ENVIRONMENTS[environment].missing(),
         preload(environment),
-        _told(entry),
+        _told(entry, _version(tag)),
     )
 
 
-def _told(entry: _Entry) -> dict[str, str]:
+def _told(entry: _Entry, version: str) -> dict[str, str]:
     """What the toolkit in the container learns of its image."""
-    named = {"SAGEWRIGHT_ALGORITHM": entry.algorithm, "SAGEWRIGHT_FRAMEWORK": entry.framework}
+    named = {
+        "SAGEWRIGHT_ALGORITHM": entry.algorithm,
+        "SAGEWRIGHT_FRAMEWORK": entry.framework,
+        "SAGEWRIGHT_IMAGE_VERSION": version if entry.algorithm else "",
+    }
     return {name: value for name, value in named.items() if value}
 
 

@@ -14,8 +14,10 @@ from sagewright.compute.images import Image, resolve
 from sagewright.compute.oci.own_images import OwnImage
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
-from sagewright.jobs import own_image
+from sagewright.jobs import gpus, own_image
+from sagewright.jobs.devices import given, write_down
 from sagewright.jobs.folder import JobFolder, key, network_folder
 from sagewright.jobs.instances import JobInstance, cluster, instances
 from sagewright.kernel.errands import ErrandFailed
@@ -41,7 +43,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """``program`` says what a job's row asks for."""
+    """``program`` says what a job's row asks for, ``slots`` which GPUs it has; without them no container gets any."""
 
     program: Callable[[Resource], Program]
     runtime: Runtime
@@ -49,6 +51,7 @@ class Launch:
     machine: Machine
     way_back: WayBack
     environments: Environments
+    slots: Slots | None = None
 
     async def start(self, resource: Resource) -> None:
         """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
@@ -56,6 +59,8 @@ class Launch:
         image = resolve(program.image_uri)
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
+        devices = self.slots.devices(key(resource)) if self.slots else ()
+        await asyncio.to_thread(write_down, self.jobs, resource, devices)
         containers = self.containers(resource, program, image, await self._python(image))
         if image.kind == "own":
             containers = await self._dressed(resource, program, containers)
@@ -103,7 +108,9 @@ class Launch:
     ) -> InstanceSpec:
         """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
         folder, isolated = JobFolder.of(self.jobs, resource, instance.host), program.isolated
-        platform = {**image.env, **({} if isolated else self._way_back(resource, program, own_network=peers is not None))}
+        devices = given(folder)
+        way_back = {} if isolated else self._way_back(resource, program, own_network=peers is not None)
+        platform = {**image.env, **way_back, **gpus.visible(devices, self.machine)}
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
             image=image.name,
@@ -112,7 +119,7 @@ class Launch:
             ml=folder.ml,
             env=program.environment(platform),
             mounts=tuple(program.mounts(folder.ml)),
-            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine),
+            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine, devices),
             network="isolated" if isolated or peers else "open",
             way_out=None if isolated or not peers else self.way_back.address,
             peers=peers,

@@ -12,6 +12,7 @@ from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
 from sagewright.features.training import admission, channels, ml_view
 from sagewright.features.training.folder import JobFolder
+from sagewright.features.training.pools import Pools
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.instances import JobInstance, instances, receivers
 from sagewright.jobs.own_image import pulled
@@ -26,10 +27,11 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, objects: Objects, jobs: Path, environments: Environments) -> None:
+    def __init__(self, objects: Objects, jobs: Path, environments: Environments, pools: Pools) -> None:
         self._objects = objects
         self._jobs = jobs
         self._environments = environments
+        self._pools = pools
 
     async def bring(self, resource: Resource) -> None:
         """Raises TransferError and ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
@@ -41,6 +43,7 @@ class Intake:
         for instance in instances(resource.spec["ResourceConfig"]):
             folder = JobFolder.of(self._jobs, resource, instance.host)
             await asyncio.to_thread(_prepare, folder, resource.spec, instance)
+        await asyncio.to_thread(self._pools.bring, resource)
         for channel in resource.spec.get("InputDataConfig", ()):
             download = download_pipe if channels.mode(resource.spec, channel) == channels.PIPE else download_channel
             await download(self._objects, channel, self._shares(resource, channel), access)

@@ -10,7 +10,8 @@ from sagewright.compute.images import Image
 from sagewright.compute.oci.own_images import OwnImage
 from sagewright.compute.runtime import Mount
 from sagewright.features.training import channels, ml_view
-from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
+from sagewright.features.training.deadlines import DEFAULT_MAX_RUNTIME
+from sagewright.features.training.steps import GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.launch import Program
 from sagewright.store.rows import Resource
