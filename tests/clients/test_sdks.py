@@ -38,6 +38,32 @@ def test_sdk2_pytorch(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_script_mode_to_the_full(run_program: RunProgram) -> None:
+    """G03, G14, G16: git_config, dependencies, requirements.txt, pip in the script, every SM_ variable, TensorBoard output."""
+    output = run_program("sdk2", "sdk2_script_mode.py")
+    assert "everything is there" in output
+    assert output.endswith("sdk2 full script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_remote_functions(run_program: RunProgram) -> None:
+    """G03: @remote with dependencies, local modules, pre-execution commands and errors; RemoteExecutor."""
+    assert run_program("sdk2", "sdk2_remote.py").endswith("sdk2 remote: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_script_mode_to_the_full(run_program: RunProgram) -> None:
+    """G03, G04: ModelTrainer with SourceCode(requirements, command), Compute, Torchrun, local files as channels, TensorBoard output."""
+    assert run_program("sdk3", "sdk3_script_mode.py").endswith("sdk3 full script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_remote_functions(run_program: RunProgram) -> None:
+    """G03: the same of the SDK's third version."""
+    assert run_program("sdk3", "sdk3_remote.py").endswith("sdk3 remote: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_several_instances(run_program: RunProgram) -> None:
     """G14: PyTorch(instance_count=2, distribution={"torch_distributed": …}), instance_groups; logs of both hosts."""
     output = run_program("sdk2", "sdk2_clusters.py")

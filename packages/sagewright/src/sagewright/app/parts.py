@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sagewright.base.clock import SystemClock
 from sagewright.base.world import World
@@ -26,6 +27,7 @@ from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
 from sagewright.kernel.api import Api
+from sagewright.kernel.controller import Controller
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
@@ -71,14 +73,15 @@ class Parts:
         store = await Store.open(settings.database_url, clock)
         keyring = Keyring.open(settings.credentials, settings.account, settings.region)
         objects = Objects(settings.url, Keys(keyring.access_key, keyring.secret), settings.region)
-        runtime = choose(settings.runtime, Host(settings.sockets, (settings.data, settings.sockets)))
+        this = Host(settings.sockets, (settings.data, settings.sockets))
+        runtime = choose(settings.runtime, this, settings.zygote_idle)
         here = Machine.here()
         slots = Slots.of(here)
         hints = _Hints()
 
         way_back = WayBack(settings.address, settings.url, keyring, clock)
         own_images = OwnImages(settings.registry, settings.layers)
-        environments = Environments(settings.environments, own_images=own_images)
+        environments = Environments(settings.environments, images=settings.images, own_images=own_images)
         containers = Containers(runtime, objects, store, hints, way_back, environments)
         jobs = training.Training.compose(
             store=store,
@@ -105,7 +108,12 @@ class Parts:
         transform.register(operations, engine.catalog)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
-        controllers = [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)]
+        controllers: list[Controller[Any, Any]] = [
+            jobs.controller,
+            hosting.controller,
+            transform.controller,
+            *services.controllers(store),
+        ]
         loop = Loop(store, controllers, announce=StateChanges(engine.catalog))
         hints.loop = loop
         return cls(

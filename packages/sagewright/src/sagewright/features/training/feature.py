@@ -26,6 +26,7 @@ from sagewright.features.training.intake import Intake
 from sagewright.features.training.interruption import NotInterruptible, interrupt
 from sagewright.features.training.kinds import QUIRKS
 from sagewright.features.training.operations import TrainingOperations
+from sagewright.features.training.packages import Packages
 from sagewright.features.training.pools import Pools
 from sagewright.features.training.program import program
 from sagewright.features.training.prospects import NO_LIMITS, Prospects, Terms
@@ -74,6 +75,7 @@ class Training:
 
         ``slots`` may be shared with other kinds of jobs. ``terms`` are those of capacity.
         """
+        packages = Packages(environments, jobs)
         here, front = machine or Machine.here(), urlsplit(endpoint_url)
         way_back = WayBack((front.hostname or "127.0.0.1", front.port or 80), endpoint_url, keyring, store.clock)
         shared = slots or Slots.of(here)
@@ -84,8 +86,8 @@ class Training:
             shared,
             Prospects(store, shared, pools, here, terms),
             Errands(wake, (TransferError,)),
-            Intake(objects, jobs, environments, pools),
-            Launch(program, runtime, jobs, here, way_back, environments, shared),
+            Intake(objects, jobs, packages, pools),
+            Launch(program, runtime, jobs, here, way_back, environments, shared, packages.found),
             Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )

@@ -48,7 +48,13 @@ class TrainingOperations:
 
     @classmethod
     def install(
-        cls, engine: Engine, operations: Operations, objects: Objects, own_images: OwnImages, hold: float, terms: Terms
+        cls,
+        engine: Engine,
+        operations: Operations,
+        objects: Objects,
+        own_images: OwnImages,
+        hold: float,
+        terms: Terms,
     ) -> TrainingOperations:
         """Registers the handlers over the derived ones."""
         create, describe = (operations.find(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
