@@ -194,6 +194,7 @@ def test_sdk2_inside_a_job(run_program: RunProgram) -> None:
     assert output.endswith("sdk2 inside: done\n")
 
 
+@pytest.mark.slow
 def test_sdk2_tunes(run_program: RunProgram) -> None:
     """I01: HyperparameterTuner with fit, analytics, attach, best_training_job, deploy, warm start."""
     assert run_program("sdk2", "sdk2_tuner.py").endswith("sdk2 tuner: done\n")

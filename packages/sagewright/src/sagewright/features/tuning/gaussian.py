@@ -1,24 +1,21 @@
 """Bayesian optimisation by a Gaussian process: few trials, each of them dear. NumPy and SciPy only.
 
 Matérn 5/2 with a length scale for each hyperparameter, fitted to what was told (maximum a posteriori), and expected improvement,
-maximised over random points and around the best ones. Running trials count as if they had told what is expected of them. Points are
-coordinates in the unit cube: one for each number (on its scale), one for each value of a category.
+maximised over random points and around the best ones. Running trials count as if they had told what is expected of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
-Array = NDArray[np.float64]
+from sagewright.features.tuning.cube import Array, Cube
 
 ANYWHERE, NEARBY, ROUNDS, SURVIVORS = 1500, 100, 6, 6
 """Candidates all over the space, around each survivor in each round, rounds, and how many points survive one."""
@@ -29,79 +26,6 @@ LEAST_NOISE = 1e-6
 WORST = 3.0
 """Losses further from the median than so many times the best one's distance are all the same: bad."""
 _ROOT5 = math.sqrt(5.0)
-
-
-class Cube:
-    """Between coordinates on their scales and points of the unit cube. ``ranges`` as in a question (bayesian.py)."""
-
-    def __init__(self, ranges: Sequence[dict[str, Any]]) -> None:
-        self._ranges = ranges
-
-    def points(self, coordinates: Sequence[Sequence[Any]]) -> Array:
-        """One row for each combination."""
-        columns = [
-            column
-            for place, item in enumerate(self._ranges)
-            for column in self._columns(item, [row[place] for row in coordinates])
-        ]
-        return np.array(columns, dtype=float).T.reshape(len(coordinates), len(columns))
-
-    def coordinates(self, point: Array) -> list[Any]:
-        """Of one row that ``rounded`` has seen."""
-        found: list[Any] = []
-        at = 0
-        for item in self._ranges:
-            if item["kind"] == "categorical":
-                width = len(item["choices"])
-                found.append(item["choices"][int(np.argmax(point[at : at + width]))])
-            else:
-                width = 1
-                value = _from_unit(item, float(point[at]))
-                found.append(round(value) if item["kind"] == "integer" else value)
-            at += width
-        return found
-
-    def random(self, count: int, random: np.random.Generator) -> Array:
-        """Points all over the space."""
-        return self.rounded(random.random((count, sum(self._width(item) for item in self._ranges))))
-
-    def around(self, point: Array, width: float, count: int, random: np.random.Generator) -> Array:
-        """Points near one: some of its coordinates moved, categories by chance to another."""
-        moved = random.random((count, len(point))) < max(0.3, 1.0 / len(point))
-        steps = random.normal(0.0, width, (count, len(point)))
-        wild = random.random((count, len(point)))
-        at = 0
-        for item in self._ranges:
-            size = self._width(item)
-            if item["kind"] == "categorical":  # the whole category at once, and rarely
-                other = random.random(count) < 0.2
-                steps[:, at : at + size] = np.where(other[:, None], wild[:, at : at + size] - point[at : at + size], 0.0)
-                moved[:, at : at + size] = True
-            at += size
-        return self.rounded(np.clip(point + np.where(moved, steps, 0.0), 0.0, 1.0))
-
-    def rounded(self, points: Array) -> Array:
-        """The nearest points that stand for values."""
-        made = points.copy()
-        at = 0
-        for item in self._ranges:
-            size = self._width(item)
-            if item["kind"] == "categorical":
-                chosen = np.argmax(points[:, at : at + size], axis=1)
-                made[:, at : at + size] = np.eye(size)[chosen]
-            elif item["kind"] == "integer":
-                values = [round(_from_unit(item, float(share))) for share in points[:, at]]
-                made[:, at] = [_to_unit(item, value) for value in values]
-            at += size
-        return made
-
-    def _columns(self, item: dict[str, Any], values: Sequence[Any]) -> list[list[float]]:
-        if item["kind"] == "categorical":
-            return [[float(value == choice) for value in values] for choice in item["choices"]]
-        return [[_to_unit(item, value) for value in values]]
-
-    def _width(self, item: dict[str, Any]) -> int:
-        return len(item["choices"]) if item["kind"] == "categorical" else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +66,8 @@ def _scaled(losses: Array) -> Array:
     middle = float(np.median(losses))
     capped = np.minimum(losses, middle + WORST * max(middle - float(losses.min()), 1e-12))
     width = float(capped.std())
-    return (capped - capped.mean()) / (width if width > 0 else 1.0)
+    found: Array = (capped - capped.mean()) / (width if width > 0 else 1.0)
+    return found
 
 
 def _fitted(points: Array, losses: Array) -> Process:
@@ -214,7 +139,8 @@ def _maximised(process: Process, cube: Cube, best: float, random: np.random.Gene
         points = np.vstack([kept, *near])
         promises = np.concatenate([promised, _log_improvement(process, points[len(kept) :], best)])
         width /= 2.0
-    return points[int(np.argmax(promises))]
+    chosen: Array = points[int(np.argmax(promises))]
+    return chosen
 
 
 def _log_improvement(process: Process, points: Array, best: float) -> Array:
@@ -226,22 +152,3 @@ def _log_improvement(process: Process, points: Array, best: float) -> Array:
         ratio = np.exp(log_ndtr(z) - density)  # Φ(z)/φ(z)
         inner = np.where(z > -30.0, np.log1p(z * ratio), -2.0 * np.log(np.abs(z)))  # far out φ(z) (1 + zΦ/φ) is φ(z)/z²
     return np.asarray(np.log(deviation) + density + np.nan_to_num(inner, nan=-1e300, neginf=-1e300), dtype=float)
-
-
-def _to_unit(item: dict[str, Any], value: float) -> float:
-    low, high = _ends(item)
-    place = math.log(value) if item["log"] else value
-    return (place - low) / (high - low)
-
-
-def _from_unit(item: dict[str, Any], share: float) -> float:
-    low, high = _ends(item)
-    place = low + share * (high - low)
-    value = math.exp(place) if item["log"] else place
-    return min(max(value, item["low"]), item["high"])
-
-
-def _ends(item: dict[str, Any]) -> tuple[float, float]:
-    if item["log"]:
-        return math.log(item["low"]), math.log(item["high"])
-    return item["low"], item["high"]
