@@ -63,7 +63,7 @@ class Intake:
         if image.missing:
             raise ErrandFailed(f"ClientError: {image.missing}")
         try:
-            await self._environments.prepare(image.name)
+            await self._environments.prepare(image.environment())
         except BuildError as problem:
             raise ErrandFailed(f"ClientError: {problem}") from problem
 
