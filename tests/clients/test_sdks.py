@@ -38,6 +38,32 @@ def test_sdk2_pytorch(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_script_mode_to_the_full(run_program: RunProgram) -> None:
+    """G03, G14, G16: git_config, dependencies, requirements.txt, pip in the script, every SM_ variable, TensorBoard output."""
+    output = run_program("sdk2", "sdk2_script_mode.py")
+    assert "everything is there" in output
+    assert output.endswith("sdk2 full script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_remote_functions(run_program: RunProgram) -> None:
+    """G03: @remote with dependencies, local modules, pre-execution commands and errors; RemoteExecutor."""
+    assert run_program("sdk2", "sdk2_remote.py").endswith("sdk2 remote: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_script_mode_to_the_full(run_program: RunProgram) -> None:
+    """G03, G04: ModelTrainer with SourceCode(requirements, command), Compute, Torchrun, local files as channels, TensorBoard output."""
+    assert run_program("sdk3", "sdk3_script_mode.py").endswith("sdk3 full script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_remote_functions(run_program: RunProgram) -> None:
+    """G03: the same of the SDK's third version."""
+    assert run_program("sdk3", "sdk3_remote.py").endswith("sdk3 remote: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_several_instances(run_program: RunProgram) -> None:
     """G14: PyTorch(instance_count=2, distribution={"torch_distributed": …}), instance_groups; logs of both hosts."""
     output = run_program("sdk2", "sdk2_clusters.py")
@@ -169,6 +195,18 @@ def test_sdk2_inside_a_job(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_tunes(run_program: RunProgram) -> None:
+    """I01: HyperparameterTuner with fit, analytics, attach, best_training_job, deploy, warm start."""
+    assert run_program("sdk2", "sdk2_tuner.py").endswith("sdk2 tuner: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_tunes(run_program: RunProgram) -> None:
+    """I01: HyperparameterTuner on a ModelTrainer."""
+    assert run_program("sdk3", "sdk3_tuner.py").endswith("sdk3 tuner: done\n")
+
+
+@pytest.mark.slow
 def test_sdk3_serves(run_program: RunProgram) -> None:
     """G03: ModelTrainer with requirements, a failing and a stopped job; ModelBuilder.build() and deploy()."""
     output = run_program("sdk3", "sdk3_serve.py")
@@ -187,3 +225,14 @@ def test_sdk2_jumpstart(run_program: RunProgram) -> None:
 def test_sdk3_jumpstart(run_program: RunProgram) -> None:
     """J15, H18: search_public_hub_models, ModelTrainer.from_jumpstart_config on the default data, ModelBuilder."""
     assert run_program("sdk3", "sdk3_jumpstart.py").endswith("sdk3 JumpStart: done\n")
+
+
+def test_sdk2_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
+    """A10, K02: Estimator(image_uri=…) with what ECR says of the repository; fit, deploy, predict."""
+    assert run_program("sdk2", "sdk2_own_image.py").endswith("sdk2 own image: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
+    """A10, G12: ModelTrainer(training_image=…) by AWS's address of the image, as it is and with SourceCode."""
+    assert run_program("sdk3", "sdk3_own_image.py").endswith("sdk3 own image: done\n")

@@ -540,6 +540,10 @@ def resources(**changes: Any) -> dict[str, Any]:
         ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage and AlgorithmName"),
         ({"AlgorithmSpecification": algorithm(TrainingImage="mine:1")}, "cannot be run here"),
         (
+            {"AlgorithmSpecification": algorithm(TrainingImage="localhost/mine:1")},
+            "Cannot find repository: mine in registry ID",
+        ),
+        (
             {"AlgorithmSpecification": algorithm(TrainingImage=XGBOOST, MetricDefinitions=[{"Name": "a", "Regex": "b"}])},
             "You can't override the metric definitions for Amazon SageMaker algorithms",
         ),

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from sagewright.base.world import World
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
@@ -25,6 +26,7 @@ from sagewright.features.training.intake import Intake
 from sagewright.features.training.interruption import NotInterruptible, interrupt
 from sagewright.features.training.kinds import QUIRKS
 from sagewright.features.training.operations import TrainingOperations
+from sagewright.features.training.packages import Packages
 from sagewright.features.training.pools import Pools
 from sagewright.features.training.program import program
 from sagewright.features.training.prospects import NO_LIMITS, Prospects, Terms
@@ -49,6 +51,7 @@ class Training:
 
     controller: TrainingController
     objects: Objects
+    own_images: OwnImages
     hold_describe: float
 
     @classmethod
@@ -72,6 +75,7 @@ class Training:
 
         ``slots`` may be shared with other kinds of jobs. ``terms`` are those of capacity.
         """
+        packages = Packages(environments, jobs)
         here, front = machine or Machine.here(), urlsplit(endpoint_url)
         way_back = WayBack((front.hostname or "127.0.0.1", front.port or 80), endpoint_url, keyring, store.clock)
         shared = slots or Slots.of(here)
@@ -82,16 +86,17 @@ class Training:
             shared,
             Prospects(store, shared, pools, here, terms),
             Errands(wake, (TransferError,)),
-            Intake(objects, jobs, environments, pools),
-            Launch(program, runtime, jobs, here, way_back, environments, shared),
+            Intake(objects, jobs, packages, pools),
+            Launch(program, runtime, jobs, here, way_back, environments, shared, packages.found),
             Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )
-        return cls(controller, objects, hold_describe)
+        return cls(controller, objects, environments.own_images, hold_describe)
 
     def install(self, engine: Engine, operations: Operations) -> None:
         """Registers the operations written by hand."""
-        TrainingOperations.install(engine, operations, self.objects, self.hold_describe, self.controller.prospects.terms)
+        terms = self.controller.prospects.terms
+        TrainingOperations.install(engine, operations, self.objects, self.own_images, self.hold_describe, terms)
 
     async def open(self) -> None:
         """Adopts what runs, before anything may be started: two jobs must not be given the same GPU."""

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.features.training import progress, quotas, warm_pool
 from sagewright.features.training.prospects import Terms
 from sagewright.features.training.rules import check
+from sagewright.jobs import own_image
 from sagewright.jobs.first_look import FirstLook
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
@@ -28,6 +30,7 @@ class TrainingOperations:
 
     engine: Engine
     objects: Objects
+    own_images: OwnImages
     first_look: FirstLook
     terms: Terms
     create_derived: Handler
@@ -35,13 +38,21 @@ class TrainingOperations:
     counting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def install(cls, engine: Engine, operations: Operations, objects: Objects, hold: float, terms: Terms) -> TrainingOperations:
+    def install(
+        cls,
+        engine: Engine,
+        operations: Operations,
+        objects: Objects,
+        own_images: OwnImages,
+        hold: float,
+        terms: Terms,
+    ) -> TrainingOperations:
         """Registers the handlers over the derived ones."""
         create, describe = (operations.find(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
         if create is None or describe is None:
             raise LookupError(f"the engine has derived nothing for {KIND}")
         look = FirstLook(engine, hold, (*progress.TERMINAL, "Deleting"))
-        made = cls(engine, objects, look, terms, create, describe)
+        made = cls(engine, objects, own_images, look, terms, create, describe)
         for verb in ("Create", "Describe", "Stop", "Update", "Delete"):
             operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
         return made
@@ -49,6 +60,7 @@ class TrainingOperations:
     async def create(self, context: Context, request: Document) -> Document:
         """What is wrong with the request itself is said first; then every input must hold objects, as AWS checks."""
         check(context, request)
+        own_image.check(self.own_images, context.world, request["AlgorithmSpecification"]["TrainingImage"], request["RoleArn"])
         access = Access(context.world.region, request["RoleArn"])
         sources = [channel["DataSource"]["S3DataSource"] for channel in request.get("InputDataConfig", ())]
         try:

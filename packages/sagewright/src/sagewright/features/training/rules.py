@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sagewright.compute.images import resolve
-from sagewright.features.training import channel_rules, warm_pool
+from sagewright.features.training import channel_rules, channels, warm_pool
 from sagewright.features.training.deadlines import DEFAULT_MAX_RUNTIME
 from sagewright.jobs.instances import groups
 from sagewright.jobs.refusals import unsupported
@@ -66,6 +66,8 @@ def _algorithm(request: Request) -> Iterator[str]:
     image = resolve(algorithm["TrainingImage"])
     if image.problem:
         yield image.problem
+    if image.kind == "own" and channels.PIPE in channels.modes(request):
+        yield unsupported("Pipe mode with an image of your own")
     if image.algorithm and algorithm.get("MetricDefinitions"):  # AWS's words, seen in public logs
         yield (
             "You can't override the metric definitions for Amazon SageMaker algorithms. "
