@@ -408,7 +408,7 @@ class TestRefusals:
                 "Cannot find repository: mine in registry ID",
             ),
             (
-                application(ImageUri="205585389593.dkr.ecr.us-east-1.amazonaws.com/sagemaker-clarify-processing:1.0"),
+                application(ImageUri="683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-sparkml-serving:3.3"),
                 "cannot be run here",
             ),
             (application(ContainerArguments=["a\0b"]), "NUL"),
