@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
@@ -39,6 +40,7 @@ class Processing:
     """Controller, rules and written operations of processing jobs. ``hold_describe`` in seconds (settings.hold_describe)."""
 
     controller: ProcessingController
+    own_images: OwnImages
     hold_describe: float
 
     @classmethod
@@ -71,11 +73,11 @@ class Processing:
             Synchronised(objects, jobs, store.clock, synchronised),
             Delivery(objects, jobs),
         )
-        return cls(controller, hold_describe)
+        return cls(controller, environments.own_images, hold_describe)
 
     def install(self, engine: Engine, operations: Operations) -> None:
         """Registers the operations written by hand."""
-        ProcessingOperations.install(engine, operations, self.hold_describe)
+        ProcessingOperations.install(engine, operations, self.own_images, self.hold_describe)
 
     async def open(self) -> None:
         """Adopts what runs, before anything may be started: two jobs must not be given the same GPU."""
