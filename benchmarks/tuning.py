@@ -231,7 +231,7 @@ async def _searches(problem: Problem) -> tuple[list[float], list[float], list[fl
 
 async def search(problem: Problem, strategy: str, seed: int, sampler: Sampler) -> float:
     """The way of a tuning job, without its training jobs."""
-    definition = Definition("", Objective("loss", "Minimize"), Space.of(problem.ranges), 0, {})
+    definition = Definition("", Objective("loss", "Minimize"), Space.of(problem.ranges), {})
     settings = Settings(strategy, (definition,), MANY, 1, math.inf, seed, False, None, None, 0, False)
     trials: tuple[Trial, ...] = ()
     for _ in range(_TRIALS):
