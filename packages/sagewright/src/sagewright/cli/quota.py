@@ -37,7 +37,9 @@ def show(
 @app.command("raise")
 def increase(
     name: Annotated[str, typer.Argument(help="The quota's name or code, as in the error message.", show_default=False)],
-    value: Annotated[int, typer.Argument(help="How many instances from now on.", min=1, max=10_000_000_000, show_default=False)],
+    value: Annotated[
+        int, typer.Argument(help="How many instances from now on.", min=1, max=10_000_000_000, show_default=False)
+    ],
     data: Data = None,
 ) -> None:
     """Raise a quota; it is granted at once."""
