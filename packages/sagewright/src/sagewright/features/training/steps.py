@@ -17,6 +17,8 @@ GRACE_SECONDS = 120.0
 RETRY_SECONDS = 3.0
 WAIT_SECONDS = 1.0
 SOON_SECONDS = 0.25
+LINE_SECONDS = 5.0
+"""Between two looks of a job that waits for a place: it is told when there is one, and has to ask now and then to keep its turn."""
 
 JobPlan = Plan[Action]
 
