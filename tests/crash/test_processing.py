@@ -60,8 +60,9 @@ def store(server: Server) -> str:
 
 
 def lines(server: Server, name: str) -> list[str]:
+    """What the job itself has printed."""
     try:
-        return log_lines(server, GROUP, f"{name}/")
+        return [line for line in log_lines(server, GROUP, f"{name}/") if not line.startswith("The image's tag names")]
     except botocore.exceptions.ClientError:
         return []
 

@@ -84,10 +84,11 @@ def run(server: Server, store: str, name: str, program: str, **changes: Any) -> 
 
 
 def lines(server: Server, name: str) -> list[str]:
+    """What the job itself has printed."""
     logs = server.client("logs")
     if not logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]:
         return []
-    return log_lines(server, GROUP, f"{name}/")
+    return [line for line in log_lines(server, GROUP, f"{name}/") if not line.startswith("The image's tag names")]
 
 
 def objects(server: Server, store: str, name: str) -> dict[str, bytes]:
