@@ -98,6 +98,7 @@ class Parts:
             endpoint_url=settings.url,
             wake=hints,
             hold_describe=settings.hold_describe,
+            metrics_seconds=settings.metrics_seconds,
             slots=slots,
             machine=here,
             terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
@@ -114,6 +115,7 @@ class Parts:
             slots=slots,
             machine=here,
             hold_describe=settings.hold_describe,
+            metrics_seconds=settings.metrics_seconds,
         )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)

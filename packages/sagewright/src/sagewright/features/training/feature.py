@@ -32,7 +32,7 @@ from sagewright.features.training.program import program
 from sagewright.features.training.prospects import NO_LIMITS, Prospects, Terms
 from sagewright.features.training.watch import Watch
 from sagewright.jobs.launch import Launch
-from sagewright.jobs.usage import Usage
+from sagewright.jobs.usage import SAMPLE_SECONDS, Usage
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.errands import Errands
 from sagewright.kernel.operation import Operations
@@ -67,6 +67,7 @@ class Training:
         endpoint_url: str,
         wake: Callable[[Identity], None],
         hold_describe: float = 0.0,
+        metrics_seconds: float = SAMPLE_SECONDS,
         slots: Slots | None = None,
         machine: Machine | None = None,
         terms: Terms = NO_LIMITS,
@@ -88,7 +89,7 @@ class Training:
             Errands(wake, (TransferError,)),
             Intake(objects, jobs, packages, pools),
             Launch(program, runtime, jobs, here, way_back, environments, shared, packages.found),
-            Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
+            Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here, metrics_seconds)),
             Delivery(objects, jobs),
         )
         return cls(controller, objects, environments.own_images, hold_describe)

@@ -23,6 +23,7 @@ from sagewright.kernel.errands import ABSENT, Errand
 __all__ = [
     "MISSING",
     "Action",
+    "Announce",
     "Claim",
     "Download",
     "ErrandName",
@@ -46,8 +47,8 @@ class Sight(JobSight):
     """One look at a training job. ``metrics`` is the FinalMetricDataList so far, ``save`` the errand of an attempt that ends.
 
     ``refusal`` is why it never will run here. ``reclaimed``: its spot instances are needed elsewhere; after ``interrupt_after``
-    seconds they go as scheduled. ``pool`` is the key of a job that has ended and whose warm pool fits, ``keeps`` whether this one
-    may leave one. ``price`` is what a second of its instances costs, 1 being on demand.
+    seconds they go as scheduled. ``pool`` is the key of a job that has ended and whose warm pool fits (``pool_soon``: in a moment there
+    will be one), ``keeps`` whether this one may leave one. ``price`` is what a second of its instances costs, 1 being on demand.
     """
 
     metrics: tuple[dict[str, Any], ...] = ()
@@ -56,6 +57,7 @@ class Sight(JobSight):
     reclaimed: bool = False
     interrupt_after: float | None = None
     pool: str = ""
+    pool_soon: bool = False
     keeps: bool = False
     price: float = 1.0
 
@@ -85,8 +87,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Says that there will be a warm pool in a moment: who sees it in the row must not miss it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """Deletes the run folders of a job that has ended, and offers its places and its cache to the next."""
 
 
-Action = Reserve | Download | Start | Watch | Save | Upload | Signal | Forget | Reset | Claim | Keep | Remove
+Action = Reserve | Download | Start | Watch | Save | Upload | Signal | Forget | Reset | Claim | Announce | Keep | Remove
