@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sagewright.features.tuning import gaussian
 
-FEW = 200
+FEW = 100
 """Finished trials up to which the Gaussian process is asked: its cost grows with their third power."""
 JOBS = 64
 """Histories that are kept; the one asked for longest ago goes first."""

@@ -71,8 +71,7 @@ class Cube:
                 chosen = np.argmax(points[:, at : at + size], axis=1)
                 made[:, at : at + size] = np.eye(size)[chosen]
             elif item["kind"] == "integer":
-                values = [round(_from_unit(item, float(share))) for share in points[:, at]]
-                made[:, at] = [_to_unit(item, value) for value in values]
+                made[:, at] = _whole(item, points[:, at])
             at += size
         return made
 
@@ -83,6 +82,15 @@ class Cube:
 
     def _width(self, item: dict[str, Any]) -> int:
         return len(item["choices"]) if item["kind"] == "categorical" else 1
+
+
+def _whole(item: dict[str, Any], shares: Array) -> Array:
+    """The nearest places of an integer's scale that stand for integers; thousands at a time."""
+    low, high = _ends(item)
+    places = low + shares * (high - low)
+    values = np.clip(np.rint(np.exp(places) if item["log"] else places), item["low"], item["high"])
+    found: Array = ((np.log(values) if item["log"] else values) - low) / (high - low)
+    return found
 
 
 def _to_unit(item: dict[str, Any], value: float) -> float:
