@@ -170,7 +170,7 @@ def shares(distribution: str) -> tuple[Mapping[str, Channel], Mapping[str, Chann
     return parts[0], parts[1]
 
 
-@pytest.mark.parametrize("distribution", ["FullyReplicated", "ShardedByS3Key"])
+@pytest.mark.parametrize("distribution", [pytest.param("FullyReplicated", marks=pytest.mark.slow), "ShardedByS3Key"])
 def test_lightgbm_grows_one_model(tmp_path: Path, distribution: str) -> None:
     """H18, use_dask: each learns from its half of the rows; both see the same metrics, the first writes the model."""
     pair = JumpStartPair(tmp_path, shares(distribution), use_dask="True")
