@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, training
+from benchmarks import algorithms, clusters, control, inference, jobs, load, training, tuning
 from benchmarks.figures import print_figures
 
 SUITES = {
@@ -18,6 +18,7 @@ SUITES = {
     "control": control.figures,
     "training": training.figures,
     "algorithms": algorithms.figures,
+    "tuning": tuning.figures,
 }
 
 

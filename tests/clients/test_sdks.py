@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
 import pytest
 from clients.conftest import RunProgram
+from support.server import Server, eventually
 
 pytestmark = pytest.mark.clients
 
@@ -31,11 +38,84 @@ def test_sdk2_pytorch(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_script_mode_to_the_full(run_program: RunProgram) -> None:
+    """G03, G14, G16: git_config, dependencies, requirements.txt, pip in the script, every SM_ variable, TensorBoard output."""
+    output = run_program("sdk2", "sdk2_script_mode.py")
+    assert "everything is there" in output
+    assert output.endswith("sdk2 full script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_remote_functions(run_program: RunProgram) -> None:
+    """G03: @remote with dependencies, local modules, pre-execution commands and errors; RemoteExecutor."""
+    assert run_program("sdk2", "sdk2_remote.py").endswith("sdk2 remote: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_script_mode_to_the_full(run_program: RunProgram) -> None:
+    """G03, G04: ModelTrainer with SourceCode(requirements, command), Compute, Torchrun, local files as channels, TensorBoard output."""
+    assert run_program("sdk3", "sdk3_script_mode.py").endswith("sdk3 full script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_remote_functions(run_program: RunProgram) -> None:
+    """G03: the same of the SDK's third version."""
+    assert run_program("sdk3", "sdk3_remote.py").endswith("sdk3 remote: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_several_instances(run_program: RunProgram) -> None:
     """G14: PyTorch(instance_count=2, distribution={"torch_distributed": …}), instance_groups; logs of both hosts."""
     output = run_program("sdk2", "sdk2_clusters.py")
     assert output.count("rows=100 of 200") == 2
     assert output.endswith("sdk2 clusters: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_spot_instances_and_warm_pools(sdk: str, server: Server, run_program: RunProgram) -> None:
+    """G09, P04: use_spot_instances, max_wait, checkpoints, keep_alive_period; `sagewright interrupt` takes the instance away."""
+    with interrupting(server, f"{sdk}-spot"):
+        output = run_program(sdk, f"{sdk}_spot.py")
+    assert output.endswith(f"{sdk} spot: done\n")
+    if sdk == "sdk2":
+        assert "begins at epoch 0" in output
+        assert "Managed Spot Training savings: " in output
+
+
+@contextlib.contextmanager
+def interrupting(server: Server, prefix: str) -> Iterator[None]:
+    """Interrupts the one spot job with this beginning of its name once it trains and its checkpoint is in S3."""
+    ended, problems = threading.Event(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            name = eventually(lambda: _training(server, prefix) or ended.is_set(), 120)
+            if isinstance(name, str):
+                subprocess.run(
+                    [sys.executable, "-m", "sagewright", "interrupt", name], env=server.process_environment(), check=True
+                )
+        except BaseException as problem:  # noqa: BLE001 - told below, where the test sees it
+            problems.append(problem)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    assert not problems, problems
+
+
+def _training(server: Server, prefix: str) -> str:
+    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
+    for job in sagemaker.list_training_jobs(NameContains=prefix, StatusEquals="InProgress")["TrainingJobSummaries"]:
+        found = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
+        bucket, _, key = found["CheckpointConfig"]["S3Uri"].removeprefix("s3://").partition("/")
+        if found["SecondaryStatus"] == "Training" and s3.list_objects_v2(Bucket=bucket, Prefix=key).get("KeyCount"):
+            return str(job["TrainingJobName"])
+    return ""
 
 
 def test_sdk2_xgboost_script_mode(run_program: RunProgram) -> None:
@@ -75,6 +155,31 @@ def test_sdk2_transform(run_program: RunProgram) -> None:
     assert run_program("sdk2", "sdk2_transform.py").endswith("sdk2 transform: done\n")
 
 
+def test_sdk2_processing(run_program: RunProgram) -> None:
+    """C01: SKLearnProcessor, ScriptProcessor on two instances, FrameworkProcessor; a job that fails, one that is stopped."""
+    output = run_program("sdk2", "sdk2_processing.py")
+    assert "split 80 20 said" in output
+    assert "algo-1 has 2 of" in output
+    assert "algo-2 has 2 of" in output
+    assert "Last log lines: the rows are of the wrong colour" in output
+    assert output.endswith("sdk2 processing: done\n")
+
+
+def test_sdk3_processing(run_program: RunProgram) -> None:
+    """C01: ScriptProcessor and FrameworkProcessor of sagemaker.core, ProcessingJob.get."""
+    output = run_program("sdk3", "sdk3_processing.py")
+    assert "means of 100 rows" in output
+    assert output.endswith("sdk3 processing: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_pyspark(run_program: RunProgram) -> None:
+    """B07, C01: PySparkProcessor on one instance and on two."""
+    output = run_program("sdk2", "sdk2_spark.py")
+    assert output.count("total 499500 imported 3") == 2
+    assert output.endswith("sdk2 spark: done\n")
+
+
 def test_sdk2_live_logs_and_a_model_that_reads_from_s3(run_program: RunProgram) -> None:
     """G03, K01: wait_for_endpoint(live_logging=True) shows what model_fn prints; its code calls AWS as the model's role."""
     output = run_program("sdk2", "sdk2_live_logs.py", through="env")
@@ -87,6 +192,18 @@ def test_sdk2_inside_a_job(run_program: RunProgram) -> None:
     output = run_program("sdk2", "sdk2_inside.py")
     assert "front: True" in output
     assert output.endswith("sdk2 inside: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_tunes(run_program: RunProgram) -> None:
+    """I01: HyperparameterTuner with fit, analytics, attach, best_training_job, deploy, warm start."""
+    assert run_program("sdk2", "sdk2_tuner.py").endswith("sdk2 tuner: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_tunes(run_program: RunProgram) -> None:
+    """I01: HyperparameterTuner on a ModelTrainer."""
+    assert run_program("sdk3", "sdk3_tuner.py").endswith("sdk3 tuner: done\n")
 
 
 @pytest.mark.slow
@@ -108,3 +225,14 @@ def test_sdk2_jumpstart(run_program: RunProgram) -> None:
 def test_sdk3_jumpstart(run_program: RunProgram) -> None:
     """J15, H18: search_public_hub_models, ModelTrainer.from_jumpstart_config on the default data, ModelBuilder."""
     assert run_program("sdk3", "sdk3_jumpstart.py").endswith("sdk3 JumpStart: done\n")
+
+
+def test_sdk2_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
+    """A10, K02: Estimator(image_uri=…) with what ECR says of the repository; fit, deploy, predict."""
+    assert run_program("sdk2", "sdk2_own_image.py").endswith("sdk2 own image: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
+    """A10, G12: ModelTrainer(training_image=…) by AWS's address of the image, as it is and with SourceCode."""
+    assert run_program("sdk3", "sdk3_own_image.py").endswith("sdk3 own image: done\n")

@@ -17,7 +17,7 @@ import botocore.exceptions
 import numpy as np
 import psutil
 import pytest
-from support.environments import define
+from support.environments import define, package
 from support.serving import MODEL, SKLEARN, XGBOOST, Rig, archive, variant, xgboost_model
 
 from sagewright.compute import records
@@ -243,6 +243,24 @@ def test_an_environment_that_cannot_be_built(rig: Rig, tmp_path: Path) -> None:
     assert answer.body.decode() == str(next((tmp_path / "environments").glob("autogluon-*/bin")).parent)
 
 
+def test_an_endpoint_has_what_its_requirements_name(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feature row G03: a model's code/requirements.txt, although a serving container reaches no registry."""
+    package(tmp_path / "wheels", "tiny", "ANSWER = 42\n", "1.0")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    script = b"import tiny\ndef model_fn(_): return tiny\ndef transform_fn(model, *_): return str(model.ANSWER), 'text/plain'\n"
+    rig.objects.put(MODEL, archive({"code/inference.py": script, "code/requirements.txt": b"tiny\n"}))
+    rig.model(image=SKLEARN, SAGEMAKER_PROGRAM="inference.py")
+    rig.config()
+    found = rig.endpoint()
+    assert found["EndpointStatus"] == "InService", (found.get("FailureReason"), rig.lines("/aws/sagemaker/Endpoints/e", ""))
+    assert rig.invoke(b"1").body == b"42"
+    rig.objects.put(MODEL, archive({"code/inference.py": script, "code/requirements.txt": b"tiny==9\n"}))
+    failed = rig.endpoint("other")
+    assert failed["EndpointStatus"] == "Failed"
+    assert "No matching distribution found for tiny==9" in failed["FailureReason"]
+
+
 def lend_numpy(python: str) -> None:
     """All that the toolkit needs to serve; a network would be needed to install it."""
     packages = Path(np.__file__).parents[1]
@@ -271,7 +289,8 @@ def test_a_failed_update_leaves_the_old_model_serving(rig: Rig, endpoint: dict[s
         ("s3://bucket/bad.tar.gz", b"not an archive", XGBOOST, "Failed to extract model data archive"),
         ("s3://bucket/evil.tar.gz", archive({"../../evil": b"x"}), XGBOOST, "Failed to extract model data archive"),
         ("s3://bucket/odd.tar.gz", archive({"xgboost-model": b"no model"}), XGBOOST, "did not pass the ping health check"),
-        (MODEL, None, "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1", "cannot be run here"),
+        (MODEL, None, "mine:1", "cannot be run here"),
+        (MODEL, None, "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1", "us-east-1.amazonaws.com/mine:1 not found."),
     ],
 )
 def test_what_cannot_serve_fails_with_a_reason(rig: Rig, url: str, content: bytes | None, image: str, words: str) -> None:

@@ -16,7 +16,7 @@ from harness import ROLE, WORLD
 from support.training import SKLEARN, XGBOOST, FakeRig, request, statuses
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import plan
+from sagewright.features.training import steps
 from sagewright.jobs import synchronised
 from sagewright.signals import scrape
 from sagewright.wire.credentials import assumed_role_arn
@@ -39,8 +39,8 @@ def fails(spec: InstanceSpec) -> int:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.2)
 
@@ -417,7 +417,7 @@ class TestDelete:
 
 class TestUpdate:
     def test_what_could_be_updated_is_not_there(self, rig: FakeRig) -> None:
-        """API UpdateTrainingJob: profiler, warm pool, remote debugging."""
+        """API UpdateTrainingJob: profiler and remote debugging. (The warm pool: test_training_capacity.py.)"""
         arn = rig.create()
         assert rig.sagemaker.update_training_job(TrainingJobName="job")["TrainingJobArn"] == arn
         with pytest.raises(botocore.exceptions.ClientError, match="ProfilerConfig of a training job is not supported"):
@@ -540,12 +540,14 @@ def resources(**changes: Any) -> dict[str, Any]:
         ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage and AlgorithmName"),
         ({"AlgorithmSpecification": algorithm(TrainingImage="mine:1")}, "cannot be run here"),
         (
+            {"AlgorithmSpecification": algorithm(TrainingImage="localhost/mine:1")},
+            "Cannot find repository: mine in registry ID",
+        ),
+        (
             {"AlgorithmSpecification": algorithm(TrainingImage=XGBOOST, MetricDefinitions=[{"Name": "a", "Regex": "b"}])},
             "You can't override the metric definitions for Amazon SageMaker algorithms",
         ),
-        ({"ResourceConfig": resources(KeepAlivePeriodInSeconds=60)}, "KeepAlivePeriodInSeconds"),
         ({"ResourceConfig": {"VolumeSizeInGB": 5}}, "InstanceType and InstanceCount are required"),
-        ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
         (
             {"CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/model"}},
             "LocalPath '/opt/ml/model' is reserved",

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 _LONGEST_SOCKET_PATH = 90  # the kernel takes 107 bytes; the name of the socket still has to fit
 
@@ -45,6 +45,9 @@ class Settings:
     """Secret for s3_url."""
     runtime: str = "auto"
     """auto, zygote, sandbox or process: how containers run; auto takes the strongest this machine can do."""
+    images: Literal["own", "versions"] = "own"
+    """own: framework images run in the server's Python environment, whatever version their tags name (an environment of that version that was
+    built beforehand is taken). versions: an environment of that version is built when a job first needs it."""
     fronts: int = 1
     """How many front processes share the port."""
     inline: bool = False
@@ -53,8 +56,18 @@ class Settings:
     """Seconds the first Describe after a Create may be held until the job ends; 0 turns it off."""
     test_hooks: bool = False
     """Adds POST /_sagewright/reset (loopback only): empties every account."""
+    limits: str = "none"
+    """none: what the machine can do is the only limit. aws: quotas as in a new account (`sagewright quota`), and no CPU in the place of a GPU."""
+    spot_interruptions: str = ""
+    """Comma list of seconds: the n-th attempt of a managed spot training job is interrupted after so long; empty: none is."""
+    spot_price: float = 0.3
+    """What a second of a spot instance counts in BillableTimeInSeconds; 1 is the price on demand."""
     prewarm: str = "xgboost"
-    """Comma list of images whose zygote is started with the server; empty: none."""
+    """Comma list of images whose zygote is started with the server, and stays; empty: none."""
+    metrics_seconds: float = 15.0
+    """Seconds between two measurements of what the containers of a job use; AWS's are a minute apart."""
+    zygote_idle: float = 1800.0
+    """Seconds after which the zygote of another image ends when no job has used it; 0: never."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
@@ -80,12 +93,23 @@ class Settings:
             raise ValueError(f"--test-hooks is for loopback addresses only, and {self.host} is none")
         if self.runtime not in ("auto", "zygote", "sandbox", "process", "fake"):
             raise ValueError(f"runtime must be auto, zygote, sandbox or process, not {self.runtime!r}")
+        if self.images not in ("own", "versions"):
+            raise ValueError(f"images must be own or versions, not {self.images!r}")
         if not (len(self.account) == 12 and self.account.isdigit()):
             raise ValueError(f"account must have 12 digits, not {self.account!r}")
         if not 1 <= self.fronts <= 64:
             raise ValueError(f"fronts must be between 1 and 64, not {self.fronts}")
+        if self.limits not in ("none", "aws"):
+            raise ValueError(f"limits must be none or aws, not {self.limits!r}")
+        if not 0 < self.spot_price <= 1:
+            raise ValueError(f"spot_price must be more than 0 and at most 1, not {self.spot_price}")
+        interruptions(self.spot_interruptions)
         if not self.hold_describe >= 0:
             raise ValueError(f"hold_describe must be 0 or more seconds, not {self.hold_describe}")
+        if not 1 <= self.metrics_seconds <= 3600:
+            raise ValueError(f"metrics_seconds must be between 1 and 3600, not {self.metrics_seconds}")
+        if not self.zygote_idle >= 0:
+            raise ValueError(f"zygote_idle must be 0 or more seconds, not {self.zygote_idle}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):
             raise ValueError(f"s3_url must begin with http:// or https://, and {self.s3_url!r} does not")
         if self.database.partition(":")[0].partition("+")[0] not in ("", "sqlite", "postgresql"):
@@ -144,6 +168,21 @@ class Settings:
         return self.data / "environments"
 
     @property
+    def registry(self) -> Path:
+        """What was pushed to the repositories of ECR."""
+        return self.data / "registry"
+
+    @property
+    def layers(self) -> Path:
+        """Unpacked layers of images of one's own."""
+        return self.data / "layers"
+
+    @property
+    def tables(self) -> Path:
+        """Where the tables lie that dataset definitions of processing jobs may query (features/processing/tables.py)."""
+        return self.data / "tables.toml"
+
+    @property
     def run(self) -> Path:
         """Pid files, logs, the route snapshot."""
         return self.data / "run"
@@ -165,6 +204,10 @@ class Settings:
         return self.sockets / "control.sock"
 
     @property
+    def registry_socket(self) -> Path:
+        return self.sockets / "registry.sock"
+
+    @property
     def wake_socket(self) -> Path:
         return self.sockets / "wake.sock"
 
@@ -176,6 +219,17 @@ class Settings:
             if planted or folder.stat().st_uid != os.getuid():
                 raise PermissionError(f"{folder} belongs to another user")
             folder.chmod(0o700)
+
+
+def interruptions(text: str) -> tuple[float, ...]:
+    """The seconds of ``spot_interruptions``. Raises ValueError."""
+    try:
+        found = tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(f"spot_interruptions must be seconds, separated by commas, not {text!r}") from None
+    if not all(0 < part < float("inf") for part in found):
+        raise ValueError(f"spot_interruptions must be more than 0 seconds each, not {text!r}")
+    return found
 
 
 def free_port(host: str) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sagewright.base.clock import SystemClock
 from sagewright.base.world import World
@@ -13,30 +15,39 @@ from sagewright.compute import trees
 from sagewright.compute.capabilities import choose
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.host import Host
-from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.oci.own_images import OwnImages
+from sagewright.compute.placement import Machine
 from sagewright.compute.retirement import run_folders
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
+from sagewright.features.tuning.tuning import Tuning
 from sagewright.kernel.api import Api
+from sagewright.kernel.client import LocalClient
+from sagewright.kernel.controller import Controller
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
+from sagewright.neighbours.events.state_changes import StateChanges
+from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
+from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
-from sagewright.settings import Settings
+from sagewright.settings import Settings, interruptions
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob"})
+CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -52,8 +63,10 @@ class Parts:
     runtime: Runtime
     environments: Environments
     training: training.Training
+    processing: processing.Processing
     hosting: Hosting
     transform: Transform
+    tuning: Tuning
     containers: Containers
     objects: Objects
     loop: Loop
@@ -65,13 +78,15 @@ class Parts:
         store = await Store.open(settings.database_url, clock)
         keyring = Keyring.open(settings.credentials, settings.account, settings.region)
         objects = Objects(settings.url, Keys(keyring.access_key, keyring.secret), settings.region)
-        runtime = choose(settings.runtime, Host(settings.sockets, (settings.data, settings.sockets)))
+        this = Host(settings.sockets, (settings.data, settings.sockets))
+        runtime = choose(settings.runtime, this, settings.zygote_idle)
         here = Machine.here()
         slots = Slots.of(here)
         hints = _Hints()
 
         way_back = WayBack(settings.address, settings.url, keyring, clock)
-        environments = Environments(settings.environments)
+        own_images = OwnImages(settings.registry, settings.layers)
+        environments = Environments(settings.environments, images=settings.images, own_images=own_images)
         containers = Containers(runtime, objects, store, hints, way_back, environments)
         jobs = training.Training.compose(
             store=store,
@@ -83,33 +98,63 @@ class Parts:
             endpoint_url=settings.url,
             wake=hints,
             hold_describe=settings.hold_describe,
+            metrics_seconds=settings.metrics_seconds,
             slots=slots,
             machine=here,
+            terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
+        )
+        preparation = processing.Processing.compose(
+            store=store,
+            runtime=runtime,
+            objects=objects,
+            way_back=way_back,
+            jobs=settings.jobs,
+            tables=settings.tables,
+            environments=environments,
+            wake=hints,
+            slots=slots,
+            machine=here,
+            hold_describe=settings.hold_describe,
+            metrics_seconds=settings.metrics_seconds,
         )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
-        engine = _engine(settings, store, operations, keyring)
+        api = Api(operations, clock)
+        tuning = Tuning(store, LocalClient(api), hints)
+        engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
+        preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
-        _register_neighbours(operations, store, keyring)
+        tuning.register(engine, operations)
+        _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
-        loop = Loop(store, [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)])
+        controllers: list[Controller[Any, Any]] = [
+            jobs.controller,
+            preparation.controller,
+            hosting.controller,
+            transform.controller,
+            tuning.controller,
+            *services.controllers(store),
+        ]
+        loop = Loop(store, controllers, announce=StateChanges(engine.catalog))
         hints.loop = loop
         return cls(
             settings=settings,
             store=store,
             operations=operations,
             engine=engine,
-            api=Api(operations, clock),
+            api=api,
             runtime=runtime,
             environments=environments,
             training=jobs,
+            processing=preparation,
             hosting=hosting,
             transform=transform,
+            tuning=tuning,
             containers=containers,
             objects=objects,
             loop=loop,
@@ -119,13 +164,17 @@ class Parts:
         """Adopts what runs and begins to make the rows true."""
         self._warm()
         await self.hosting.open()
+        await self.training.open()
+        await self.processing.open()
         await self.loop.start()
 
     async def close(self) -> None:
         """Ends what runs in this process; containers go on and are adopted by the next control."""
         await self.loop.close()
         await self.training.close()
+        await self.processing.close()
         await self.transform.close()
+        await self.tuning.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -135,11 +184,14 @@ class Parts:
         """Empties every account, S3 included (test hooks)."""
         await self.loop.close()
         await self.training.reset()
+        await self.processing.reset()
         await self.transform.reset()
+        self.tuning.reset()
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
             await self.store.empty()
+            await asyncio.to_thread(self.environments.own_images.layout.empty)
             await empty(self.objects)
         finally:
             await self.hosting.open()
@@ -154,21 +206,23 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring) -> Engine:
+def _engine(
+    settings: Settings, store: Store, operations: Operations, keyring: Keyring, own_images: OwnImages, tuning: Tuning
+) -> Engine:
     """Everything that follows from the service model, with what the features say about it."""
     return Engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules},
-        quirks={**training.QUIRKS, **Transform.quirks},
+        rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
+        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
 
 
-def _register_neighbours(operations: Operations, store: Store, keyring: Keyring) -> None:
-    for service, handlers in services.neighbours(store, keyring).items():
+def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:
+    for service, handlers in neighbours.items():
         for name, handler in handlers.items():
             operations.write(service, name, handler)
 

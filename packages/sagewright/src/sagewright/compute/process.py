@@ -43,6 +43,8 @@ class Process(Supervised):
         if spec.network == "isolated":
             text = "network isolation needs user namespaces or bubblewrap, and this machine offers neither to us"
             raise OSError(errno.EOPNOTSUPP, text)
+        if spec.rootfs is not None:
+            raise OSError(errno.EOPNOTSUPP, "images of your own need user namespaces, and this machine offers none to us")
         for mount in spec.mounts:
             _link(mount, spec.ml)
         request = self._request(spec, "process", env=_environment(spec), root=[])
@@ -54,7 +56,7 @@ class Process(Supervised):
 
 def _environment(spec: InstanceSpec) -> dict[str, str]:
     folders = {name: f"{spec.ml}/{folder}" for name, folder in _FOLDERS.items()}
-    given = {name: _rewritten(value, spec.ml) for name, value in container_environment(spec).items()}
+    given = {name: _rewritten(value, spec.ml) for name, value in container_environment(spec, has_workbench=False).items()}
     return {**folders, **given, "HOME": str(spec.ml), "SAGEWRIGHT_ML_ROOT": str(spec.ml)}
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.environments.place import Place
 from sagewright.compute.images import Image, resolve
+from sagewright.compute.oci.own_images import OwnImage
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
+from sagewright.jobs import gpus, own_image
+from sagewright.jobs.devices import given, write_down
 from sagewright.jobs.folder import JobFolder, key, network_folder
 from sagewright.jobs.instances import JobInstance, cluster, instances
 from sagewright.kernel.errands import ErrandFailed
@@ -25,7 +30,7 @@ class Program:
     """What the containers of a job run.
 
     ``command`` of the image and its interpreter, ``environment`` from what the platform adds to a container's variables.
-    ``isolated`` asks for network isolation; ``seconds`` is how long the keys of the job's role are needed.
+    ``own_command`` is that of an image of the user's own; None where such a one cannot be run. ``isolated`` asks for network isolation; ``seconds`` is how long the keys of the job's role are needed.
     """
 
     image_uri: str
@@ -33,12 +38,16 @@ class Program:
     environment: Callable[[Mapping[str, str]], dict[str, str]]
     isolated: bool
     seconds: float
+    own_command: Callable[[OwnImage], tuple[str, ...]] | None = None
     mounts: Callable[[Path], Sequence[Mount]] = lambda ml: ()
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """``program`` says what a job's row asks for."""
+    """``program`` says what a job's row asks for, ``slots`` which GPUs it has: without them no container gets any.
+
+    ``packages`` says what its containers start from (else the image's environment).
+    """
 
     program: Callable[[Resource], Program]
     runtime: Runtime
@@ -46,6 +55,8 @@ class Launch:
     machine: Machine
     way_back: WayBack
     environments: Environments
+    slots: Slots | None = None
+    packages: Callable[[Resource], Awaitable[Place]] | None = None
 
     async def start(self, resource: Resource) -> None:
         """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
@@ -53,7 +64,14 @@ class Launch:
         image = resolve(program.image_uri)
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
-        containers = self.containers(resource, program, image, await self._python(image))
+        devices = self.slots.devices(key(resource)) if self.slots else ()
+        await asyncio.to_thread(write_down, self.jobs, resource, devices)
+        place = await self._place(resource, image)
+        for folder in JobFolder.all(self.jobs, resource) if place.said else ():
+            await asyncio.to_thread(folder.say, place.said)
+        containers = self.containers(resource, program, image, place)
+        if image.kind == "own":
+            containers = await self._dressed(resource, program, containers)
         try:
             # All that can be started are, although one may not be: what runs is what the next look must see.
             ends = await asyncio.gather(*map(self._start, containers), return_exceptions=True)
@@ -65,43 +83,60 @@ class Launch:
                 raise ErrandFailed(f"ClientError: This machine cannot run the job: {unable.strerror}.") from unable
             raise
 
-    async def _python(self, image: Image) -> str:
-        """The interpreter of the image's environment."""
+    async def _dressed(
+        self, resource: Resource, program: Program, containers: tuple[InstanceSpec, ...]
+    ) -> tuple[InstanceSpec, ...]:
+        """As containers of the user's own image."""
+        if program.own_command is None:
+            raise ErrandFailed(
+                f"ClientError: The image {program.image_uri} is your own, and this kind of job cannot run it yet."
+            )
+        own = await own_image.pulled(self.environments.own_images, program.image_uri, resource.world)
+        return tuple(own_image.dressed(container, own, program.own_command(own)) for container in containers)
+
+    async def _place(self, resource: Resource, image: Image) -> Place:
+        if self.packages is not None:
+            return await self.packages(resource)
+        name = image.environment()
         try:
-            return await self.environments.prepare(image.name)
+            python = await self.environments.prepare(name)
+            return Place(python, said=await asyncio.to_thread(self.environments.said, name))
         except BuildError as problem:
             raise ErrandFailed(f"ClientError: {problem}") from problem
 
     async def _start(self, container: InstanceSpec) -> None:
         await asyncio.to_thread(self.runtime.start, container)
 
-    def containers(self, resource: Resource, program: Program, image: Image, python: str) -> tuple[InstanceSpec, ...]:
-        """What the runtime is asked for; ``python`` is the interpreter."""
+    def containers(self, resource: Resource, program: Program, image: Image, place: Place) -> tuple[InstanceSpec, ...]:
+        """What the runtime is asked for."""
         found = instances(cluster(resource.spec))
         hosts = tuple(instance.host for instance in found)
         peers = Peers(network_folder(self.jobs, resource), hosts) if len(hosts) > 1 else None
-        return tuple(self._container(resource, program, image, python, instance, peers) for instance in found)
+        return tuple(self._container(resource, program, image, place, instance, peers) for instance in found)
 
     def _container(
-        self, resource: Resource, program: Program, image: Image, python: str, instance: JobInstance, peers: Peers | None
+        self, resource: Resource, program: Program, image: Image, place: Place, instance: JobInstance, peers: Peers | None
     ) -> InstanceSpec:
         """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
         folder, isolated = JobFolder.of(self.jobs, resource, instance.host), program.isolated
-        platform = {**image.env, **({} if isolated else self._way_back(resource, program, own_network=peers is not None))}
+        devices = given(folder)
+        way_back = {} if isolated else self._way_back(resource, program, own_network=peers is not None)
+        platform = {**image.env, **place.env, **way_back, **gpus.visible(devices, self.machine)}
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
-            image=image.name,
-            argv=program.command(image, python),
+            image=image.zygote(place.python),
+            argv=program.command(image, place.python),
             folder=folder.run,
             ml=folder.ml,
             env=program.environment(platform),
             mounts=tuple(program.mounts(folder.ml)),
-            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine),
+            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine, devices),
             network="isolated" if isolated or peers else "open",
             way_out=None if isolated or not peers else self.way_back.address,
             peers=peers,
             hostname=instance.host,
-            python=python,
+            python=place.python,
+            layers=place.layers,
         )
 
     def _way_back(self, resource: Resource, program: Program, own_network: bool) -> dict[str, str]:

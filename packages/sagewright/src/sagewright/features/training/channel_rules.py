@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sagewright.features.training.channels import PIPE, mode
-from sagewright.features.training.refusals import unsupported
+from sagewright.jobs.refusals import unsupported
 
 Request = Mapping[str, Any]
 

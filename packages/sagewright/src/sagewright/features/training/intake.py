@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sagewright.compute.environments.build import BuildError
-from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
 from sagewright.features.training import admission, channels, ml_view
 from sagewright.features.training.folder import JobFolder
+from sagewright.features.training.packages import Packages
+from sagewright.features.training.pools import Pools
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.instances import JobInstance, instances, receivers
+from sagewright.jobs.own_image import pulled
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.piped import download_pipe
@@ -25,10 +26,11 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, objects: Objects, jobs: Path, environments: Environments) -> None:
+    def __init__(self, objects: Objects, jobs: Path, packages: Packages, pools: Pools) -> None:
         self._objects = objects
         self._jobs = jobs
-        self._environments = environments
+        self._packages = packages
+        self._pools = pools
 
     async def bring(self, resource: Resource) -> None:
         """Raises TransferError and ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
@@ -40,6 +42,7 @@ class Intake:
         for instance in instances(resource.spec["ResourceConfig"]):
             folder = JobFolder.of(self._jobs, resource, instance.host)
             await asyncio.to_thread(_prepare, folder, resource.spec, instance)
+        await asyncio.to_thread(self._pools.bring, resource)
         for channel in resource.spec.get("InputDataConfig", ()):
             download = download_pipe if channels.mode(resource.spec, channel) == channels.PIPE else download_channel
             await download(self._objects, channel, self._shares(resource, channel), access)
@@ -49,6 +52,7 @@ class Intake:
             if checkpoint.uri:
                 ledger = folder.ledger("checkpoints")
                 await checkpoints.restore(self._objects, checkpoint.uri, folder.ml, checkpoint.below, ledger, access)
+        await self._packages.bring(resource)
 
     def _shares(self, resource: Resource, channel: Mapping[str, Any]) -> list[Share]:
         name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
@@ -60,10 +64,10 @@ class Intake:
         ]
 
     async def _environment(self, resource: Resource) -> None:
-        try:
-            await self._environments.prepare(resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"]).name)
-        except BuildError as problem:
-            raise ErrandFailed(f"ClientError: {problem}") from problem
+        image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
+        if image.kind == "own":
+            await pulled(self._packages.environments.own_images, image.uri, resource.world)
+        await self._packages.prepare(resource)
 
     async def _source(self, folder: JobFolder, spec: Mapping[str, Any]) -> None:
         uri, target = ml_view.source_uri(spec), folder.config / ml_view.SOURCE_ARCHIVE
