@@ -17,17 +17,13 @@ _MEGABYTE = 1 << 20
 
 def main() -> int:
     """Trains; the exit code."""
-    return run("blazingtext", "AWS/BlazingText", train)
+    return run("blazingtext", "AWS/BlazingText", train, check_several)
 
 
 def train(job: Job) -> None:
     """Raises ClientError."""
     mode = job.hyperparameters.text("mode")
     check(job.hyperparameters, validated="validation" in job.channels)
-    if job.cluster.size > 1 and mode != embedding.BATCH:
-        raise ClientError(
-            f"mode {mode} does not train on several instances: set InstanceCount to 1, or mode to {embedding.BATCH}"
-        )
     machines = "single machine" if job.cluster.size == 1 else "distributed"
     log.info(f"Running {machines} CPU BlazingText training using {mode} mode.")
     with TemporaryDirectory() as folder:
@@ -41,6 +37,15 @@ def train(job: Job) -> None:
             if path is not None:
                 corpus.check_labels(path, name)
         classification.train(job, text, validation, scratch)
+
+
+def check_several(wanted: Hyperparameters) -> None:
+    """Raises ClientError for a mode that several instances cannot train."""
+    mode = wanted.text("mode")
+    if mode != embedding.BATCH:
+        raise ClientError(
+            f"mode {mode} does not train on several instances: set InstanceCount to 1, or mode to {embedding.BATCH}"
+        )
 
 
 def check(wanted: Hyperparameters, validated: bool) -> None:

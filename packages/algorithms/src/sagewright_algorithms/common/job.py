@@ -49,10 +49,16 @@ class Job:
         (self.layout.model / name).write_bytes(content)
 
 
-def run(algorithm: str, dimension: str, train: Callable[[Job], None]) -> int:
+def run(
+    algorithm: str,
+    dimension: str,
+    train: Callable[[Job], None],
+    several: Callable[[Hyperparameters], None] | None = None,
+) -> int:
     """Trains; 0 and a model, or the reason in /opt/ml/output/failure and 2 (the user's fault) or 1.
 
-    ``dimension`` is the algorithm's name in AWS's metric lines.
+    ``dimension`` is the algorithm's name in AWS's metric lines. ``several`` raises ClientError for hyperparameters that need one
+    instance; it is asked before the instances look for one another, or those that are slower would wait for one that has ended.
     """
     layout = Layout.current()
     log.plain("Docker entrypoint called with argument(s): train")
@@ -60,7 +66,10 @@ def run(algorithm: str, dimension: str, train: Callable[[Job], None]) -> int:
 
     def work() -> None:
         job = _prepare(algorithm, dimension, layout)
-        with cluster_of(_document(layout.config / "resourceconfig.json")) as cluster:
+        resources = _document(layout.config / "resourceconfig.json")
+        if several is not None and len(resources.get("hosts") or ()) > 1:
+            several(job.hyperparameters)
+        with cluster_of(resources) as cluster:
             train(replace(job, cluster=cluster))
         job.report.finish()
 

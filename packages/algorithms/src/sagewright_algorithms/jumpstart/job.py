@@ -69,12 +69,17 @@ class Job:
         return folder
 
 
-def run(model_id: str, train: Callable[[Job], None]) -> int:
-    """Trains; 0 and a model, or the reason in /opt/ml/output/failure and 2 (the user's fault) or 1."""
+def run(model_id: str, train: Callable[[Job], None], several: Callable[[Hyperparameters], None] | None = None) -> int:
+    """Trains; 0 and a model, or the reason in /opt/ml/output/failure and 2 (the user's fault) or 1.
+
+    ``several`` raises ClientError for hyperparameters that need one instance (see common/job.py).
+    """
     layout = Layout.current()
 
     def work() -> None:
         job = _prepare(layout, model_id)
+        if several is not None and len(job.hosts) > 1:
+            several(job.hyperparameters)
         layout.model.mkdir(parents=True, exist_ok=True)
         with cluster_of(_document(layout.config / "resourceconfig.json")) as cluster:
             train(replace(job, cluster=cluster))

@@ -19,7 +19,6 @@ from sagewright_algorithms.lightgbm.artifact import Facts
 def fit(job: Job) -> None:
     """Raises ClientError, also for what the library refuses."""
     log.info("Loading data")
-    together.check(job)
     data = together.shared(job, tables.read(job))
     classes = together.classes(job, data) if job.model.task == "classification" else None
     wanted = parameters.of(job.hyperparameters, len(classes) if classes else 0, data.width * len(data.train))

@@ -20,12 +20,6 @@ _FIRST_PORT = 1  # above the cluster's own
 _BY_FEATURE = "feature"
 
 
-def check(job: Job) -> None:
-    """Raises ClientError."""
-    if job.cluster.size > 1 and job.hyperparameters.text("use_dask") != "True":
-        raise ClientError("LightGBM trains on several instances only with use_dask=True: set it, or InstanceCount to 1")
-
-
 def shared(job: Job, data: Tables) -> Tables:
     """This host's rows of the training data: its file share, or every n-th row where all hosts have everything. Raises ClientError."""
     if job.cluster.size == 1:
