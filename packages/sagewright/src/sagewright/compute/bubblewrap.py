@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from sagewright.compute import dialler, launch, limits, namespaces, records, relay
+from sagewright.compute import dialler, fuse, launch, limits, namespaces, records, relay
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.uplink import Uplink
 
@@ -174,22 +174,30 @@ class _Child:
             if self._uplink is not None:  # bubblewrap is not asked for a network then: it finds this one
                 self._uplink.enter(self._request["peers"]["place"])
             steps, scratch = self._request["root"], self._request["scratch"]
+            if self._request["user"] is not None or self._request["file_systems"] is not None:
+                steps, scratch = self._stage(steps, scratch)
             if self._request["user"] is not None:
-                steps, scratch = self._leave_root(steps, scratch)
+                _become(*self._request["user"])
                 namespaces.die_with_parent(parent)
             limits.restrain(self._request["limits"], self._group)
             self._execute(steps, scratch)
         except OSError as error:
             launch.fail(f"bwrap: {error.strerror or error}")
 
-    def _leave_root(self, steps: list[list[str]], scratch: str) -> tuple[list[list[str]], str]:
-        sources = [scratch, *(source for kind, source, _ in steps if kind in ("read", "write", "device"))]
-        shown = _stage(sources)
-        user, group = self._request["user"]
-        os.setgroups([])
-        os.setresgid(group, group, group)
-        os.setresuid(user, user, user)
-        return [[kind, shown.get(source, source), target] for kind, source, target in steps], shown[scratch]
+    def _stage(self, steps: list[list[str]], scratch: str) -> tuple[list[list[str]], str]:
+        """Moves us into a mount namespace with a stage for all that is to be shown; the steps, and the scratch, from there."""
+        if self._request["user"] is None and self._uplink is None:  # an ordinary user may mount in a user namespace of its own
+            own = (os.geteuid(), os.getegid())
+            namespaces.unshare(namespaces.CLONE_NEWUSER)
+            namespaces.map_user("self", 0, own)
+        stage, shown = _stage([scratch, *(source for kind, source, _ in steps if kind in ("read", "write", "device"))])
+        found = []
+        for kind, source, target in steps:
+            if kind == "fuse":
+                found.append(["read", _mount(self._request["devices"], int(source), stage), target])
+            else:
+                found.append([kind, shown.get(source, source), target])
+        return found, shown[scratch]
 
     def _execute(self, steps: list[list[str]], scratch: str) -> NoReturn:
         arguments = os.memfd_create("arguments", 0)
@@ -236,8 +244,22 @@ def _words(kind: str, source: str, target: str) -> list[str]:
     return [{"mask": "--tmpfs", "proc": "--proc", "dev": "--dev"}[kind], target]
 
 
-def _stage(sources: list[str]) -> dict[str, str]:
-    """Shows each source at a path that every user can reach; returns that path by source. Moves us into a mount namespace."""
+def _become(user: int, group: int) -> None:
+    os.setgroups([])
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
+
+
+def _mount(devices: socket.socket, number: int, stage: str) -> str:
+    """Where on the stage a file system (fuse.py) is, to be bound from there like any folder."""
+    place = Path(stage, f"fuse{number}")
+    place.mkdir()
+    fuse.mount(devices, number, str(place))
+    return str(place)
+
+
+def _stage(sources: list[str]) -> tuple[str, dict[str, str]]:
+    """Shows each source at a path that every user can reach, in a mount namespace of ours; the stage, and that path by source."""
     namespaces.unshare(namespaces.CLONE_NEWNS)
     namespaces.mount(None, "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE)
     stage = next((folder for folder in _STAGES if Path(folder).is_dir()), None)
@@ -256,4 +278,4 @@ def _stage(sources: list[str]) -> dict[str, str]:
         namespaces.bind(f"/proc/self/fd/{descriptor}", str(place))
         os.close(descriptor)
         shown[source] = str(place)
-    return shown
+    return stage, shown

@@ -18,7 +18,7 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sagewright.compute import dialler, launch, limits, links, namespaces, records, relay, sockets
+from sagewright.compute import dialler, fuse, launch, limits, links, namespaces, records, relay, sockets
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.uplink import Uplink
 
@@ -113,7 +113,7 @@ class _Init:
             namespaces.die_with_parent()
             os.umask(0o022)  # of the folders made to mount on
             self._isolate()
-            build(self._request["root"], self._request["scratch"])
+            build(self._request["root"], self._request["scratch"], self._request.get("devices"))
             self._wait("g")
             self._become_nobody()
             self._wait_not()
@@ -215,14 +215,21 @@ def _bury(user: int) -> None:
             os._exit(launch.exit_code(status))
 
 
-def build(steps: list[list[str]], root: str) -> None:
-    """Builds the root that ``steps`` describe in the folder ``root`` and moves into it, in a mount namespace of our own."""
+def build(steps: list[list[str]], root: str, devices: socket.socket | None = None) -> None:
+    """Builds the root that ``steps`` describe in the folder ``root`` and moves into it, in a mount namespace of our own.
+
+    ``devices`` is where the program that serves file systems gets them (fuse.py).
+    """
     namespaces.mount(None, "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE)
     namespaces.bind(root, root, _BOUND)
     top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for kind, source, target in steps:
-            _show(top, kind, source, target)
+            if kind == "fuse" and devices is not None:
+                with _placed(top, target, folder=True) as place:
+                    fuse.mount(devices, int(source), place)
+            else:
+                _show(top, kind, source, target)
         for kind, _, target in steps:
             if kind == "mask":
                 with _placed(top, target, folder=True) as place:
