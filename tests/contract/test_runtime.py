@@ -288,7 +288,7 @@ def test_a_link_in_opt_ml_does_not_lead_a_mount_out_of_the_container(isolating: 
 # File systems that a program outside serves
 
 
-FILES = [str(Path(__file__).parents[1]), *(str(Path(__file__).parents[2] / "packages" / "sagewright" / "src").split())]
+FILES = [str(Path(__file__).parents[1]), *sys.path]
 SERVE = f"import sys; sys.path[:0] = {FILES!r}; sys.argv = ['files']; import runpy; runpy.run_module('support.memory_files', run_name='__main__')"
 
 
