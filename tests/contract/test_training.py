@@ -16,7 +16,8 @@ from harness import ROLE, WORLD
 from support.training import SKLEARN, XGBOOST, FakeRig, request, statuses
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import plan, watch
+from sagewright.features.training import plan
+from sagewright.jobs import synchronised
 from sagewright.signals import scrape
 from sagewright.wire.credentials import assumed_role_arn
 
@@ -40,8 +41,8 @@ def fails(spec: InstanceSpec) -> int:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
     monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(watch, "PUSH_SECONDS", 0.2)
-    monkeypatch.setattr(watch, "SETTLED_SECONDS", 0.2)
+    monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
+    monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.2)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])

@@ -19,7 +19,8 @@ import pytest
 from support.training import LDA, SKLEARN, XGBOOST, FakeRig, statuses
 
 from sagewright.compute.runtime import InstanceSpec, Peers
-from sagewright.features.training import plan, watch
+from sagewright.features.training import plan
+from sagewright.jobs import synchronised
 
 TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
 GROUPS = {
@@ -37,8 +38,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
     monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(plan, "PEERS_GRACE_SECONDS", 0.4)
-    monkeypatch.setattr(watch, "PUSH_SECONDS", 0.2)
-    monkeypatch.setattr(watch, "SETTLED_SECONDS", 0.2)
+    monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
+    monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.2)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])

@@ -20,6 +20,7 @@ from sagewright.base.clock import SystemClock
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.way_back import WayBack
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.transform.transform import Transform
 from sagewright.front.counters import Counters
@@ -28,7 +29,6 @@ from sagewright.front.routes import RouteTable
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
-from sagewright.serving.way_back import WayBack
 from sagewright.signals import logs
 from sagewright.store.database import Transaction
 from sagewright.wire.credentials import Keyring

@@ -16,6 +16,7 @@ from sagewright.compute.host import Host
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.retirement import run_folders
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.records import registration as records
@@ -30,7 +31,6 @@ from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
 from sagewright.serving.containers import Containers
-from sagewright.serving.way_back import WayBack
 from sagewright.settings import Settings
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource

@@ -28,15 +28,18 @@ async def restore(objects: Objects, uri: str, root: Path, below: str, ledger: Pa
     _write(ledger, {entry.path: _mark(entry) for entry in entries})
 
 
-async def push(objects: Objects, uri: str, root: Path, below: str, ledger: Path, before: float = float("inf")) -> None:
+async def push(
+    objects: Objects, uri: str, root: Path, below: str, ledger: Path, before: float = float("inf"), mirrored: bool = True
+) -> None:
     """Uploads what is new or changed since the last push and deletes what is gone. Raises TransferError, ConnectionError.
 
     Only files last changed ``before`` that time (epoch seconds) are uploaded: one that is still being written can wait.
+    Not ``mirrored``: what is gone from the folder stays in S3.
     """
     known, prefix = _read(ledger), Location.parse(uri)
     entries = {entry.path: entry for entry in await asyncio.to_thread(files, root, below)}
     changed = [entry for entry in entries.values() if known.get(entry.path) != _mark(entry) and entry.modified < before * 1e9]
-    gone = [path for path in known if path not in entries]
+    gone = [path for path in known if path not in entries] if mirrored else []
     if not changed and not gone:
         return
     await upload_files(objects, root, below, changed, prefix)

@@ -22,6 +22,7 @@ from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.replica import Address
 from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
+from sagewright.compute.way_back import WayBack
 from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import ErrandFailed, Errands
 from sagewright.objects.s3 import Objects
@@ -30,7 +31,6 @@ from sagewright.serving.attendant import Attendant
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen, Unit
-from sagewright.serving.way_back import WayBack
 from sagewright.signals import logs
 from sagewright.signals.tail import follow, forget
 from sagewright.store.database import Store

@@ -10,7 +10,7 @@ from typing import Any
 
 from sagewright.compute.images import resolve
 from sagewright.features.training import ml_view
-from sagewright.features.training.instances import instances
+from sagewright.jobs.instances import instances
 from sagewright_algorithms import admission
 
 

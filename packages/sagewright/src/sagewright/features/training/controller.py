@@ -12,15 +12,16 @@ from sagewright.compute.runtime import Observed as Instance
 from sagewright.compute.runtime import Runtime
 from sagewright.features.training import plan as planning
 from sagewright.features.training import sight
-from sagewright.features.training.blame import first_failure
 from sagewright.features.training.delivery import Delivery
-from sagewright.features.training.folder import KEY_PREFIX, JobFolder, job_folder, key, network_folder
-from sagewright.features.training.instances import instances
 from sagewright.features.training.intake import Intake
-from sagewright.features.training.launch import Launch
 from sagewright.features.training.progress import TERMINAL
 from sagewright.features.training.sight import Action, Failure, Sight
-from sagewright.features.training.watch import Watch, notices
+from sagewright.features.training.watch import Watch
+from sagewright.jobs.blame import first_failure
+from sagewright.jobs.folder import JobFolder, job_folder, key, network_folder, prefix
+from sagewright.jobs.instances import instances
+from sagewright.jobs.launch import Launch
+from sagewright.jobs.log import notices
 from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import Errands
 from sagewright.store.rows import Resource
@@ -85,7 +86,7 @@ class TrainingController:
     async def reset(self) -> None:
         """Ends every errand and gives back every place of a training job."""
         await self.errands.close()
-        self.slots.forget(KEY_PREFIX)
+        self.slots.forget(prefix(self.kind))
 
     async def close(self) -> None:
         """Ends what runs in this process; containers go on."""
@@ -94,7 +95,7 @@ class TrainingController:
 
     def _look(self, found: tuple[JobFolder, ...]) -> tuple[tuple[Instance, ...], Failure | None]:
         containers = tuple(self.runtime.observe(folder.run) for folder in found)
-        return containers, first_failure(containers, found)
+        return containers, first_failure(containers, found, "output/failure")
 
     def _signal(self, found: tuple[JobFolder, ...], number: int) -> None:
         for folder in found:

@@ -11,24 +11,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.placement import Machine, Slots
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.way_back import WayBack
 from sagewright.features.training.controller import TrainingController
 from sagewright.features.training.delivery import Delivery
 from sagewright.features.training.intake import Intake
 from sagewright.features.training.kinds import QUIRKS
-from sagewright.features.training.launch import Launch
 from sagewright.features.training.operations import TrainingOperations
-from sagewright.features.training.usage import Usage
+from sagewright.features.training.program import program
 from sagewright.features.training.watch import Watch
+from sagewright.jobs.launch import Launch
+from sagewright.jobs.usage import Usage
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.errands import Errands
 from sagewright.kernel.operation import Operations
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import TransferError
-from sagewright.signals.scrape import Scraper
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity
 from sagewright.wire.credentials import Keyring
@@ -64,15 +66,16 @@ class Training:
 
         ``slots`` may be shared with other kinds of jobs.
         """
-        here = machine or Machine.here()
+        here, front = machine or Machine.here(), urlsplit(endpoint_url)
+        way_back = WayBack((front.hostname or "127.0.0.1", front.port or 80), endpoint_url, keyring, store.clock)
         controller = TrainingController(
             runtime,
             jobs,
             slots or Slots.of(here),
             Errands(wake, (TransferError,)),
             Intake(objects, jobs, environments),
-            Launch(runtime, jobs, here, endpoint_url, keyring, store.clock, environments),
-            Watch(store, runtime.caution, objects, Scraper(), jobs, Usage(store, runtime, jobs, here)),
+            Launch(program, runtime, jobs, here, way_back, environments),
+            Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )
         return cls(controller, objects, hold_describe)

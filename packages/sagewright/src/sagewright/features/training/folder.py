@@ -1,4 +1,4 @@
-"""Where a training job lies on disk: a run folder for each instance, and what its container sees of it as /opt/ml."""
+"""What a training job has in its run folders beyond every job's: channels and the folders of the training contract."""
 
 from __future__ import annotations
 
@@ -6,47 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagewright.compute import view
-from sagewright.features.training.instances import instances
-from sagewright.store.rows import Resource
-
-CONTAINER_ROOT = "/opt/ml"
-KEY_PREFIX = "training-job/"
+from sagewright.jobs import folder
 
 
 @dataclass(frozen=True, slots=True)
-class JobFolder:
-    """``run`` is hidden from the container, ``ml`` is its /opt/ml. Names are safe: the API's patterns allow no slash or dot."""
-
-    run: Path
-
-    @classmethod
-    def of(cls, jobs: Path, resource: Resource, host: str = "algo-1") -> JobFolder:
-        """Of one instance, below the data folder's ``jobs``."""
-        return cls(job_folder(jobs, resource) / host)
-
-    @classmethod
-    def all(cls, jobs: Path, resource: Resource) -> tuple[JobFolder, ...]:
-        """Of every instance, algo-1 first."""
-        found = instances(resource.spec["ResourceConfig"])
-        return tuple(cls.of(jobs, resource, instance.host) for instance in found)
-
-    @property
-    def ml(self) -> Path:
-        return self.run / "ml"
+class JobFolder(folder.JobFolder):
+    """Of one instance of a training job."""
 
     @property
     def config(self) -> Path:
         return self.ml / "input" / "config"
-
-    @property
-    def stdout(self) -> Path:
-        """What the container printed, stderr included."""
-        return self.run / "stdout"
-
-    @property
-    def staging(self) -> Path:
-        """Archives on their way out, outside the container's view."""
-        return self.run / "staging"
 
     def channel(self, name: str) -> Path:
         return self.ml / "input" / "data" / name
@@ -55,30 +24,7 @@ class JobFolder:
         """What the container's toolkit streams through the FIFOs of a Pipe-mode channel (``sagewright_container.pipes``)."""
         return self.ml / "input" / ".pipe" / name
 
-    def mark(self, name: str) -> Path:
-        """Says that something has been done completely; outside the container's view."""
-        return self.run / "marks" / name
-
-    def ledger(self, name: str) -> Path:
-        """What of a synchronised folder is in S3."""
-        return self.run / "marks" / f"{name}.json"
-
     def make(self) -> None:
         """Creates the folders that the container contract names. Idempotent."""
         self.run.mkdir(parents=True, exist_ok=True, mode=0o700)
         view.build(self.ml)
-
-
-def job_folder(jobs: Path, resource: Resource) -> Path:
-    """The folder of all that a job has on disk."""
-    return jobs / "training-job" / resource.world.account / resource.world.region / resource.key
-
-
-def network_folder(jobs: Path, resource: Resource) -> Path:
-    """The run folder of the network that several instances share."""
-    return job_folder(jobs, resource) / "network"
-
-
-def key(resource: Resource) -> str:
-    """Names the job for ever: who holds its places."""
-    return f"{KEY_PREFIX}{resource.world.account}/{resource.world.region}/{resource.key}"

@@ -12,8 +12,8 @@ from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
 from sagewright.features.training import admission, channels, ml_view
 from sagewright.features.training.folder import JobFolder
-from sagewright.features.training.instances import JobInstance, instances, receivers
 from sagewright.features.training.synchronised import synchronised
+from sagewright.jobs.instances import JobInstance, instances, receivers
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.piped import download_pipe

@@ -12,7 +12,7 @@ from typing import Any
 
 from sagewright.base.files import write as write_whole
 from sagewright.features.training import channels
-from sagewright.features.training.instances import JobInstance, groups, instances, receivers
+from sagewright.jobs.instances import JobInstance, groups, instances, receivers
 from sagewright.store.rows import Document, Resource
 
 LOOPBACK, ETHERNET = "lo", "eth0"

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sagewright.compute.way_back import SESSION
 from sagewright.features.training import progress
 from sagewright.features.training.rules import check
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access, TransferError, check_channel
-from sagewright.serving.way_back import SESSION
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
 from sagewright.wire.credentials import assumed_role_arn

@@ -12,8 +12,8 @@ from typing import Any
 
 from sagewright.compute.images import resolve
 from sagewright.features.training import channel_rules
-from sagewright.features.training.instances import groups
 from sagewright.features.training.refusals import unsupported
+from sagewright.jobs.instances import groups
 from sagewright.kernel.operation import Context
 from sagewright.objects.s3 import Location
 from sagewright.store.rows import Document

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from sagewright.features.training.folder import CONTAINER_ROOT
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """``below`` the container's /opt/ml; ``target`` is where it appears elsewhere in the container, or empty; ``uri`` in S3 or empty."""
-
-    below: str
-    target: str
-    uri: str
+from sagewright.jobs.folder import CONTAINER_ROOT
+from sagewright.jobs.synchronised import Part
 
 
 def synchronised(spec: Mapping[str, Any]) -> dict[str, Part]:

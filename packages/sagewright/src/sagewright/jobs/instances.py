@@ -1,4 +1,4 @@
-"""The instances of a training job: how many, of which types, in which groups, and what they are called. Pure."""
+"""The instances of a job: how many, of which types, in which groups, and what they are called. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,16 @@ class JobInstance:
     group: str
 
 
+def cluster(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a job asks of machines: ResourceConfig of a training job, ClusterConfig of a processing job."""
+    found: Mapping[str, Any] = (
+        spec["ResourceConfig"] if "ResourceConfig" in spec else spec["ProcessingResources"]["ClusterConfig"]
+    )
+    return found
+
+
 def instances(config: Mapping[str, Any]) -> tuple[JobInstance, ...]:
-    """Of a ResourceConfig, algo-1 first; instance groups one after the other (DG train-heterogeneous-cluster)."""
+    """Of a ResourceConfig or ClusterConfig, algo-1 first; instance groups one after the other (DG train-heterogeneous-cluster)."""
     found: list[JobInstance] = []
     for group in groups(config):
         for _ in range(group["InstanceCount"]):

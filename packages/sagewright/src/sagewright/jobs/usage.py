@@ -1,4 +1,4 @@
-"""What the containers of a training job use, as CloudWatch's instance metrics (DG monitoring-cloudwatch)."""
+"""What the containers of a job use, as CloudWatch's instance metrics (DG monitoring-cloudwatch)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from pathlib import Path
 
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import Limits, Runtime, Stats
-from sagewright.features.training.folder import JobFolder
-from sagewright.features.training.instances import JobInstance
+from sagewright.jobs.folder import JobFolder
+from sagewright.jobs.instances import JobInstance, cluster
 from sagewright.signals import metrics
 from sagewright.signals.metrics import Point
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Resource
 
-NAMESPACE = "/aws/sagemaker/TrainingJobs"
 SAMPLE_SECONDS = 15.0
+
+
+def namespace(kind: str) -> str:
+    """Log group and metric namespace of a kind of jobs have the same name (DG logging-cloudwatch, monitoring-cloudwatch)."""
+    return f"/aws/sagemaker/{kind}s"
 
 
 @dataclass(slots=True)
@@ -41,7 +45,7 @@ class Usage:
             return  # it has just ended
         self.samples[folder] = (now, stats)
         if before is not None:
-            volume = resource.spec["ResourceConfig"].get("VolumeSizeInGB", 0)
+            volume = cluster(resource.spec).get("VolumeSizeInGB", 0)
             points = _utilisation(limits(instance.instance_type, volume, self.machine), before, stats, now - then)
             await self.store.write(lambda transaction: _put(transaction, resource, instance, points, now))
 
@@ -64,4 +68,6 @@ def _utilisation(limit: Limits, before: Stats, stats: Stats, seconds: float) -> 
 def _put(transaction: Transaction, resource: Resource, instance: JobInstance, points: dict[str, float], now: float) -> None:
     for name, value in points.items():
         point = Point(now, 1, value, value, value, "Percent")
-        metrics.put(transaction, resource.world, NAMESPACE, name, {"Host": f"{resource.name}/{instance.host}"}, [point])
+        metrics.put(
+            transaction, resource.world, namespace(resource.kind), name, {"Host": f"{resource.name}/{instance.host}"}, [point]
+        )

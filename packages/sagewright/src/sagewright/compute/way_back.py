@@ -1,6 +1,6 @@
-"""How a model's own code calls this server: the front's address, and the keys of the model's role.
+"""How code in a container calls this server: the front's address, and the keys of the role that it runs as.
 
-As on AWS it has neither where the model asks for network isolation. Built-in algorithms need neither, so they get nothing.
+As on AWS it has neither where network isolation is asked for.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ class WayBack:
     keyring: Keyring
     clock: Clock
 
-    def environment(self, account: str, role: str, own_network: bool) -> dict[str, str]:
-        """The variables that every AWS SDK knows. In a network of its own the front is at the container's loopback (compute/relay.py)."""
+    def environment(self, account: str, role: str, own_network: bool, seconds: float = KEYS_SECONDS) -> dict[str, str]:
+        """The variables that every AWS SDK knows; the keys are good for so many ``seconds``.
+
+        In a network of its own the front is at the container's loopback (compute/relay.py).
+        """
         found = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.address[1]}" if own_network else self.url}
         if not role:
             return found
-        keys = self.keyring.mint(account, role, SESSION, KEYS_SECONDS, self.clock.now())
+        keys = self.keyring.mint(account, role, SESSION, seconds, self.clock.now())
         return {**found, **keys.environment()}

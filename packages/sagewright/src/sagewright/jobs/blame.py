@@ -1,4 +1,4 @@
-"""Which instance of a training job failed first, and what it says about it.
+"""Which instance of a job failed first, and what it says about it.
 
 When one instance fails, its peers mostly fail, too, milliseconds later: their connections break. The job's FailureReason is that
 of the first.
@@ -11,23 +11,24 @@ from pathlib import Path
 
 from sagewright.base import folders
 from sagewright.compute.runtime import Observed as Instance
-from sagewright.features.training.folder import JobFolder
-from sagewright.features.training.sight import Failure
+from sagewright.jobs.folder import JobFolder
+from sagewright.jobs.sight import Failure
 
 FAILURE_BYTES = 4 * 1024
 """Enough for the 1 024 characters of the failure file that count."""
 TAIL_BYTES = 600
 
-_FILE = "output/failure"
 
+def first_failure(instances: Sequence[Instance], found: Sequence[JobFolder], file: str) -> Failure | None:
+    """None as long as every instance runs or has ended well.
 
-def first_failure(instances: Sequence[Instance], found: Sequence[JobFolder]) -> Failure | None:
-    """None as long as every instance runs or has ended well. ``found`` are their folders."""
+    ``found`` are their folders, ``file`` below /opt/ml is where a container says why it fails.
+    """
     failed = [(instance, folder) for instance, folder in zip(instances, found, strict=True) if _has_failed(instance)]
     if not failed:
         return None
-    instance, folder = min(failed, key=lambda pair: _when(*pair))
-    text = folders.read_start(folder.ml, _FILE, FAILURE_BYTES)
+    instance, folder = min(failed, key=lambda pair: _when(pair[0], pair[1], file))
+    text = folders.read_start(folder.ml, file, FAILURE_BYTES)
     return Failure(instance, text, _last_lines(folder.stdout), folder.run.name if len(instances) > 1 else "")
 
 
@@ -35,11 +36,11 @@ def _has_failed(instance: Instance) -> bool:
     return instance.state == "lost" or (instance.state == "exited" and (instance.code != 0 or bool(instance.reason)))
 
 
-def _when(instance: Instance, folder: JobFolder) -> float:
+def _when(instance: Instance, folder: JobFolder, file: str) -> float:
     """A failure file is written before connections break; what is lost has no time and breaks its peers, so it comes first."""
     if instance.state == "lost":
         return 0.0
-    return min(folders.modified(folder.ml, _FILE), instance.ended or float("inf"))
+    return min(folders.modified(folder.ml, file), instance.ended or float("inf"))
 
 
 def _last_lines(stdout: Path) -> str:

@@ -1,0 +1,42 @@
+"""What the containers of a training job run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sagewright.compute.images import Image
+from sagewright.compute.runtime import Mount
+from sagewright.features.training import channels, ml_view
+from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
+from sagewright.features.training.synchronised import synchronised
+from sagewright.jobs.launch import Program
+from sagewright.store.rows import Resource
+
+
+def program(resource: Resource) -> Program:
+    """For jobs.launch."""
+    spec = resource.spec
+    runtime = spec.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
+
+    def mounts(ml: Path) -> Sequence[Mount]:
+        return [Mount(ml / part.below, part.target, True) for part in synchronised(spec).values() if part.target]
+
+    return Program(
+        image_uri=spec["AlgorithmSpecification"]["TrainingImage"],
+        command=lambda image, python: _command(spec, image, python),
+        environment=lambda platform: ml_view.environment(resource, spec, platform),
+        isolated=bool(spec.get("EnableNetworkIsolation")),
+        seconds=runtime + GRACE_SECONDS,
+        mounts=mounts,
+    )
+
+
+def _command(spec: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:
+    """API AlgorithmSpecification: an entrypoint replaces the image's own command; somebody must feed its pipes nevertheless."""
+    algorithm = spec["AlgorithmSpecification"]
+    own = tuple(algorithm.get("ContainerEntrypoint", ()))
+    if own and channels.PIPE in channels.modes(spec):
+        own = (*image.feed_command(python), *own)
+    return (*(own or image.train_command(python)), *algorithm.get("ContainerArguments", ()))

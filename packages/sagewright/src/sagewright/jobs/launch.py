@@ -1,0 +1,109 @@
+"""Starts the containers of a job: within which limits, beside which peers, with which way back to this server."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagewright.compute.environments.build import BuildError
+from sagewright.compute.environments.folder import Environments
+from sagewright.compute.images import Image, resolve
+from sagewright.compute.placement import Machine, limits
+from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
+from sagewright.compute.way_back import WayBack
+from sagewright.jobs.folder import JobFolder, key, network_folder
+from sagewright.jobs.instances import JobInstance, cluster, instances
+from sagewright.kernel.errands import ErrandFailed
+from sagewright.store.rows import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the containers of a job run.
+
+    ``command`` of the image and its interpreter, ``environment`` from what the platform adds to a container's variables.
+    ``isolated`` asks for network isolation; ``seconds`` is how long the keys of the job's role are needed.
+    """
+
+    image_uri: str
+    command: Callable[[Image, str], tuple[str, ...]]
+    environment: Callable[[Mapping[str, str]], dict[str, str]]
+    isolated: bool
+    seconds: float
+    mounts: Callable[[Path], Sequence[Mount]] = lambda ml: ()
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """``program`` says what a job's row asks for."""
+
+    program: Callable[[Resource], Program]
+    runtime: Runtime
+    jobs: Path
+    machine: Machine
+    way_back: WayBack
+    environments: Environments
+
+    async def start(self, resource: Resource) -> None:
+        """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
+        program = self.program(resource)
+        image = resolve(program.image_uri)
+        if image.problem or image.missing:
+            raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
+        containers = self.containers(resource, program, image, await self._python(image))
+        try:
+            # All that can be started are, although one may not be: what runs is what the next look must see.
+            ends = await asyncio.gather(*map(self._start, containers), return_exceptions=True)
+            for end in ends:
+                if end is not None:
+                    raise end
+        except OSError as unable:
+            if unable.errno == errno.EOPNOTSUPP:  # trying again would not change what the machine can do
+                raise ErrandFailed(f"ClientError: This machine cannot run the job: {unable.strerror}.") from unable
+            raise
+
+    async def _python(self, image: Image) -> str:
+        """The interpreter of the image's environment."""
+        try:
+            return await self.environments.prepare(image.name)
+        except BuildError as problem:
+            raise ErrandFailed(f"ClientError: {problem}") from problem
+
+    async def _start(self, container: InstanceSpec) -> None:
+        await asyncio.to_thread(self.runtime.start, container)
+
+    def containers(self, resource: Resource, program: Program, image: Image, python: str) -> tuple[InstanceSpec, ...]:
+        """What the runtime is asked for; ``python`` is the interpreter."""
+        found = instances(cluster(resource.spec))
+        hosts = tuple(instance.host for instance in found)
+        peers = Peers(network_folder(self.jobs, resource), hosts) if len(hosts) > 1 else None
+        return tuple(self._container(resource, program, image, python, instance, peers) for instance in found)
+
+    def _container(
+        self, resource: Resource, program: Program, image: Image, python: str, instance: JobInstance, peers: Peers | None
+    ) -> InstanceSpec:
+        """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
+        folder, isolated = JobFolder.of(self.jobs, resource, instance.host), program.isolated
+        platform = {**image.env, **({} if isolated else self._way_back(resource, program, own_network=peers is not None))}
+        return InstanceSpec(
+            key=f"{key(resource)}/{instance.host}",
+            image=image.name,
+            argv=program.command(image, python),
+            folder=folder.run,
+            ml=folder.ml,
+            env=program.environment(platform),
+            mounts=tuple(program.mounts(folder.ml)),
+            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine),
+            network="isolated" if isolated or peers else "open",
+            way_out=None if isolated or not peers else self.way_back.address,
+            peers=peers,
+            hostname=instance.host,
+            python=python,
+        )
+
+    def _way_back(self, resource: Resource, program: Program, own_network: bool) -> dict[str, str]:
+        """How code in the container calls this server as the job's role; an isolated one gets none of it."""
+        return self.way_back.environment(resource.world.account, resource.spec["RoleArn"], own_network, program.seconds)
