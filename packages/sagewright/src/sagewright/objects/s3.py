@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _DOCUMENT_LIMIT = 16 * 1024 * 1024
 _OBJECT_LIMIT = 1024 * 1024 * 1024
-_PAGE = 1000
+PAGE = 1000
+"""Keys in an answer to a listing, at most."""
 _CHUNK = 8 * 1024 * 1024
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _ODD_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")
@@ -107,7 +108,7 @@ class Objects:
         self._origin = Origin(dial_tcp(parts.hostname, port), tls_name=parts.hostname if secure else "")
         self._stores: dict[str, S3Store] = {}
 
-    async def list(self, prefix: Location, most: int = _PAGE) -> AsyncIterator[Stored]:
+    async def list(self, prefix: Location, most: int = PAGE) -> AsyncIterator[Stored]:
         """Every object whose key starts with the prefix, in key order; ``most`` of them are asked for at once."""
         async for page in self._pages(prefix, [("max-keys", str(most))]):
             for entry in page.iterfind(f"{_NAMESPACE}Contents"):

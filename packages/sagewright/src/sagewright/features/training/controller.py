@@ -10,8 +10,8 @@ from pathlib import Path
 from sagewright.compute.placement import Slots
 from sagewright.compute.runtime import Observed as Instance
 from sagewright.compute.runtime import Runtime
+from sagewright.features.training import channels, sight
 from sagewright.features.training import plan as planning
-from sagewright.features.training import sight
 from sagewright.features.training.delivery import Delivery
 from sagewright.features.training.intake import Intake
 from sagewright.features.training.progress import TERMINAL
@@ -56,6 +56,7 @@ class TrainingController:
             upload=upload,
             metrics=await self.watch.metrics(resource),
             notice=" ".join(notices(resource)),
+            copying=await self._copying(resource),
         )
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> planning.JobPlan:
@@ -96,6 +97,12 @@ class TrainingController:
     def _look(self, found: tuple[JobFolder, ...]) -> tuple[tuple[Instance, ...], Failure | None]:
         containers = tuple(self.runtime.observe(folder.run) for folder in found)
         return containers, first_failure(containers, found, "output/failure")
+
+    async def _copying(self, resource: Resource) -> str:
+        """Finding out takes a moment, once; few jobs want to know."""
+        if not channels.streams(resource.spec):
+            return ""
+        return await asyncio.to_thread(lambda: self.runtime.without_file_systems)
 
     def _signal(self, found: tuple[JobFolder, ...], number: int) -> None:
         for folder in found:

@@ -73,7 +73,7 @@ class Training:
             jobs,
             slots or Slots.of(here),
             Errands(wake, (TransferError,)),
-            Intake(objects, jobs, environments),
+            Intake(runtime, objects, jobs, environments),
             Launch(program, runtime, jobs, here, way_back, environments),
             Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),

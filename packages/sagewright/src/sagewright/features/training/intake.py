@@ -10,12 +10,14 @@ from typing import Any
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
+from sagewright.compute.runtime import Runtime
 from sagewright.features.training import admission, channels, ml_view
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.instances import JobInstance, instances, receivers
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
+from sagewright.objects.mounted.channel import describe_channel
 from sagewright.objects.piped import download_pipe
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import Access, Share, TransferError, download_channel
@@ -25,7 +27,8 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, objects: Objects, jobs: Path, environments: Environments) -> None:
+    def __init__(self, runtime: Runtime, objects: Objects, jobs: Path, environments: Environments) -> None:
+        self._runtime = runtime
         self._objects = objects
         self._jobs = jobs
         self._environments = environments
@@ -41,14 +44,25 @@ class Intake:
             folder = JobFolder.of(self._jobs, resource, instance.host)
             await asyncio.to_thread(_prepare, folder, resource.spec, instance)
         for channel in resource.spec.get("InputDataConfig", ()):
-            download = download_pipe if channels.mode(resource.spec, channel) == channels.PIPE else download_channel
-            await download(self._objects, channel, self._shares(resource, channel), access)
+            await self._channel(resource, channel, access)
         checkpoint = synchronised(resource.spec)["checkpoints"]
         for folder in JobFolder.all(self._jobs, resource):
             await self._source(folder, resource.spec)
             if checkpoint.uri:
                 ledger = folder.ledger("checkpoints")
                 await checkpoints.restore(self._objects, checkpoint.uri, folder.ml, checkpoint.below, ledger, access)
+
+    async def _channel(self, resource: Resource, channel: Mapping[str, Any], access: Access) -> None:
+        """FastFile and Pipe data stay in S3 where a file system can show them; else they are copied, as with File."""
+        shares, mode = self._shares(resource, channel), channels.mode(resource.spec, channel)
+        if mode == channels.FILE:
+            await download_channel(self._objects, channel, shares, access)
+            return
+        mounted = not await asyncio.to_thread(lambda: self._runtime.without_file_systems)
+        if mode == channels.PIPE:
+            await download_pipe(self._objects, channel, shares, access, mounted)
+        else:
+            await (describe_channel if mounted else download_channel)(self._objects, channel, shares, access)
 
     def _shares(self, resource: Resource, channel: Mapping[str, Any]) -> list[Share]:
         name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]

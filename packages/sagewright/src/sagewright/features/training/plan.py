@@ -51,7 +51,7 @@ def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
     if "Outcome" in run:
         return _uploading(resource, sight, now)
     if "Stream" not in run and sight.begun:
-        return _save(_begun(resource, now), due=now)  # the row is older than the container: an old database, perhaps
+        return _save(_begun(resource, sight, now), due=now)  # the row is older than the container: an old database, perhaps
     # While containers are being started there may be one more at any moment, which nobody would have told to end.
     ending = ("Stop" in run or sight.failure is not None) and sight.start.state != "running"
     settled = sight.complete or ending
@@ -77,7 +77,7 @@ def _place(resource: Resource, sight: Sight, now: float) -> JobPlan:
     actions: tuple[Action, ...] = (Reserve(adopted=sight.begun), Download())
     if "Stream" in resource.status.get("Run", {}):
         return Plan(actions=actions, due=now + SOON_SECONDS)
-    return _save(_begun(resource, now), *actions, due=now + SOON_SECONDS)
+    return _save(_begun(resource, sight, now), *actions, due=now + SOON_SECONDS)
 
 
 def _preparing(resource: Resource, sight: Sight, now: float) -> JobPlan:
@@ -175,9 +175,10 @@ def _trained(status: Mapping[str, Any], sight: Sight, when: float) -> Mapping[st
     return progress.entered(status, "Training", f"{progress.TRAINING} {sight.notice}".rstrip(), when)
 
 
-def _begun(resource: Resource, now: float) -> dict[str, Any]:
+def _begun(resource: Resource, sight: Sight, now: float) -> dict[str, Any]:
     """Log streams are named ``<job>/algo-1-<epoch>`` (DG logging-cloudwatch); the name is kept, so that each is one stream."""
-    return progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", progress.downloading(resource.spec), now)
+    message = progress.downloading(resource.spec, sight.copying)
+    return progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", message, now)
 
 
 def _measured(status: Mapping[str, Any], sight: Sight) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the containers of a training job run. Pure."""
+"""What the containers of a training job run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from typing import Any
 from sagewright.compute.images import Image
 from sagewright.compute.runtime import Mount
 from sagewright.features.training import channels, ml_view
+from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
+from sagewright.jobs.folder import CONTAINER_ROOT
 from sagewright.jobs.launch import Program
+from sagewright.objects.mounted.channel import description
+from sagewright.objects.piped import OBJECTS
 from sagewright.store.rows import Resource
 
 
@@ -30,7 +34,21 @@ def program(resource: Resource) -> Program:
         isolated=bool(spec.get("EnableNetworkIsolation")),
         seconds=runtime + GRACE_SECONDS,
         mounts=mounts,
+        streamed=lambda run: streamed(JobFolder(run), spec),
     )
+
+
+def streamed(folder: JobFolder, spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What an instance sees of S3 as file systems, by where it sees it: channels that were not copied (intake.py)."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for channel in spec.get("InputDataConfig", ()):
+        name = channel["ChannelName"]
+        shown = description(folder.mark(f"channel-{name}"))
+        if shown is not None:
+            piped = channels.mode(spec, channel) == channels.PIPE
+            place = folder.piped(name) / OBJECTS if piped else folder.channel(name)
+            found[f"{CONTAINER_ROOT}/{place.relative_to(folder.ml)}"] = shown
+    return found
 
 
 def _command(spec: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:

@@ -38,9 +38,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Sight(JobSight):
-    """One look at a training job. ``metrics`` is the FinalMetricDataList so far."""
+    """One look at a training job.
+
+    ``metrics`` is the FinalMetricDataList so far. ``copying`` says why FastFile and Pipe data must be copied, or is empty.
+    """
 
     metrics: tuple[dict[str, Any], ...] = ()
+    copying: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from sagewright.objects.s3 import Location, Objects, Stored
 
@@ -104,26 +104,16 @@ def is_shown(name: str) -> bool:
     return name not in ("", ".", "..") and "/" not in name and "\0" not in name and len(name.encode()) <= NAME_BYTES
 
 
-def write_fixed(file: Path, items: Iterable[tuple[str, Stored]]) -> int:
-    """Writes what ``read_fixed`` reads, by rename; how many there were."""
-    partial, count = file.with_suffix(".partial"), 0
-    with partial.open("w", encoding="utf-8") as sink:
-        for path, stored in items:
-            sink.write(f"{json.dumps([path, *_plain(stored)])}\n")
-            count += 1
-    partial.replace(file)
-    return count
+def line_of(path: str, stored: Stored) -> str:
+    """A path and its object as ``read_fixed`` reads them."""
+    location = stored.location
+    return f"{json.dumps([path, location.bucket, location.key, stored.size, stored.modified, stored.etag])}\n"
 
 
 def read_fixed(file: Path) -> Fixed:
     """Raises OSError."""
     with file.open(encoding="utf-8") as source:
         return Fixed(_item(*json.loads(line)) for line in source)
-
-
-def _plain(stored: Stored) -> list[Any]:
-    location = asdict(stored.location)
-    return [location["bucket"], location["key"], stored.size, stored.modified, stored.etag]
 
 
 def _item(path: str, bucket: str, key: str, size: int, modified: float, etag: str) -> tuple[str, Stored]:

@@ -1,6 +1,6 @@
 """The process that serves the channels of one container as file systems, for as long as the container's shim lives.
 
-Standard input is a JSON document: url, region, access_key, secret_key and token of the S3, ``owner`` (whose the files are shown
+Standard input is a JSON document (start.py): url, region, access_key, secret_key and token of the S3, ``owner`` (whose the files are shown
 as), ``user`` ([uid, gid] to become, or None) and ``channels``, each {"prefix": [bucket, key], "beginning"} or {"fixed": file}.
 By the socket at descriptor 3 come the devices: for each a message with the number of its channel.
 Standard error is the log of the job.
