@@ -85,6 +85,7 @@ class Parts:
             hold_describe=settings.hold_describe,
             slots=slots,
             machine=here,
+            file_systems=settings.registered_file_systems,
         )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)

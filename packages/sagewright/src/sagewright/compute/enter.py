@@ -18,7 +18,7 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sagewright.compute import dialler, fuse, launch, limits, links, namespaces, records, relay, sockets
+from sagewright.compute import dialler, fuse, launch, lent, limits, links, namespaces, records, relay, sockets
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.uplink import Uplink
 
@@ -242,6 +242,13 @@ def build(steps: list[list[str]], root: str, devices: socket.socket | None = Non
 def _show(top: int, kind: str, source: str, target: str) -> None:
     if kind == "link":
         Path(f"/proc/self/fd/{top}{target}").symlink_to(source)  # only ever at the top
+        return
+    if kind.startswith("lent "):
+        descriptor = lent.opened(source)
+        try:
+            _show(top, kind.removeprefix("lent "), f"/proc/self/fd/{descriptor}", target)
+        finally:
+            os.close(descriptor)
         return
     with _placed(top, target, folder=kind not in ("read", "write", "device") or Path(source).is_dir()) as place:
         if kind == "read":

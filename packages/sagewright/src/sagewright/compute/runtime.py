@@ -19,11 +19,16 @@ SERVER_STOPPED = "ServerStopped"
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """``source`` on the host appears at ``target`` (absolute) in the container."""
+    """``source`` on the host appears at ``target`` (absolute) in the container.
+
+    What is ``writable`` is given to the container's user, unless it is ``lent``: then it stays whose it is, and no step of the
+    way there may be a link.
+    """
 
     source: Path
     target: str
     writable: bool = False
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ class Supervised:
         """The shim's request for this container (launch.Request)."""
         user = self._host.user
         if user is not None:
-            for tree in (spec.ml, *(mount.source for mount in spec.mounts if mount.writable)):
+            for tree in (spec.ml, *(mount.source for mount in spec.mounts if mount.writable and not mount.lent)):
                 trees.give(tree, *user)
         base = _group_base()
         return {

@@ -19,6 +19,12 @@ def streams(spec: Mapping[str, Any]) -> bool:
     return bool(modes(spec) - {FILE})
 
 
+def s3_sources(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The S3DataSource of each channel that has one."""
+    sources = [channel["DataSource"] for channel in spec.get("InputDataConfig", ())]
+    return [source["S3DataSource"] for source in sources if "S3DataSource" in source]
+
+
 def modes(spec: Mapping[str, Any]) -> set[str]:
     """Those of all channels."""
     return {mode(spec, channel) for channel in spec.get("InputDataConfig", ())}

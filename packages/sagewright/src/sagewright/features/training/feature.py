@@ -8,9 +8,11 @@ loop over training.controller; at the end ``await training.close()``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from sagewright.compute.environments.folder import Environments
@@ -19,6 +21,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.way_back import WayBack
 from sagewright.features.training.controller import TrainingController
 from sagewright.features.training.delivery import Delivery
+from sagewright.features.training.directories import Directories
 from sagewright.features.training.intake import Intake
 from sagewright.features.training.kinds import QUIRKS
 from sagewright.features.training.operations import TrainingOperations
@@ -61,11 +64,13 @@ class Training:
         hold_describe: float = 0.0,
         slots: Slots | None = None,
         machine: Machine | None = None,
+        file_systems: Mapping[str, tuple[Path, bool]] = MappingProxyType({}),
     ) -> Training:
         """``jobs`` is settings.jobs, ``endpoint_url`` where containers reach this server; ``wake`` tells the loop to look at a row.
 
-        ``slots`` may be shared with other kinds of jobs.
+        ``slots`` may be shared with other kinds of jobs; ``file_systems`` is settings.registered_file_systems.
         """
+        directories = Directories(file_systems)
         here, front = machine or Machine.here(), urlsplit(endpoint_url)
         way_back = WayBack((front.hostname or "127.0.0.1", front.port or 80), endpoint_url, keyring, store.clock)
         controller = TrainingController(
@@ -73,8 +78,8 @@ class Training:
             jobs,
             slots or Slots.of(here),
             Errands(wake, (TransferError,)),
-            Intake(runtime, objects, jobs, environments),
-            Launch(program, runtime, jobs, here, way_back, environments),
+            Intake(runtime, objects, jobs, environments, directories),
+            Launch(partial(program, directories), runtime, jobs, here, way_back, environments),
             Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )

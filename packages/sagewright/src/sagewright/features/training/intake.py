@@ -11,7 +11,8 @@ from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
 from sagewright.compute.runtime import Runtime
-from sagewright.features.training import admission, channels, ml_view
+from sagewright.features.training import admission, channels, directories, ml_view
+from sagewright.features.training.directories import Directories
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.instances import JobInstance, instances, receivers
@@ -27,7 +28,10 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, runtime: Runtime, objects: Objects, jobs: Path, environments: Environments) -> None:
+    def __init__(
+        self, runtime: Runtime, objects: Objects, jobs: Path, environments: Environments, directories: Directories
+    ) -> None:
+        self._directories = directories
         self._runtime = runtime
         self._objects = objects
         self._jobs = jobs
@@ -54,6 +58,9 @@ class Intake:
 
     async def _channel(self, resource: Resource, channel: Mapping[str, Any], access: Access) -> None:
         """FastFile and Pipe data stay in S3 where a file system can show them; else they are copied, as with File."""
+        if directories.is_one(channel):  # it is mounted, or refused, when the containers are started; refusals are better early
+            self._directories.mount(channel, "")
+            return
         shares, mode = self._shares(resource, channel), channels.mode(resource.spec, channel)
         if mode == channels.FILE:
             await download_channel(self._objects, channel, shares, access)

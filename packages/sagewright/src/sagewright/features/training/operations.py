@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagewright.compute.way_back import SESSION
-from sagewright.features.training import progress
+from sagewright.features.training import channels, progress
 from sagewright.features.training.rules import check
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
@@ -52,7 +52,7 @@ class TrainingOperations:
         """What is wrong with the request itself is said first; then every input must hold objects, as AWS checks."""
         check(context, request)
         access = Access(context.world.region, request["RoleArn"])
-        sources = [channel["DataSource"]["S3DataSource"] for channel in request.get("InputDataConfig", ())]
+        sources = channels.s3_sources(request)
         try:
             await asyncio.gather(*(check_channel(self.objects, source, access) for source in sources))
         except TransferError as error:

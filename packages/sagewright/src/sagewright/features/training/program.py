@@ -9,6 +9,7 @@ from typing import Any
 from sagewright.compute.images import Image
 from sagewright.compute.runtime import Mount
 from sagewright.features.training import channels, ml_view
+from sagewright.features.training.directories import Directories, is_one
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
@@ -19,13 +20,16 @@ from sagewright.objects.piped import OBJECTS
 from sagewright.store.rows import Resource
 
 
-def program(resource: Resource) -> Program:
+def program(directories: Directories, resource: Resource) -> Program:
     """For jobs.launch."""
     spec = resource.spec
     runtime = spec.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
 
     def mounts(ml: Path) -> Sequence[Mount]:
-        return [Mount(ml / part.below, part.target, True) for part in synchronised(spec).values() if part.target]
+        found = [Mount(ml / part.below, part.target, True) for part in synchronised(spec).values() if part.target]
+        file_systems = [channel for channel in spec.get("InputDataConfig", ()) if is_one(channel)]
+        data = f"{CONTAINER_ROOT}/input/data"
+        return [*found, *(directories.mount(channel, f"{data}/{channel['ChannelName']}") for channel in file_systems)]
 
     return Program(
         image_uri=spec["AlgorithmSpecification"]["TrainingImage"],

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sagewright.compute.images import resolve
-from sagewright.features.training import channel_rules
+from sagewright.features.training import channel_rules, channels
 from sagewright.features.training.refusals import unsupported
 from sagewright.jobs.instances import groups
 from sagewright.kernel.operation import Context
@@ -126,7 +126,7 @@ def _over_quota(instance_type: str, count: int) -> str:
 def _locations(request: Request) -> Iterator[str]:
     uris = [
         request["OutputDataConfig"]["S3OutputPath"],
-        *(channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in request.get("InputDataConfig", ())),
+        *(source["S3Uri"] for source in channels.s3_sources(request)),
         *([request["CheckpointConfig"]["S3Uri"]] if request.get("CheckpointConfig") else ()),
         *([request["TensorBoardOutputConfig"]["S3OutputPath"]] if request.get("TensorBoardOutputConfig") else ()),
     ]
