@@ -92,6 +92,8 @@ class Session:
             except OSError as error:
                 if error.errno in (errno.EINTR, errno.ENOENT):  # the request went away while it was read
                     continue
+                data = b""
+            if not data:  # unmounted everywhere
                 self._end()
                 return
             self._take(protocol.parse(data))
