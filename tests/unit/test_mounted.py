@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support.objects import MemoryObjects
 
-from sagewright.objects.mounted import protocol
+from sagewright.objects.mounted import patient, protocol
 from sagewright.objects.mounted.channel import describe_channel, description
 from sagewright.objects.mounted.names import Fixed, Listed, Named, Names, line_of, read_fixed
 from sagewright.objects.mounted.nodes import Nodes
@@ -73,6 +73,35 @@ async def test_given_paths_are_a_tree(tmp_path: Path) -> None:
     assert await names_in(names, "b/") == ["c", "d/"]
     assert await names.look("b/d/", "e") == Named("e", items[2][1])
     assert await names_in(names, "none/") == []
+
+
+async def test_an_s3_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing that breaks off goes on behind what was given; who waits too long gets the error."""
+    monkeypatch.setattr(patient, "PAUSE", 0.0)
+    objects, told = objects_of("t/a", "t/b", "t/c"), list[OSError]()
+    names = patient.PatientNames(Listed(objects, Location("bk", "t/")), told.append)
+    stored = await objects.head(Location("bk", "t/b"))
+    fetch = patient.ranges(objects, back_after(objects, 2, told))
+
+    listing = names.entries("")
+    assert (await anext(listing)).name == "a"
+    objects.away = True
+    assert await fetch(stored, 1, 3) == b"/b"
+    assert [named.name async for named in listing] == ["b", "c"]
+    assert len(told) == 2
+
+    objects.away = True
+    monkeypatch.setattr(patient, "PATIENCE", -1.0)
+    with pytest.raises(ConnectionError):
+        await names.look("", "a")
+
+
+def back_after(objects: MemoryObjects, times: int, told: list[OSError]) -> Any:
+    def tell(error: OSError) -> None:
+        told.append(error)
+        objects.away = len(told) < times
+
+    return tell
 
 
 # What a channel will show

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +30,7 @@ class Names(Protocol):
     async def look(self, folder: str, name: str) -> Named | None:
         """What has this name in this folder."""
 
-    def entries(self, folder: str) -> AsyncIterator[Named]:
+    def entries(self, folder: str) -> AsyncGenerator[Named, None]:
         """All names of a folder, each once."""
 
 
@@ -58,7 +58,7 @@ class Listed:
                 return Named(name)
             return None
 
-    async def entries(self, folder: str) -> AsyncIterator[Named]:
+    async def entries(self, folder: str) -> AsyncGenerator[Named, None]:
         """See Names; in the order of keys."""
         start = f"{self.prefix.key}{folder}"
         asked = Location(self.prefix.bucket, start if folder else f"{start}{self.beginning}")
@@ -83,7 +83,7 @@ class Fixed:
         """See Names."""
         return self._folders.get(folder, {}).get(name)
 
-    async def entries(self, folder: str) -> AsyncIterator[Named]:
+    async def entries(self, folder: str) -> AsyncGenerator[Named, None]:
         """See Names; in the order in which they were given."""
         for named in list(self._folders.get(folder, {}).values()):
             yield named

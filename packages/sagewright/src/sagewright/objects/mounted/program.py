@@ -19,21 +19,18 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from sagewright.base.lifeline import end_with_parent
 from sagewright.objects.mounted.names import Listed, Names, read_fixed
 from sagewright.objects.mounted.nodes import Nodes
-from sagewright.objects.mounted.reader import Blocks, Piece
+from sagewright.objects.mounted.patient import PatientNames, ranges
+from sagewright.objects.mounted.reader import Blocks
 from sagewright.objects.mounted.session import Errors, Session
-from sagewright.objects.s3 import Location, Objects, Stored
+from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.signing import Keys
 
-PATIENCE = 300.0
-"""Seconds to wait for an S3 that is away before a read fails: a server that is updated is back by then."""
-PAUSE = 1.0
 PERIOD = 30.0
 """Seconds between two times that the log says the same."""
 DEVICES = 3
@@ -48,11 +45,11 @@ def main() -> None:
 async def _serve(document: dict[str, Any], parent: int) -> None:
     keys = Keys(document["access_key"], document["secret_key"], document["token"])
     objects = Objects(document["url"], keys, document["region"])
-    names = [_names(objects, channel) for channel in document["channels"]]
+    names = [PatientNames(_names(objects, channel), _tell) for channel in document["channels"]]
     with socket.socket(fileno=DEVICES) as channel:
         devices = [_receive(channel) for _ in names]
     _become(document["user"], parent)
-    since, errors, blocks = time.time(), Errors(_tell), Blocks(patient(objects))
+    since, errors, blocks = time.time(), Errors(_tell), Blocks(ranges(objects, _tell))
     sessions = [
         Session(device, names[number], Nodes(tuple(document["owner"]), since), blocks, errors) for number, device in devices
     ]
@@ -85,23 +82,6 @@ def _receive(devices: socket.socket) -> tuple[int, int]:
         raise ConnectionError("no file system was mounted")
     os.set_blocking(descriptors[0], False)
     return int.from_bytes(word, "little"), descriptors[0]
-
-
-def patient(objects: Objects) -> Callable[[Stored, int, int], Awaitable[Piece]]:
-    """Reads a range as long as it takes an S3 that is away to come back. Raises OSError."""
-
-    async def fetch(stored: Stored, start: int, stop: int) -> Piece:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return await objects.read_range(stored, start, stop)
-            except ConnectionError as away:
-                if time.monotonic() > deadline:
-                    raise
-                _tell(away)
-            await asyncio.sleep(PAUSE)
-
-    return fetch
 
 
 class _Teller:
