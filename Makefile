@@ -30,7 +30,7 @@ lint: .venv/tested ## types, style, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/tested $(CLIENTS)/peers ## the figures, as ratios measured in one run
+bench: .venv/tested $(CLIENTS)/peers $(CLIENTS)/trainers ## the figures, as ratios measured in one run
 	$(BIN)/python -m benchmarks
 
 coverage: .venv/installed ## write docs/coverage.md anew
@@ -62,6 +62,12 @@ $(CLIENTS)/installed: requirements/sdk2.txt requirements/sdk3.txt requirements/c
 
 $(CLIENTS)/peers: requirements/peers.txt .venv/tested
 	scripts/client-environments peers
+	@touch $@
+
+$(CLIENTS)/trainers: requirements/trainers.txt .venv/tested
+	test -x $@/bin/python || $(BIN)/python -m venv $@
+	$@/bin/python -m pip install --quiet --no-warn-script-location --disable-pip-version-check torch==2.13.0
+	scripts/client-environments trainers
 	@touch $@
 
 clean: ## remove what was installed

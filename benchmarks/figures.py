@@ -30,6 +30,10 @@ def at_most(name: str, seconds: float, limit: float, floor: Floor) -> Figure:
     return Figure(name, value, f"<= {limit:g} s", seconds <= limit)
 
 
+def at_least(name: str, value: float, limit: float, unit: str) -> Figure:
+    return Figure(name, f"{value:.1f} {unit}", f">= {limit:g} {unit}", value >= limit)
+
+
 def at_most_mebibytes(name: str, value: float, limit: float) -> Figure:
     return Figure(name, f"{value:.0f} MiB   ({value / limit:.2f}x of what is allowed)", f"<= {limit:g} MiB", value <= limit)
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psutil
 from support.jobs import archive, breast_cancer, bucket, csv, script_job, training_job, wait_for_endpoint, wait_for_job
 from support.server import ROLE, SKLEARN, XGBOOST, Server, running_server
 
-from benchmarks.figures import Figure, Floor, at_most, at_most_mebibytes, median
+from benchmarks.figures import Figure, Floor, at_least, at_most, at_most_mebibytes, median
 from sagewright.supervisor import describe_running
 
 _STARTS = 3
+_MANY, _TURNS, _SUBMITTERS = 100, 3, 8
+_THREAD = threading.local()
 _SCRIPT = "import time\nprint('first-line %.6f' % time.time(), flush=True)\n"
 
 
 def figures() -> list[Figure]:
     floor = Floor("a start of Python", median(_python() for _ in range(_STARTS)))
     with running_server(hold_describe=0.0) as server:
-        found = [_first_line(server, floor), _whole_job(server, floor), _endpoint(server, floor)]
+        found = [_first_line(server, floor), _whole_job(server, floor), _endpoint(server, floor), *_many_at_once(server)]
     with running_server() as server:
         ready = median(_restart(server) for _ in range(_STARTS))
         return [*found, at_most("server ready, second start", ready, 3.0, floor), _idle_memory(server)]
@@ -81,6 +85,61 @@ def _whole_job(server: Server, floor: Floor) -> Figure:
         )
         seconds.append(time.monotonic() - began)
     return at_most("breast cancer, XGBoost, 50 rounds: request to Completed", median(seconds), 1.0, floor)
+
+
+def _many_at_once(server: Server) -> list[Figure]:
+    """A hundred trivial jobs at once, three times over: jobs per second, and what control has grown by after the first time."""
+    bucket(server, "bench-many")
+    control = psutil.Process(server.pid("control"))
+    seconds, sizes = [], []
+    for turn in range(_TURNS):
+        began = time.monotonic()
+        with ThreadPoolExecutor(_SUBMITTERS) as pool:
+            for answer in pool.map(lambda number, turn=turn: _submit(server, f"many-{turn}-{number}"), range(_MANY)):
+                assert answer
+        _wait_for_all(server, f"many-{turn}-", began)
+        seconds.append(time.monotonic() - began)
+        sizes.append(control.memory_full_info().uss / 2**20)
+    return [
+        at_least(f"{_MANY} trivial training jobs at once, all Completed", _MANY / median(seconds), 10, "jobs/s"),
+        at_most_mebibytes(f"control's growth by another {_MANY * (_TURNS - 1)} jobs (USS)", sizes[-1] - sizes[0], 16),
+    ]
+
+
+def _submit(server: Server, name: str) -> str:
+    """A program without data or model: what is measured is ours."""
+    request = training_job(
+        name,
+        "bench-many",
+        AlgorithmSpecification={
+            "TrainingImage": SKLEARN,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["python", "-c", "print('trained')"],
+        },
+    )
+    del request["InputDataConfig"], request["HyperParameters"]
+    arn: str = _client(server).create_training_job(**request)["TrainingJobArn"]
+    return arn
+
+
+def _client(server: Server) -> Any:
+    """One of each thread: making a client takes longer than a call."""
+    if not hasattr(_THREAD, "client"):
+        _THREAD.client = server.client("sagemaker")
+    return _THREAD.client
+
+
+def _wait_for_all(server: Server, prefix: str, began: float) -> None:
+    """Until every job has ended, looked at by what is still under way: one call each time."""
+    sagemaker = server.client("sagemaker")
+    while sagemaker.list_training_jobs(NameContains=prefix, StatusEquals="InProgress", MaxResults=1)["TrainingJobSummaries"]:
+        if time.monotonic() - began > 120:
+            raise RuntimeError("the jobs take too long")
+        time.sleep(0.05)
+    ended = sagemaker.get_paginator("list_training_jobs").paginate(NameContains=prefix, StatusEquals="Completed")
+    completed = sum(len(page["TrainingJobSummaries"]) for page in ended)
+    if completed != _MANY:
+        raise RuntimeError(f"{completed} of {_MANY} jobs were completed")
 
 
 def _endpoint(server: Server, floor: Floor) -> Figure:

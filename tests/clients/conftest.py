@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import pytest
+from support import images
 from support.server import Server, running_server
 
 ROOT = Path(__file__).parents[2]
@@ -52,3 +53,15 @@ def python_of(environment: str) -> Path:
     if not python.exists():
         pytest.fail(f"there is no {environment} environment: make clients")
     return python
+
+
+@pytest.fixture(scope="session")
+def own_image(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The repository of an image that was built and pushed as users do."""
+    if images.WHY_NOT:
+        pytest.skip(images.WHY_NOT)
+    registry, name = images.Registry(server, tmp_path_factory.mktemp("user") / "podman"), "client/mean"
+    registry.podman.build("mean", images.MEAN, {**images.python_files(), "train": images.TRAIN, "serve": images.SERVE})
+    registry.ecr.create_repository(repositoryName=name)
+    registry.push("mean", name)
+    return name

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
 import pytest
 from clients.conftest import RunProgram
+from support.server import Server, eventually
 
 pytestmark = pytest.mark.clients
 
@@ -36,6 +43,53 @@ def test_sdk2_several_instances(run_program: RunProgram) -> None:
     output = run_program("sdk2", "sdk2_clusters.py")
     assert output.count("rows=100 of 200") == 2
     assert output.endswith("sdk2 clusters: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_spot_instances_and_warm_pools(sdk: str, server: Server, run_program: RunProgram) -> None:
+    """G09, P04: use_spot_instances, max_wait, checkpoints, keep_alive_period; `sagewright interrupt` takes the instance away."""
+    with interrupting(server, f"{sdk}-spot"):
+        output = run_program(sdk, f"{sdk}_spot.py")
+    assert "begins at epoch 0" in output
+    assert output.endswith(f"{sdk} spot: done\n")
+    if sdk == "sdk2":
+        assert "Managed Spot Training savings: " in output
+
+
+@contextlib.contextmanager
+def interrupting(server: Server, prefix: str) -> Iterator[None]:
+    """Interrupts the one spot job with this beginning of its name once it trains and its checkpoint is in S3."""
+    ended, problems = threading.Event(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            name = eventually(lambda: _training(server, prefix) or ended.is_set(), 120)
+            if isinstance(name, str):
+                subprocess.run(
+                    [sys.executable, "-m", "sagewright", "interrupt", name], env=server.process_environment(), check=True
+                )
+        except BaseException as problem:  # noqa: BLE001 - told below, where the test sees it
+            problems.append(problem)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    assert not problems, problems
+
+
+def _training(server: Server, prefix: str) -> str:
+    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
+    for job in sagemaker.list_training_jobs(NameContains=prefix, StatusEquals="InProgress")["TrainingJobSummaries"]:
+        found = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
+        bucket, _, key = found["CheckpointConfig"]["S3Uri"].removeprefix("s3://").partition("/")
+        if found["SecondaryStatus"] == "Training" and s3.list_objects_v2(Bucket=bucket, Prefix=key).get("KeyCount"):
+            return str(job["TrainingJobName"])
+    return ""
 
 
 def test_sdk2_xgboost_script_mode(run_program: RunProgram) -> None:
@@ -108,3 +162,14 @@ def test_sdk2_jumpstart(run_program: RunProgram) -> None:
 def test_sdk3_jumpstart(run_program: RunProgram) -> None:
     """J15, H18: search_public_hub_models, ModelTrainer.from_jumpstart_config on the default data, ModelBuilder."""
     assert run_program("sdk3", "sdk3_jumpstart.py").endswith("sdk3 JumpStart: done\n")
+
+
+def test_sdk2_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
+    """A10, K02: Estimator(image_uri=…) with what ECR says of the repository; fit, deploy, predict."""
+    assert run_program("sdk2", "sdk2_own_image.py").endswith("sdk2 own image: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
+    """A10, G12: ModelTrainer(training_image=…) by AWS's address of the image, as it is and with SourceCode."""
+    assert run_program("sdk3", "sdk3_own_image.py").endswith("sdk3 own image: done\n")

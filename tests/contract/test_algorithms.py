@@ -8,75 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.cases import Case, Channel, Invoke, load, names
-from support.ml_root import MlRoot, Served
+from support.case_container import OwnContainer, invoke
+from support.cases import load, names
 
-from sagewright_algorithms.manifest import Manifest
-from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_algorithms.manifest import names as algorithms
-
-
-class Container:
-    """One algorithm on one /opt/ml, fed with its case."""
-
-    def __init__(self, case: Case, folder: Path) -> None:
-        self.case = case
-        self.manifest: Manifest = load_manifest(case.algorithm)
-        self.root = MlRoot(folder / "ml")
-
-    def given(
-        self, hyperparameters: dict[str, str | None] | None = None, channels: dict[str, Channel | None] | None = None
-    ) -> None:
-        """The case's own job but for what is named; None leaves it out."""
-        wanted = {**self.case.hyperparameters, **(hyperparameters or {})}
-        data = {**self.case.channels, **(channels or {})}
-        given = {name: channel for name, channel in data.items() if channel is not None}
-        for name, channel in given.items():
-            for path, content in channel.files.items():
-                self.root.write(f"input/data/{name}/{path}", content)
-        self.root.configure(
-            {name: value for name, value in wanted.items() if value is not None},
-            **{name: channel.content_type for name, channel in given.items()},
-        )
-        self._distribute(given)
-
-    def _distribute(self, channels: dict[str, Channel]) -> None:
-        file = self.root.folder / "input/config/inputdataconfig.json"
-        config = json.loads(file.read_text())
-        for name, channel in channels.items():
-            config[name]["S3DistributionType"] = channel.distribution
-        file.write_text(json.dumps(config))
-
-    def train(self) -> str:
-        """The log of a job that succeeds."""
-        done = self.root.train(SAGEWRIGHT_ALGORITHM=self.case.algorithm, **self.case.environment)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout.replace("\t", "#011")
-
-    def fails(self, words: str) -> None:
-        """The job ends in these words, without a traceback and without a model."""
-        done = self.root.train(SAGEWRIGHT_ALGORITHM=self.case.algorithm, **self.case.environment)
-        assert done.returncode != 0, done.stdout[-3000:]
-        reason = self.root.failure()
-        assert words in reason
-        assert "Traceback" not in done.stderr
-        assert not reason.startswith("Traceback")
-        assert not self.model()
-
-    def model(self) -> dict[str, bytes]:
-        folder = self.root.folder / "model"
-        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-    @contextmanager
-    def serving(self) -> Iterator[Served]:
-        with self.root.serving(SAGEWRIGHT_ALGORITHM=self.case.algorithm, **self.case.environment) as served:
-            yield served
-
 
 OWN_IMAGE = [name for name in names() if not load(name).model_id]
 
@@ -87,16 +25,16 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Container, str]:
+def trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[OwnContainer, str]:
     """A container whose job is done, and its log."""
-    container = Container(load(name), tmp_path_factory.mktemp(name))
+    container = OwnContainer(load(name), tmp_path_factory.mktemp(name))
     container.given()
     return container, container.train()
 
 
 @pytest.fixture
-def container(name: str, tmp_path: Path) -> Container:
-    return Container(load(name), tmp_path)
+def container(name: str, tmp_path: Path) -> OwnContainer:
+    return OwnContainer(load(name), tmp_path)
 
 
 def test_every_algorithm_has_a_case() -> None:
@@ -110,19 +48,19 @@ def test_every_case_names_wrong_input() -> None:
     assert all(case.wrong_hyperparameters and case.wrong_channels and case.wrong_requests for case in cases)
 
 
-def test_the_log_holds_the_metrics_that_the_manifest_promises(trained: tuple[Container, str]) -> None:
+def test_the_log_holds_the_metrics_that_the_manifest_promises(trained: tuple[OwnContainer, str]) -> None:
     container, log = trained
     regexes = {metric.name: metric.regex for metric in container.manifest.metrics}
     for metric in container.case.metrics:
         assert re.search(regexes[metric], log), f"{metric}: {regexes[metric]}\n{log[-3000:]}"
 
 
-def test_the_artifact(trained: tuple[Container, str]) -> None:
+def test_the_artifact(trained: tuple[OwnContainer, str]) -> None:
     container, _ = trained
     assert set(container.case.artifact) <= set(container.model())
 
 
-def test_the_same_job_gives_the_same_model(trained: tuple[Container, str], container: Container) -> None:
+def test_the_same_job_gives_the_same_model(trained: tuple[OwnContainer, str], container: OwnContainer) -> None:
     first, _ = trained
     container.given()
     container.train()
@@ -130,7 +68,7 @@ def test_the_same_job_gives_the_same_model(trained: tuple[Container, str], conta
     assert {name for name, content in container.model().items() if content != first.model()[name]} <= set()
 
 
-def test_every_format_is_answered_and_a_bad_request_costs_only_itself(trained: tuple[Container, str]) -> None:
+def test_every_format_is_answered_and_a_bad_request_costs_only_itself(trained: tuple[OwnContainer, str]) -> None:
     """Content types, accept types, 400, 415, 406, /execution-parameters; then the model's answers are checked."""
     container, _ = trained
     with container.serving() as served:
@@ -146,17 +84,17 @@ def test_every_format_is_answered_and_a_bad_request_costs_only_itself(trained: t
         assert served.invoke(b"whatever", "application/x-nobody-knows").status == 415
         assert served.call("GET", "/ping").status == 200
         assert json.loads(served.call("GET", "/execution-parameters").body)["MaxPayloadInMB"] > 0
-        container.case.check(_invoke(served))
+        container.case.check(invoke(served))
 
 
-def test_each_required_hyperparameter(container: Container) -> None:
+def test_each_required_hyperparameter(container: OwnContainer) -> None:
     for item in container.manifest.hyperparameters:
         if item.required:
             container.given({item.name: None})
             container.fails(item.name)
 
 
-def test_wrong_hyperparameters(container: Container) -> None:
+def test_wrong_hyperparameters(container: OwnContainer) -> None:
     for wrong in container.case.wrong_hyperparameters:
         container.given({wrong.name: wrong.value})
         container.fails(wrong.words)
@@ -164,27 +102,17 @@ def test_wrong_hyperparameters(container: Container) -> None:
 
 def test_wrong_channels(name: str, tmp_path: Path) -> None:
     for number, wrong in enumerate(load(name).wrong_channels):
-        container = Container(load(name), tmp_path / str(number))
+        container = OwnContainer(load(name), tmp_path / str(number))
         container.given(channels={wrong.name: wrong.channel})
         container.fails(wrong.words)
 
 
-def test_an_unknown_hyperparameter(container: Container) -> None:
+def test_an_unknown_hyperparameter(container: OwnContainer) -> None:
     container.given({"nobody_knows": "1"})
     container.fails("nobody_knows")
 
 
-def test_without_its_first_channel(container: Container) -> None:
+def test_without_its_first_channel(container: OwnContainer) -> None:
     required = next(channel.name for channel in container.manifest.channels if channel.required)
     container.given(channels={required: None})
     container.fails(required)
-
-
-def _invoke(served: Served) -> Invoke:
-    def invoke(content_type: str, body: bytes, accept: str) -> bytes:
-        headers = {"Accept": accept} if accept else {}
-        answer = served.invoke(body, content_type, **headers)
-        assert answer.status == 200, answer.body
-        return answer.body
-
-    return invoke

@@ -271,7 +271,8 @@ def test_a_failed_update_leaves_the_old_model_serving(rig: Rig, endpoint: dict[s
         ("s3://bucket/bad.tar.gz", b"not an archive", XGBOOST, "Failed to extract model data archive"),
         ("s3://bucket/evil.tar.gz", archive({"../../evil": b"x"}), XGBOOST, "Failed to extract model data archive"),
         ("s3://bucket/odd.tar.gz", archive({"xgboost-model": b"no model"}), XGBOOST, "did not pass the ping health check"),
-        (MODEL, None, "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1", "cannot be run here"),
+        (MODEL, None, "mine:1", "cannot be run here"),
+        (MODEL, None, "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1", "us-east-1.amazonaws.com/mine:1 not found."),
     ],
 )
 def test_what_cannot_serve_fails_with_a_reason(rig: Rig, url: str, content: bytes | None, image: str, words: str) -> None:

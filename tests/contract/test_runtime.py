@@ -12,6 +12,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -23,11 +24,11 @@ from pathlib import Path
 
 import pytest
 
-from sagewright.compute import capabilities, cgroups, records, supervised, trees, view
+from sagewright.compute import capabilities, cgroups, host, records, supervised, trees, view
 from sagewright.compute.fake import Fake
 from sagewright.compute.host import Host
 from sagewright.compute.process import Process
-from sagewright.compute.runtime import FileSystems, InstanceSpec, Limits, Mount, Observed, Peers, Runtime
+from sagewright.compute.runtime import FileSystems, InstanceSpec, Limits, Mount, Observed, Peers, RootFs, Runtime
 from sagewright.compute.sandbox import Sandbox
 from sagewright.compute.supervised import Supervised, find_bubblewrap
 from sagewright.compute.zygote import Zygote
@@ -46,14 +47,16 @@ DRIVERS: dict[str, Driver] = {
     "bubblewrap": lambda host: Sandbox(host),
     "namespaces": lambda host: Sandbox(host, None),
     "process": lambda host: Process(host),
+    "image": lambda host: Sandbox(host),
 }
 
 
 class Bench:
     """One driver, its data folder and the containers of one test."""
 
-    def __init__(self, data: Path, driver: Driver) -> None:
+    def __init__(self, data: Path, driver: Driver, of_image: bool = False) -> None:
         self.data = data
+        self.of_image = of_image
         self.driver = driver
         self.host = Host(data / "run", (data,))
         self.host.run.mkdir(parents=True, mode=0o700)
@@ -78,7 +81,25 @@ class Bench:
             "ml": folder / "ml",
             "network": "isolated" if self.isolates else "open",
         }
+        if self.of_image:
+            values["rootfs"] = RootFs((self._layer(),))
+            changes["env"] = {"PYTHONUNBUFFERED": "1", **changes.get("env", {})}  # type: ignore[dict-item]
+            if "rootfs" not in changes:
+                changes["mounts"] = (*changes.get("mounts", ()), *_this_machine())  # type: ignore[misc]
         return InstanceSpec(**{**values, **changes})  # type: ignore[arg-type]
+
+    def _layer(self) -> Path:
+        """The one layer of an image that has nothing of its own: its programs are this machine's, as mounts."""
+        layer = self.data / "layers" / "bare"
+        if not layer.exists():
+            for name in ("tmp", "root", "var/tmp"):
+                (layer / name).mkdir(parents=True)
+            for goal, path in host.links():
+                (layer / path[1:]).symlink_to(goal)
+            for entry in (layer, *layer.rglob("*")):
+                if (users := host.image_users()) is not None:
+                    os.chown(entry, users, users, follow_symlinks=False)
+        return layer
 
     def start(self, source: str = "", **changes: object) -> InstanceSpec:
         spec = self.spec(source, **changes)
@@ -122,6 +143,12 @@ class Bench:
         assert str(self.data) not in Path("/proc/self/mountinfo").read_text()
 
 
+def _this_machine() -> Iterator[Mount]:
+    for source, target in host.trees():
+        if target != "/etc" and not target.startswith("/sys"):
+            yield Mount(Path(source), target)
+
+
 def is_gone(identity: records.Identity) -> bool:
     return not records.alive(identity)
 
@@ -149,14 +176,14 @@ def problems() -> dict[str, str]:
     """Why a driver cannot work on this machine."""
     bubblewrap = capabilities.trial(lambda host: Sandbox(host)) if find_bubblewrap() else "bubblewrap is not installed"
     namespaces = capabilities.trial(lambda host: Sandbox(host, None))
-    return {"bubblewrap": bubblewrap, "namespaces": namespaces, "zygote": namespaces, "process": ""}
+    return {"bubblewrap": bubblewrap, "namespaces": namespaces, "zygote": namespaces, "process": "", "image": namespaces}
 
 
 def make_bench(name: str, tmp_path: Path, problems: dict[str, str]) -> Iterator[Bench]:
     if problems[name]:
         pytest.skip(problems[name])
     tmp_path.chmod(0o700)
-    bench = Bench(tmp_path / "data", DRIVERS[name])
+    bench = Bench(tmp_path / "data", DRIVERS[name], of_image=name == "image")
     yield bench
     bench.leave_nothing()
 
@@ -685,6 +712,64 @@ def test_dial_reaches_a_server_without_a_network(isolating: Bench) -> None:
         isolating.runtime.dial(serving[0].folder, 8080)
 
 
+def test_an_image_that_has_nothing_of_this_machine(bench: Bench) -> None:
+    """A10: init, too, does without Python once it is inside; the working folder and the user are the image's."""
+    if not bench.of_image:
+        pytest.skip("about images")
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("busybox is not installed")
+    layer = bench.data / "layers" / "bare"
+    (layer / "bin").mkdir(parents=True)
+    shutil.copy(busybox, layer / "bin/busybox")
+    (layer / "etc").mkdir()
+    (layer / "etc/hosts").symlink_to("/etc/shadow")
+    for entry in (layer, *layer.rglob("*")):
+        if (users := host.image_users()) is not None:
+            os.chown(entry, users, users, follow_symlinks=False)
+    script = "busybox id -u; busybox pwd; busybox grep -c localhost /etc/hosts; busybox touch /opt/ml/model/m /opt/ml/own"
+    script += "; busybox nc -ll -p 8080 -e busybox tr a-z A-Z"
+    rootfs = RootFs((layer,), 1000, 1000)
+    argv = ("busybox", "sh", "-c", script)
+    spec = bench.start(argv=argv, rootfs=rootfs, mounts=(), workdir="/made/here")
+    await_until(lambda: can_dial(bench, spec), spec)
+    assert exchange(bench.runtime.dial(spec.folder, 8080)) == b"HELLO"
+    assert bench.output(spec).splitlines() == ["1000", "/made/here", "2"]
+    assert (spec.ml / "model/m").exists()
+    assert not (spec.ml / "own").exists()
+
+
+def test_images_without_namespaces_are_refused_in_words(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "data", DRIVERS["process"])
+    with pytest.raises(OSError, match="images of your own need user namespaces") as refused:
+        bench.start(rootfs=RootFs((tmp_path / "layers" / "x",)))
+    assert refused.value.errno == errno.EOPNOTSUPP
+    bench.leave_nothing()
+
+
+@pytest.mark.parametrize(
+    "rootfs",
+    [
+        RootFs(()),
+        RootFs((Path("/a/x"), Path("/b/y"))),
+        RootFs((Path("/a/x,upperdir=y"),)),
+        RootFs((Path("/a/x"),), user=1 << 16),
+        RootFs((Path("/a/x"),), group=-1),
+        RootFs((Path("/a/x"),), groups=(1 << 20,)),
+    ],
+)
+def test_images_that_make_no_sense_are_refused(isolating: Bench, rootfs: RootFs) -> None:
+    with pytest.raises(OSError, match=r"layers of an image|users and groups"):
+        isolating.start(rootfs=rootfs)
+
+
+def can_dial(bench: Bench, spec: InstanceSpec) -> bool:
+    with contextlib.suppress(ConnectionRefusedError):
+        bench.runtime.dial(spec.folder, 8080).close()
+        return True
+    return False
+
+
 def test_a_stuck_client_of_the_dialler_does_not_end_it(isolating: Bench) -> None:
     spec = isolating.start(SERVER.format(port=8080))
     isolating.says(spec, "ready")
@@ -1012,7 +1097,8 @@ attempt('setuid program', lambda: subprocess.run(['su', '-c', 'true'], capture_o
 attempt('chown', lambda: os.chown(ML + '/model', 1, 1))
 attempt('setgroups', lambda: os.setgroups([0]))
 attempt('mknod', lambda: os.mknod('/tmp/disk', 0o60600, os.makedev(8, 0)))
-attempt('chroot', lambda: os.chroot('/tmp'))
+chroot = [sys.executable, '-c', "import os; os.chroot('/tmp')"]
+attempt('chroot', lambda: subprocess.run(chroot, capture_output=True).returncode and 'denied')
 attempt('sethostname', lambda: socket.sethostname('evil'))
 attempt('settime', lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()))
 attempt('open by handle', lambda: call(libc.open_by_handle_at, 0, None, 0))
@@ -1059,6 +1145,8 @@ def test_a_container_cannot_get_out(isolating: Bench, tmp_path: Path, monkeypatc
     escapes = {name: outcome for name, outcome in found.items() if not str(outcome).startswith("denied")}
     # Init belongs to the container: what it shows of itself is the container's own.
     allowed = {"read /proc/1/environ", "kill everything", "setuid program"}
+    if isolating.of_image:  # its files are its own, and so are its users, of which the host knows nothing
+        allowed |= {"write /etc/evil", "capabilities", "chown", "setgroups", "chroot", "open by handle"}
     assert escapes.keys() <= allowed, escapes
     assert "hidden" not in output
     assert found["kill everything"] == [], "no process of the host is in sight"
@@ -1079,6 +1167,8 @@ time.sleep(0.2); print('alive'); sys.exit(9)
 
 
 def test_a_data_folder_below_a_shown_tree_is_masked(isolating: Bench) -> None:
+    if isolating.of_image:
+        pytest.skip("an image is shown nothing of this machine")
     hidden = Path(sys.base_prefix) / "include"
     isolating.host = Host(isolating.host.run, (hidden, isolating.data))
     isolating.restart()

@@ -16,7 +16,7 @@ from harness import ROLE, WORLD
 from support.training import SKLEARN, XGBOOST, FakeRig, request, statuses
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import plan
+from sagewright.features.training import steps
 from sagewright.jobs import synchronised
 from sagewright.signals import scrape
 from sagewright.wire.credentials import assumed_role_arn
@@ -39,8 +39,8 @@ def fails(spec: InstanceSpec) -> int:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.2)
 
@@ -344,6 +344,32 @@ class TestSignals:
         rig.ended()
         assert [key for key in rig.objects.keys("bucket") if key.startswith("ck")] == ["ck/2.pt"]
 
+    def test_intermediate_files_go_up_while_it_runs(self, rig: FakeRig) -> None:
+        """G02: where RLEstimator asks for it (``sagemaker_s3_output``); what the script deletes stays in S3."""
+        rig.create(HyperParameters={"sagemaker_s3_output": '"s3://bucket/out/"'})
+        rig.reach("Training", member="SecondaryStatus")
+        folder = rig.folder() / "ml/output/intermediate"
+        (folder / "gifs").mkdir()
+        (folder / "gifs/1.gif").write_bytes(b"one")
+        rig.until(lambda: rig.objects.keys("bucket"), lambda keys: "out/job/output/intermediate/gifs/1.gif" in keys)
+        (folder / "gifs/1.gif").unlink()
+        (folder / "state.json").write_text("{}")
+        rig.runtime.finish(rig.folder(), 0)
+        rig.ended()
+        below = "out/job/output/intermediate/"
+        assert [key for key in rig.objects.keys("bucket") if key.startswith(below)] == [
+            f"{below}gifs/1.gif",
+            f"{below}state.json",
+        ]
+
+    def test_intermediate_files_stay_where_nobody_asked(self, rig: FakeRig) -> None:
+        rig.create()
+        rig.reach("Training", member="SecondaryStatus")
+        (rig.folder() / "ml/output/intermediate/state.json").write_text("{}")
+        rig.runtime.finish(rig.folder(), 0)
+        rig.ended()
+        assert not [key for key in rig.objects.keys("bucket") if "intermediate" in key]
+
     def test_links_out_of_the_container_are_never_followed(self, rig: FakeRig, tmp_path: Path) -> None:
         (tmp_path / "secret").mkdir()
         (tmp_path / "secret/failure").write_text("secret")
@@ -391,7 +417,7 @@ class TestDelete:
 
 class TestUpdate:
     def test_what_could_be_updated_is_not_there(self, rig: FakeRig) -> None:
-        """API UpdateTrainingJob: profiler, warm pool, remote debugging."""
+        """API UpdateTrainingJob: profiler and remote debugging. (The warm pool: test_training_capacity.py.)"""
         arn = rig.create()
         assert rig.sagemaker.update_training_job(TrainingJobName="job")["TrainingJobArn"] == arn
         with pytest.raises(botocore.exceptions.ClientError, match="ProfilerConfig of a training job is not supported"):
@@ -514,12 +540,14 @@ def resources(**changes: Any) -> dict[str, Any]:
         ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage and AlgorithmName"),
         ({"AlgorithmSpecification": algorithm(TrainingImage="mine:1")}, "cannot be run here"),
         (
+            {"AlgorithmSpecification": algorithm(TrainingImage="localhost/mine:1")},
+            "Cannot find repository: mine in registry ID",
+        ),
+        (
             {"AlgorithmSpecification": algorithm(TrainingImage=XGBOOST, MetricDefinitions=[{"Name": "a", "Regex": "b"}])},
             "You can't override the metric definitions for Amazon SageMaker algorithms",
         ),
-        ({"ResourceConfig": resources(KeepAlivePeriodInSeconds=60)}, "KeepAlivePeriodInSeconds"),
         ({"ResourceConfig": {"VolumeSizeInGB": 5}}, "InstanceType and InstanceCount are required"),
-        ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
         (
             {"CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/model"}},
             "LocalPath '/opt/ml/model' is reserved",

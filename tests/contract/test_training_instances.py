@@ -19,7 +19,7 @@ import pytest
 from support.training import LDA, SKLEARN, XGBOOST, FakeRig, statuses
 
 from sagewright.compute.runtime import InstanceSpec, Peers
-from sagewright.features.training import plan
+from sagewright.features.training import plan, steps
 from sagewright.jobs import synchronised
 
 TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
@@ -35,8 +35,8 @@ HOSTS = ("algo-1", "algo-2")
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(plan, "PEERS_GRACE_SECONDS", 0.4)
     monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,6 +166,52 @@ def test_a_job_of_two_instances_that_ends_while_nobody_looks_leaves_nothing(serv
     server.start()
     assert wait_for_job(server.client("sagemaker"), "alone")["TrainingJobStatus"] == "Completed"
     assert sum(line == "finished" for line in _lines(server, "alone")) == 2
+
+
+# Goes on from a checkpoint: the first attempt waits to be interrupted.
+_COUNTING = """
+import os, time
+path = "/opt/ml/checkpoints/step"
+step = int(open(path).read()) if os.path.exists(path) else 0
+print("announced", flush=True)
+print("begins at", step, flush=True)
+if step == 0:
+    open(path, "w").write("1")
+    time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize("moment", ["asked", "going", "gone"])
+def test_an_interrupted_spot_job_survives_the_death_of_control(server: Server, store: str, moment: str) -> None:
+    """G09: neither the interruption nor the job is lost, and each attempt runs once, whenever control dies."""
+    name, sagemaker = f"spot-{moment}", server.client("sagemaker")
+    checkpoints = f"{name}/checkpoints/step"
+    _start_patient(
+        server,
+        store,
+        name,
+        _COUNTING,
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
+        CheckpointConfig={"S3Uri": f"s3://{store}/{name}/checkpoints"},
+    )
+    eventually(lambda: server.client("s3").list_objects_v2(Bucket=store, Prefix=checkpoints).get("KeyCount"), 60)
+    command = [sys.executable, "-m", "sagewright", "interrupt", name]
+    subprocess.run(command, env=server.process_environment(), check=True)
+    wanted = {"asked": (), "going": ("Interrupted",), "gone": ("Interrupted", "Starting")}[moment]
+    eventually(lambda: set(wanted) <= {step["Status"] for step in _steps(sagemaker, name)[3:]}, 60)
+    server.kill("control")
+    server.wait_until_healthy()
+    job = wait_for_job(sagemaker, name)
+    assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), _lines(server, name))
+    statuses = [step["Status"] for step in job["SecondaryStatusTransitions"]]
+    assert (statuses.count("Interrupted"), statuses.count("Starting")) == (1, 2)
+    assert [line for line in _lines(server, name) if line.startswith("begins")] == ["begins at 0", "begins at 1"]
+
+
+def _steps(sagemaker: Any, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatusTransitions"]
+    return found
 
 
 def test_jobs_created_while_control_is_being_killed_all_complete_once(server: Server, store: str) -> None:

@@ -25,7 +25,7 @@ Yes and no are `1` and `0`. `sagewright up` refuses what it does not understand 
 TAIL = """
 This page is generated from `settings.py` (`python tests/docs/settings_page.py`); a test holds it current.
 """
-OPTIONS = ("data", "host", "port", "auth", "runtime", "inline", "test_hooks")
+OPTIONS = ("data", "host", "port", "auth", "runtime", "limits", "inline", "test_hooks")
 
 
 def written() -> str:

@@ -54,6 +54,7 @@ def mean_reward(server: Server, folder: Path, steps: int) -> float:
     output = run(server, str(python), EXAMPLES / "reinforcement_learning" / "run.py", folder, STEPS=str(steps))
     found = re.search(r"mean reward of an episode: (\S+)$", output, re.MULTILINE)
     assert found is not None, output
+    print(f"mean reward {found[1]} after {steps} steps")
     return float(found[1])
 
 
@@ -66,7 +67,7 @@ def test_reinforcement_learning(server: Server, tmp_path: Path) -> None:
 @pytest.mark.clients
 @pytest.mark.slow
 def test_reinforcement_learning_reaches_its_mark(server: Server, tmp_path: Path) -> None:
-    """CartPole-v1, PPO, 60 000 steps (algorithms.md 5, rl)."""
+    """CartPole-v1, PPO, 60 000 steps (algorithms.md 5, rl): 500 (the most there is) in 101 s on two shared cores."""
     assert mean_reward(server, tmp_path, 60_000) >= 350
 
 

@@ -20,7 +20,22 @@ from support.server import ROLE, SKLEARN, XGBOOST, Server
 
 from sagewright.settings import free_port
 
-COMMANDS = ("up", "down", "status", "env", "run", "demo", "logs", "doctor", "reset", "environments list")
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "env",
+    "run",
+    "demo",
+    "logs",
+    "explain",
+    "doctor",
+    "reset",
+    "environments list",
+    "interrupt",
+    "quota list",
+    "quota raise",
+)
 
 
 class Shell:
@@ -110,6 +125,7 @@ class TestRefusals:
             (("--auth", "none"), "strict or open"),
             (("--runtime", "magic"), "auto, zygote, sandbox or process"),
             (("--port", "70000"), "between 0 and 65535"),
+            (("--limits", "some"), "none or aws"),
         ],
     )
     def test_settings_that_contradict_are_named(self, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
@@ -127,6 +143,9 @@ class TestRefusals:
             ("INLINE", "maybe"),
             ("ACCOUNT", "12"),
             ("FRONTS", "0"),
+            ("SPOT_PRICE", "0"),
+            ("SPOT_INTERRUPTIONS", "soon"),
+            ("SPOT_INTERRUPTIONS", "5,-1"),
             ("S3_URL", "ftp"),
             ("DATABASE", "mysql"),
         ],
@@ -269,6 +288,42 @@ class TestRunning:
         assert [line for line in followed.splitlines() if "line" in line] == [f"[bold] line {number}" for number in range(3)]
         assert shell("logs", "cli").stdout == followed
         assert "no training job" in shell("logs", "nothing", code=1).stderr
+
+    def test_explain(self, shell: Shell) -> None:
+        """N01: evidence and advice for a job whose script cannot be imported; a job that went well is none to explain."""
+        store = bucket(shell.server, "cli-explain")
+        s3, sagemaker = shell.server.client("s3"), shell.server.client("sagemaker")
+        for name, program in (
+            ("explain-bad", "print('before')\nimport no_such_module"),
+            ("explain-good", "print('all is well')"),
+        ):
+            s3.put_object(Bucket=store, Key=f"{name}/sourcedir.tar.gz", Body=archive({"train.py": program}))
+            sagemaker.create_training_job(**script_job(name, store, SKLEARN))
+            wait_for_job(sagemaker, name)
+        said = shell("explain", "explain-bad").stdout
+        assert said.startswith("training job explain-bad: Failed\n")
+        assert "  FailureReason: AlgorithmError: " in said
+        assert "  exit code: 1\n" in said
+        assert "first error in the log: ModuleNotFoundError: No module named 'no_such_module'" in said
+        assert "=> The image has no module no_such_module: name its package in requirements.txt" in said
+        assert shell("explain", "explain-good").stdout.strip() == "training job explain-good: Completed"
+        assert "no training job" in shell("explain", "nothing", code=1).stderr
+
+    def test_a_quota_is_raised_with_one_command(self, shell: Shell) -> None:
+        """G19: by name, as the error message has it; here it is said that nothing is counted."""
+        name = "ml.m5.4xlarge for training job usage"
+        assert re.search(rf"{name} .* 4 ", shell("quota", "list", "m5.4xlarge").stdout)
+        done = shell("quota", "raise", name, "9")
+        assert f"{name}: 9" in done.stdout
+        assert "without --limits aws" in done.stdout
+        assert re.search(rf"{name} .* 9 ", shell("quota", "list", "m5.4xlarge").stdout)
+        assert "greater than the current quota value" in shell("quota", "raise", name, "3", code=1).stderr
+        assert "there is no quota ml.none" in shell("quota", "raise", "ml.none", "3", code=1).stderr
+        assert "no quota has" in shell("quota", "list", "ml.none", code=1).stderr
+
+    def test_interrupt_says_what_cannot_be_interrupted(self, shell: Shell) -> None:
+        """G09."""
+        assert "there is no training job named nobody" in shell("interrupt", "nobody", code=1).stderr
 
     def test_doctor(self, shell: Shell) -> None:
         done = shell("doctor", code=None)

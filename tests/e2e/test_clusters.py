@@ -11,6 +11,7 @@ import pytest
 from support.cases import load
 from support.jobs import bucket, log_lines, training_job, wait_for_job
 from support.server import Server
+from support.shares import halves
 
 from sagewright_algorithms.manifest import load as load_manifest
 
@@ -27,11 +28,10 @@ def two_instances(server: Server, data: str, name: str) -> dict[str, Any]:
     case, s3 = load(name), server.client("s3")
     channels = []
     for channel, given in case.channels.items():
-        ((path, content),) = given.files.items()
-        lines = content.splitlines(keepends=True)
-        parts = [b"".join(lines[start::2]) for start in (0, 1)] if channel == "train" else [content]
+        parts = halves(given) if channel == "train" else (given,)
         for number, part in enumerate(parts):
-            s3.put_object(Bucket=data, Key=f"{name}/{channel}/{number}-{path}", Body=part)
+            for path, content in part.files.items():
+                s3.put_object(Bucket=data, Key=f"{name}/{channel}/{f'{number}-' if len(parts) > 1 else ''}{path}", Body=content)
         source = {
             "S3DataType": "S3Prefix",
             "S3Uri": f"s3://{data}/{name}/{channel}/",
@@ -53,7 +53,7 @@ def two_instances(server: Server, data: str, name: str) -> dict[str, Any]:
     return described
 
 
-@pytest.mark.parametrize("name", ["kmeans", "xgboost"])
+@pytest.mark.parametrize("name", ["kmeans", "ntm", "xgboost"])
 def test_two_instances_train_one_model(server: Server, data: str, name: str) -> None:
     described = two_instances(server, data, name)
     assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")

@@ -48,6 +48,7 @@ def train(root: MlRoot, given: dict[str, str], **channels: list[dict[str, Any]])
 def metric(log: str, name: str) -> float:
     found = re.findall(rf"#quality_metric: host=algo-1, {name} <loss>=(\S+)", log)
     assert len(found) == 1, log[-3000:]
+    print(name, found[0])
     return float(found[0])
 
 

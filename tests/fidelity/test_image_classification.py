@@ -36,6 +36,7 @@ def test_digits(tmp_path: Path) -> None:
     done = root.train(900, **job)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     accuracies = [float(found[1]) for found in re.finditer(r"Validation-accuracy=(\S+)", done.stdout)]
+    print(f"accuracy {max(accuracies):.4f}")
     assert max(accuracies) >= 0.97
     with root.serving(**job) as served:
         answers = [json.loads(served.invoke(encoded(image), "application/x-image").body) for image in test]

@@ -45,6 +45,7 @@ def test_shapes(tmp_path: Path) -> None:
     done = root.train(1200, **JOB)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     found = [float(match[1]) for match in re.finditer(r"validation mAP <score>=\((\S+)\)", done.stdout)]
+    print(f"mAP {max(found):.4f}")
     assert max(found) >= 0.85
     assert served(root, test) == pytest.approx(max(found), abs=0.01)
 

@@ -25,7 +25,7 @@ def test_shapes(tmp_path: Path) -> None:
     given = {"training": Channel("application/x-image", channel(draw(600, SIDE, 1), (0, 1, 2)))}
     hyperparameters = {"epochs": "12", "batch_size": "16", "learning_rate": "0.002"}
     jumpstart_jobs.prepare(root, ALGORITHM, MODEL, hyperparameters, given)
-    done = jumpstart_jobs.train(root, ALGORITHM, MODEL)
+    done = jumpstart_jobs.train(root, ALGORITHM, MODEL, 1800)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     precision = MeanAveragePrecision(0.5)
     with jumpstart_jobs.serving(root) as served:
@@ -36,4 +36,5 @@ def test_shapes(tmp_path: Path) -> None:
                 for kind, score, box in zip(*(answer[name] for name in ("classes", "scores", "normalized_boxes")), strict=True)
             ]
             precision.add(np.array(rows, np.float32).reshape(-1, 6), picture.label()[2:].reshape(-1, 5))
+    print(f"mAP {precision.value():.4f}")
     assert precision.value() >= 0.85

@@ -48,6 +48,7 @@ def test_shapes(tmp_path: Path) -> None:
         for match in re.finditer(r"validation mIOU: (\S+) pixel_accuracy: (\S+)", done.stdout)
     ]
     best = max(found)
+    print("mIOU {:.4f}, pixel accuracy {:.4f}".format(*best))
     assert best[0] >= 0.85
     assert best[1] >= 0.98
     assert served(root, data["validation"]) == pytest.approx(best, abs=0.005)

@@ -77,6 +77,7 @@ def test_thirty_words_in_reverse(shop: Workshop) -> None:
         beam_size="5",
     )
     log = shop.train()
+    print(f"BLEU {metric(log, 'bleu')[-1]}, perplexity {metric(log, 'perplexity')[-1]}")
     assert metric(log, "bleu")[-1] >= 95
     assert metric(log, "perplexity")[-1] <= 1.1
     assert exact(shop, reversals(200, 30, 3, 10, 2)) >= 0.95

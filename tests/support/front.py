@@ -28,6 +28,7 @@ from sagewright.front.gateway import Gateway
 from sagewright.front.objects import ObjectStore
 from sagewright.front.presigned_v2 import PresignedV2
 from sagewright.front.process import object_store
+from sagewright.front.registry import Registry
 from sagewright.front.server import Server
 from sagewright.objects.upstream import RECORD
 from sagewright.settings import Settings
@@ -177,7 +178,8 @@ class FrontRig:
         verifier = Verifier(self.keyring, SystemClock(), open_access=is_open)
         presigned = PresignedV2(self.keyring, SystemClock(), open_access=is_open)
         hooks = self.settings.test_hooks
-        gateway = Gateway(verifier, presigned, self._objects, StubInference(), self._link, test_hooks=hooks)
+        registry = Registry(self.keyring, SystemClock(), self._link, self.settings.registry_socket)
+        gateway = Gateway(verifier, presigned, self._objects, StubInference(), self._link, registry, test_hooks=hooks)
         self._server = Server(gateway, self._patience)
         self.port = await self._server.start("127.0.0.1", 0)
         await self._link.start()

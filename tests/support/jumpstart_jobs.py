@@ -30,9 +30,9 @@ def prepare(
             root.write(f"input/data/{name}/{path}", content)
 
 
-def train(root: MlRoot, algorithm: str, model_id: str) -> subprocess.CompletedProcess[str]:
+def train(root: MlRoot, algorithm: str, model_id: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """To its end."""
-    return root.train(**{FRAMEWORK: load(algorithm).model(model_id).image})
+    return root.train(timeout, **{FRAMEWORK: load(algorithm).model(model_id).image})
 
 
 def fit(root: MlRoot, algorithm: str, model_id: str, hyperparameters: Mapping[str, str], **files: Mapping[str, bytes]) -> str:

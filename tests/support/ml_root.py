@@ -68,7 +68,7 @@ class MlRoot:
 
     def environment(self, **more: str) -> dict[str, str]:
         """For a process of the toolkit on this root."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "OMP_NUM_THREADS") if name in os.environ}
         return {**kept, "PYTHONPATH": os.pathsep.join(SOURCES), "SAGEWRIGHT_ML_ROOT": str(self.folder), **more}
 
     def train(self, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:

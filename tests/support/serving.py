@@ -18,8 +18,9 @@ from harness import ROLE, WORLD, Harness, Parts
 
 from sagewright.base.clock import SystemClock
 from sagewright.compute.environments.folder import Environments
-from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.transform.transform import Transform

@@ -11,11 +11,14 @@ from harness import ROLE, WORLD, Harness, Parts
 
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.fake import Fake
-from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import InstanceSpec, Runtime
+from sagewright.compute.slots import Slots
 from sagewright.features.training import feature
 from sagewright.features.training.feature import Training
+from sagewright.features.training.prospects import NO_LIMITS, Terms
 from sagewright.kernel.loop import Loop
+from sagewright.neighbours.service_quotas import ServiceQuotas
 from sagewright.signals import logs
 from sagewright.wire.credentials import Keyring
 from support.objects import MemoryObjects
@@ -31,7 +34,16 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 class Rig:
     """A Sagewright with training; ``restart`` is a control that died and came back."""
 
-    def __init__(self, tmp_path: Path, runtime: Runtime, twice: bool = False, hold: float = 0.0, slots: int = 4) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        runtime: Runtime,
+        twice: bool = False,
+        hold: float = 0.0,
+        slots: int = 4,
+        terms: Terms = NO_LIMITS,
+        gpus: tuple[str, ...] = (),
+    ) -> None:
         self._runtime = runtime
         self.objects = MemoryObjects("bucket")
         self.objects.put("s3://bucket/train/a.csv", b"1,2")
@@ -39,11 +51,12 @@ class Rig:
         self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
         self.keyring = Keyring.open(tmp_path / "credentials.json")
         self._options = {"twice": twice, "hold": hold, "slots": slots}
+        self._terms, self._gpus = terms, gpus
         self.harness = Harness(controllers={"TrainingJob"}, quirks=feature.QUIRKS, install=self._install)
 
     def __enter__(self) -> Rig:
         self.harness.__enter__()
-        self.harness.run(self.loop.start())
+        self._start()
         self.sagemaker = self.harness.client("sagemaker")
         return self
 
@@ -54,6 +67,10 @@ class Rig:
     def restart(self) -> None:
         self._stop()
         self._compose(self.harness.parts)
+        self._start()
+
+    def _start(self) -> None:
+        self.harness.run(self.training.open())
         self.harness.run(self.loop.start())
 
     def _stop(self) -> None:
@@ -63,6 +80,8 @@ class Rig:
     def _install(self, parts: Parts) -> None:
         self._compose(parts)
         self.training.install(parts.engine, parts.operations)
+        for name, handler in ServiceQuotas(parts.store).operations().items():
+            parts.operations.write("service-quotas", name, handler)
 
     def _compose(self, parts: Parts) -> None:
         self.training = Training.compose(
@@ -75,8 +94,9 @@ class Rig:
             endpoint_url="http://127.0.0.1:8400",
             wake=lambda job: self.loop.hint(job),
             hold_describe=self._options["hold"],
-            slots=Slots(int(self._options["slots"])),
-            machine=Machine(2, 8 * 1024**3),
+            slots=Slots(int(self._options["slots"]), self._gpus),
+            machine=Machine(2, 8 * 1024**3, self._gpus),
+            terms=self._terms,
         )
         self.loop = Loop(parts.store, [self.training.controller], twice=bool(self._options["twice"]))
 

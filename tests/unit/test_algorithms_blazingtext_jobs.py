@@ -12,11 +12,11 @@ import pytest
 from support.cases.blazingtext import sentences
 from support.ml_root import MlRoot
 
-from sagewright_algorithms.blazingtext import vectors_file
+from sagewright_algorithms.blazingtext import similarity, vectors_file
 from sagewright_algorithms.blazingtext.library import Model
 
 TEXT = "\n".join(sentences(300, labelled=False))
-QUICK = {"vector_dim": "8", "epochs": "2", "min_count": "1", "buckets": "500"}
+QUICK = {"vector_dim": "8", "epochs": "2", "min_count": "1", "buckets": "500", "evaluation": "False"}
 
 
 def train(root: MlRoot, text: str = TEXT, *channels: str, python_path: str = "", **hyperparameters: str) -> str:
@@ -94,13 +94,31 @@ def test_evaluation_with_the_list_of_an_installed_package(tmp_path: Path) -> Non
     pairs = "word1\tword2\t5.0\nword3\tword4\t6.5\ngood\tbad\t8\nking\tqueen\t9\n"
     (package / "test" / "test_data" / "wordsim353.tsv").write_text("# Word 1\tWord 2\tHuman (mean)\n" + pairs)
     root = MlRoot(tmp_path / "ml")
-    lines = train(root, mode="skipgram", python_path=str(tmp_path / "site"))
+    lines = train(root, mode="skipgram", evaluation="True", python_path=str(tmp_path / "site"))
     found = json.loads((root.folder / "model" / "eval.json").read_bytes())
     assert (found["wordsim353.tsv"]["total_pairs"], found["wordsim353.tsv"]["not_found"]) == (4, 1)
     shown = re.search(r"#mean_rho: (\S+)", lines)
     assert shown is not None
     assert float(shown[1]) == pytest.approx(found["mean_rho"], abs=1e-4)
     assert "eval.json" not in _model_after(root, python_path=str(tmp_path / "site"), evaluation="False")
+
+
+def test_the_list_that_gensim_brings(tmp_path: Path) -> None:
+    """Words that people find alike stand in the same sentences: #mean_rho, which tuning maximises, is high."""
+    path = similarity.find_list()
+    assert path is not None, "gensim is of the extra text"
+    pairs = similarity.read_list(path)
+    lines = [
+        f"{first} {second} c{number} d{number}" if score > 6 else f"{first} x{number}\n{second} y{number}"
+        for number, (first, second, score) in enumerate(pairs)
+    ]
+    root = MlRoot(tmp_path / "ml")
+    log = train(root, "\n".join(lines * 20), mode="skipgram", evaluation="True", vector_dim="30", epochs="10")
+    found = json.loads((root.folder / "model" / "eval.json").read_bytes())["wordsim353.tsv"]
+    assert (found["total_pairs"], found["not_found"]) == (353, 0)
+    rho = re.search(r"#mean_rho: (\S+)", log)
+    assert rho is not None
+    assert float(rho[1]) > 0.2  # by chance: 0.05
 
 
 def _model_after(root: MlRoot, python_path: str, **given: str) -> set[str]:

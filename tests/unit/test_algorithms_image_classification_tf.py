@@ -20,7 +20,6 @@ from support.pictures import coloured, encoded
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.image_classification_tf import (
-    artifact,
     augmentation,
     folders,
     metrics,
@@ -32,7 +31,7 @@ from sagewright_algorithms.image_classification_tf import (
 from sagewright_algorithms.image_classification_tf.network import Network, architecture
 from sagewright_algorithms.image_classification_tf.settings import Augmentation
 from sagewright_algorithms.manifest import load as load_manifest
-from sagewright_algorithms.vision import keras_optimizers
+from sagewright_algorithms.vision import described_weights, keras_optimizers
 from sagewright_algorithms.vision.mobilenet import MobileNetV2
 from sagewright_container.serving.message import Request
 
@@ -120,10 +119,10 @@ def test_early_stopping_and_no_validation(job: Job) -> None:
 def test_incremental_training(job: Job) -> None:
     job.given()
     job.run()
-    first = artifact.read_weights(job.model)
+    first = described_weights.read_weights(job.model)
     job.goes_on_from_its_model(learning_rate="0", train_only_on_top_layer="True")
     assert "Incremental training" in job.run()
-    assert all(torch.equal(value, first[name]) for name, value in artifact.read_weights(job.model).items())
+    assert all(torch.equal(value, first[name]) for name, value in described_weights.read_weights(job.model).items())
     job.goes_on_from_its_model(names=("red", "green", "pink"))
     assert "Incremental training needs the classes of the model, ['blue', 'green', 'red'], not" in job.fails()
 
@@ -131,12 +130,12 @@ def test_incremental_training(job: Job) -> None:
 def test_a_new_top_layer_for_other_classes(job: Job) -> None:
     job.given()
     job.run()
-    first = artifact.read_weights(job.model)
+    first = described_weights.read_weights(job.model)
     job.goes_on_from_its_model(
         names=("red", "green"), reinitialize_top_layer="True", train_only_top_layer="True", learning_rate="0.01"
     )
     job.run()
-    found = artifact.read_weights(job.model)
+    found = described_weights.read_weights(job.model)
     assert found["top.weight"].shape[0] == 2
     assert all(torch.equal(value, first[name]) for name, value in found.items() if name.startswith("body."))
 
@@ -144,7 +143,7 @@ def test_a_new_top_layer_for_other_classes(job: Job) -> None:
 def test_a_model_channel_that_cannot_be_used(job: Job) -> None:
     job.given()
     job.run()
-    info = job.model / artifact.INFO
+    info = job.model / described_weights.INFO
     info.write_bytes(info.read_bytes().replace(b"035-96", b"050-96"))
     job.goes_on_from_its_model()
     assert f"The model of the model channel is {MODEL.replace('035', '050')}, not {MODEL}" in job.fails()
@@ -153,7 +152,7 @@ def test_a_model_channel_that_cannot_be_used(job: Job) -> None:
 def test_the_server_finds_no_model(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"model_info.json"):
         serve.endpoint(tmp_path)
-    (tmp_path / artifact.INFO).write_bytes(b"{}")
+    (tmp_path / described_weights.INFO).write_bytes(b"{}")
     with pytest.raises(ValueError, match="does not describe a model"):
         serve.endpoint(tmp_path)
 

@@ -160,8 +160,8 @@ def test_hyperparameters_as_the_sdks_send_them(root: MlRoot) -> None:
 def test_several_instances_are_refused(root: MlRoot) -> None:
     root.configure({}, train="text/csv")
     root.write("input/config/resourceconfig.json", json.dumps({"hosts": ["algo-1", "algo-2"], "current_host": "algo-1"}))
-    assert frame.run(MODEL, lambda job: None) == 2
-    assert root.failure() == "ClientError: Training on several instances is not available: set InstanceCount to 1"
+    assert frame.run("catboost-classification-model", lambda job: None) == 2
+    assert root.failure() == "ClientError: CatBoost does not train on several instances: set InstanceCount to 1"
 
 
 def test_a_crash_is_the_algorithms(root: MlRoot) -> None:

@@ -13,6 +13,8 @@ from support.bars import bars
 from support.ml_root import MlRoot
 from torch import nn
 
+from sagewright_algorithms.common.cluster import ALONE
+from sagewright_algorithms.common.data_parallel import DataParallel
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.matrix import CompressedRows
@@ -66,9 +68,9 @@ def test_the_loss_is_that_of_a_variational_autoencoder() -> None:
 def test_the_endpoint_says_what_the_network_says(batch_norm: bool, activation: str) -> None:
     """Through the artifact; batch normalisation is part of the layers there."""
     made, counts = network(batch_norm, activation), table()
-    steps = Steps(made, "sgd", 0.01, 0.0, 1.0, float("inf"))
+    steps = Steps(made, DataParallel(ALONE, made), "sgd", 0.01, 0.0, 1.0, float("inf"))
     for _ in range(3):
-        steps.step(sum(made(counts)).mean())  # moves the normalisation's means, too
+        steps.step(sum(made(counts)))  # moves the normalisation's means, too
     made.eval()
     model = TopicModel.load(made.topic_model().dump())
     found = Weigher(model).predict(counts.numpy(), verbose=False)["topic_weights"]
@@ -106,8 +108,8 @@ def test_gradients_are_scaled_and_cut() -> None:
     layer = nn.Linear(1, 1)
     nn.init.constant_(layer.weight, 2.0)
     nn.init.zeros_(layer.bias)
-    steps = Steps(layer, "sgd", 0.1, 0.5, 0.5, 3.0)
-    steps.step((layer(torch.tensor([[4.0]])) * torch.tensor([[2.0]])).sum())  # slopes: weight 8, bias 2
+    steps = Steps(layer, DataParallel(ALONE, layer), "sgd", 0.1, 0.5, 0.5, 3.0)
+    steps.step((layer(torch.tensor([[4.0]])) * torch.tensor([[2.0]])).flatten())  # slopes: weight 8, bias 2
     assert layer.weight.item() == pytest.approx(2 - 0.1 * (3 + 0.5 * 2))
     assert layer.bias.item() == pytest.approx(-0.1 * 1)
 
@@ -115,11 +117,11 @@ def test_gradients_are_scaled_and_cut() -> None:
 @pytest.mark.parametrize("name", ["sgd", "adam", "adagrad", "adadelta", "rmsprop"])
 def test_every_optimizer_finds_better_parameters(name: str) -> None:
     made, counts = network(), table(200)
-    steps = Steps(made, name, 0.01, 0.0, 1.0, float("inf"))
+    steps = Steps(made, DataParallel(ALONE, made), name, 0.01, 0.0, 1.0, float("inf"))
     losses = []
     for _ in range(60):
-        loss = sum(made(counts)).mean()
-        losses.append(loss.item())
+        loss = sum(made(counts))
+        losses.append(loss.mean().item())
         steps.step(loss)
     assert np.mean(losses[-5:]) < losses[0] - 2
 

@@ -16,6 +16,7 @@ from sagewright_algorithms.object_detection_tf import artifact, marked_images
 from sagewright_algorithms.object_detection_tf.artifact import Info
 from sagewright_algorithms.object_detection_tf.forms import Form, form
 from sagewright_algorithms.object_detection_tf.network import PyramidDetector
+from sagewright_algorithms.vision import described_weights
 
 SMALL = "sagewright-od1-ssd-resnet20-fpn-96x96"
 
@@ -114,11 +115,11 @@ def test_the_files_bring_a_detector_back(tmp_path: Path) -> None:
     again, info = artifact.load(tmp_path)
     images = torch.rand(1, 3, 96, 96) * 255
     assert info.categories == ("cat", "dog")
-    assert json.loads((tmp_path / artifact.LABELS).read_bytes()) == {"cat": 0, "dog": 1}
+    assert json.loads((tmp_path / described_weights.LABELS).read_bytes()) == {"cat": 0, "dog": 1}
     assert all(torch.equal(one, other) for one, other in zip(detector(images), again.eval()(images), strict=True))
-    (tmp_path / artifact.INFO).write_text(json.dumps({"model_id": SMALL, "categories": [1, 2, 3]}))
+    (tmp_path / described_weights.INFO).write_text(json.dumps({"model_id": SMALL, "categories": [1, 2, 3]}))
     with pytest.raises(ValueError, match=r"model\.pt is not of the network that model_info\.json names"):
         artifact.load(tmp_path)
-    (tmp_path / artifact.WEIGHTS).write_bytes(b"no weights")
+    (tmp_path / described_weights.WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"model\.pt cannot be read"):
         artifact.load(tmp_path)

@@ -317,7 +317,7 @@ def test_no_heavy_library_is_loaded() -> None:
     """A zygote keeps the module in memory: nothing of pandas, scikit-learn, SciPy, pyarrow or the xgboost package."""
     program = (
         "import sys\nimport sagewright_algorithms.xgboost.train, sagewright_algorithms.xgboost.serve\n"
-        "from sagewright_algorithms.xgboost.library import native\nnative()\n"
+        "from sagewright_algorithms.common.libxgboost import native\nnative()\n"
         "print([name for name in ('pandas', 'sklearn', 'scipy', 'pyarrow', 'xgboost') if name in sys.modules])\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmRSS')))"
     )

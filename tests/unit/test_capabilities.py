@@ -51,7 +51,15 @@ def test_a_trial_says_why_it_failed() -> None:
 
 def test_what_is_missing_comes_with_a_remedy() -> None:
     found = {capability.name: capability for capability in capabilities.survey()}
-    assert list(found) == ["namespaces", "bubblewrap", "instance networks", "control groups", "FUSE", "container engine", "GPU"]
+    assert list(found) == [
+        "namespaces",
+        "bubblewrap",
+        "instance networks",
+        "control groups",
+        "FUSE",
+        "images of your own",
+        "GPU",
+    ]
     for capability in found.values():
         assert capability.detail
         assert bool(capability.remedy) != capability.available or capability.name == "GPU"

@@ -89,6 +89,16 @@ def test_every_variable_of_the_toolkit_is_there(root: MlRoot) -> None:
     assert {f"SM_{name}" for name in wanted.split()} <= env.keys()
 
 
+@pytest.mark.parametrize(("visible", "expected"), [("", "0"), ("-1", "0"), ("3", "1"), ("0,2", "2"), ("GPU-a, GPU-b", "2")])
+def test_gpus_are_those_that_the_container_was_given(root: MlRoot, visible: str, expected: str) -> None:
+    """Feature row G11: the machine may have more."""
+    root.archive("input/config/sourcedir.tar.gz", train_py=REPORT)
+    root.configure(v2("train.py"), train="text/csv")
+    env = report(root.train(CUDA_VISIBLE_DEVICES=visible))["env"]
+    assert isinstance(env, dict)
+    assert env["SM_NUM_GPUS"] == expected
+
+
 def test_plain_values_of_sdk_v3_mean_the_same(root: MlRoot) -> None:
     """clients.md 4: v3 hyperparameters are not JSON-quoted."""
     root.archive("input/config/sourcedir.tar.gz", train_py=REPORT)

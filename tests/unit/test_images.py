@@ -24,7 +24,7 @@ def test_account_and_region_are_ignored(registry: str) -> None:
         "xgboost",
         "1.7-1",
     )
-    assert image.env["SAGEWRIGHT_ALGORITHM"] == "xgboost"
+    assert (image.env["SAGEWRIGHT_ALGORITHM"], image.env["SAGEWRIGHT_IMAGE_VERSION"]) == ("xgboost", "1.7-1")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,15 @@ def test_legacy_xgboost_is_the_algorithm_without_script_mode() -> None:
     assert (image.name, image.algorithm, image.framework) == ("xgboost", "xgboost", "")
 
 
-@pytest.mark.parametrize("uri", ["123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest", "", "::", "a/b/c\n:x", "@", "é:é"])
+@pytest.mark.parametrize(
+    "uri", ["123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest", "127.0.0.1:8400/team/mine", "localhost/mine"]
+)
+def test_what_this_server_s_ecr_may_hold_is_ones_own(uri: str) -> None:
+    image = images.resolve(uri)
+    assert (image.kind, image.name, image.problem, image.missing) == ("own", "own", "", "")
+
+
+@pytest.mark.parametrize("uri", ["docker.io/library/mine:latest", "mine:latest", "", "::", "a/b/c\n:x", "@", "é:é"])
 def test_anything_else_is_unknown_and_says_why(uri: str) -> None:
     image = images.resolve(uri)
     assert image.kind == "unknown"

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from harness import CALLER, WORLD, Harness, Parts
 
 from sagewright.base.clock import VirtualClock
+from sagewright.compute.oci.layout import Layout
 from sagewright.kernel.loop import Loop
 from sagewright.neighbours.services import controllers, neighbours
 from sagewright.wire.credentials import Keyring
@@ -26,11 +27,13 @@ def keyring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
 
 
 @pytest.fixture(scope="module")
-def started(keyring: Keyring) -> Iterator[Harness]:
+def started(keyring: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     clock = VirtualClock()
 
     def install(parts: Parts) -> None:
-        for service, handlers in neighbours(parts.store, keyring).items():
+        for service, handlers in neighbours(
+            parts.store, keyring, Layout(tmp_path_factory.mktemp("registry")), "http://127.0.0.1:8400"
+        ).items():
             for name, handler in handlers.items():
                 parts.operations.write(service, name, handler)
 

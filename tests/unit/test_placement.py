@@ -1,10 +1,11 @@
-"""Instance types as limits, and places on the machine. Feature rows A03, G11."""
+"""Instance types as limits, and the GPUs of a machine. Feature rows A03, G11."""
 
-from dataclasses import dataclass, field
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from sagewright.compute.placement import GIB, Machine, Size, Slots, limits, notice, size
+from sagewright.compute.placement import GIB, Machine, Size, gpu_shares, gpus, limits, notice, size
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ from sagewright.compute.placement import GIB, Machine, Size, Slots, limits, noti
 )
 def test_sizes(instance_type: str, expected: Size) -> None:
     """The EC2 instance types' vCPUs and memory."""
-    assert size(instance_type) == expected
+    assert replace(size(instance_type), gpus=0) == expected
 
 
 def test_a_machine_gives_what_it_has() -> None:
@@ -41,96 +42,37 @@ def test_a_machine_gives_what_it_has() -> None:
     assert Machine.here().memory > GIB
 
 
-def test_accelerators_are_not_promised() -> None:
-    assert "runs on CPU" in notice("ml.p3.2xlarge")
-    assert notice("ml.m5.large") == ""
+@pytest.mark.parametrize(
+    ("instance_type", "expected"),
+    [
+        *(("ml.p2.8xlarge", 8), ("ml.p3.2xlarge", 1), ("ml.p3.8xlarge", 4), ("ml.p3dn.24xlarge", 8), ("ml.p4d.24xlarge", 8)),
+        *(("ml.p5.4xlarge", 1), ("ml.p5.48xlarge", 8), ("ml.g4dn.xlarge", 1), ("ml.g4dn.12xlarge", 4), ("ml.g4dn.16xlarge", 1)),
+        *(("ml.g5.2xlarge", 1), ("ml.g5.24xlarge", 4), ("ml.g5.48xlarge", 8), ("ml.g6e.12xlarge", 4), ("ml.gr6.8xlarge", 1)),
+        *(("ml.m5.large", 0), ("ml.trn1.2xlarge", 0), ("ml.unheard-of", 0)),
+    ],
+)
+def test_gpus_of_a_type(instance_type: str, expected: int) -> None:
+    """The EC2 pages of accelerated instances."""
+    assert size(instance_type).gpus == expected
 
 
-@dataclass
-class Line:
-    """Slots with a clock of the test's, and who was told."""
-
-    count: int
-    now: float = 0.0
-    told: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.slots = Slots(self.count, clock=lambda: self.now)
-
-    def ask(self, key: str, places: int = 1) -> str:
-        return self.slots.ask(key, places, lambda: self.told.append(key))
+def test_gpus_of_a_machine(tmp_path: Path) -> None:
+    for name in ("nvidia0", "nvidia10", "nvidia2", "nvidiactl", "nvidia-uvm", "null"):
+        (tmp_path / name).touch()
+    assert gpus(tmp_path, None) == ("0", "2", "10")
+    assert gpus(tmp_path, "2, 10") == ("2", "10"), "what we were left with ourselves"
+    assert gpus(tmp_path, "-1") == ()
+    assert gpus(tmp_path / "none", "0") == ()
 
 
-def test_places() -> None:
-    line = Line(1)
-    slots = line.slots
-    assert line.ask("a") == ""
-    assert slots.take("a")
-    assert slots.take("a")
-    assert line.ask("a") == ""
-    assert not slots.take("b")
-    assert line.ask("b") == "Waiting for a place: this machine runs 1 instances at once, and 1 are taken"
-    assert slots.take("c", adopted=True)
-    slots.give_back("unknown")
-    assert line.told == []
-    slots.give_back("a")
-    slots.give_back("c")
-    assert line.told == ["b"]
-    assert slots.take("b")
-    assert slots.holds("b")
+def test_gpus_that_are_not_enough_go_to_the_first_instances() -> None:
+    machine = Machine(2, 8 * GIB, ("0", "1", "2", "3", "4"))
+    assert gpu_shares(["ml.m5.large", "ml.p3.8xlarge", "ml.p3.8xlarge", "ml.p3.2xlarge"], machine) == (0, 4, 1, 0)
 
 
-def test_a_job_gets_all_its_places_or_none() -> None:
-    line = Line(4)
-    slots = line.slots
-    assert slots.take("one", 3)
-    assert not slots.take("two", 3)
-    assert line.ask("two", 3) == "Waiting for 3 places at once: this machine runs 4 instances at once, and 3 are taken"
-    assert line.ask("three", 3)
-    slots.give_back("one")
-    assert line.told == ["two"], "only who can be served now is told"
-    assert not slots.take("three", 3), "who asked first is first"
-    assert slots.take("two", 3)
-
-
-def test_a_job_that_wants_more_than_there_is_gets_everything() -> None:
-    slots = Slots(4)
-    assert slots.take("large", 9)
-    assert not slots.take("small")
-    slots.give_back("large")
-    assert slots.take("small")
-    assert not slots.take("large", 9)
-
-
-def test_small_jobs_go_past_a_large_one_but_not_for_ever() -> None:
-    line = Line(4)
-    slots = line.slots
-    slots.take("first", 3)
-    assert line.ask("large", 4)
-    assert slots.take("small")
-    slots.give_back("small")
-    for line.now in range(0, 70, 10):
-        assert line.ask("large", 4)
-    assert line.ask("late").endswith("and 3 are taken; a job that has waited longer comes first")
-    assert not slots.take("late")
-    slots.give_back("first")
-    assert slots.take("large", 4)
-
-
-def test_who_does_not_ask_any_more_holds_up_nobody() -> None:
-    line = Line(2)
-    line.slots.take("first")
-    assert line.ask("gone", 2)
-    line.now = 100.0
-    assert line.ask("second") == ""
-    assert line.slots.take("second")
-
-
-def test_what_began_alike_is_forgotten_together() -> None:
-    line = Line(2)
-    line.slots.take("training/a", 2)
-    line.ask("training/b")
-    line.ask("transform/c")
-    line.slots.forget("training/")
-    assert not line.slots.holds("training/a")
-    assert line.told[-1] == "transform/c"
+def test_what_is_said_about_accelerators() -> None:
+    assert "it runs on CPU" in notice("ml.p3.2xlarge", 0)
+    assert "it runs on CPU" in notice("ml.trn1.2xlarge", 0)
+    assert notice("ml.p3.8xlarge", 2) == "ml.p3.8xlarge has 4 GPUs, and this machine has 2 for it."
+    assert notice("ml.p3.8xlarge", 4) == ""
+    assert notice("ml.m5.large", 0) == ""

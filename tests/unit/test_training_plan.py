@@ -2,7 +2,7 @@
 
 Holds API DescribeTrainingJob (SecondaryStatus, SecondaryStatusTransitions), API StopTrainingJob (SIGTERM, 120 s, model kept)
 and API StoppingCondition (MaxRuntimeInSeconds ends in Stopped / MaxRuntimeExceeded).
-Feature rows A12, G01.
+Feature rows A12, G01, G09.
 """
 
 import signal
@@ -14,14 +14,18 @@ import pytest
 
 from sagewright.base.world import World
 from sagewright.compute.runtime import Observed as Instance
-from sagewright.features.training import progress
+from sagewright.features.training import leaving, progress, warm_pool
 from sagewright.features.training.plan import plan
 from sagewright.features.training.sight import (
+    Claim,
     Download,
     Failure,
     Forget,
+    Keep,
     Remove,
     Reserve,
+    Reset,
+    Save,
     Sight,
     Signal,
     Start,
@@ -389,3 +393,138 @@ def test_a_running_job_is_looked_at_less_and_less() -> None:
     assert plan(job(TRAINING), sight, T0 + 6).due == T0 + 6.25
     assert plan(job(TRAINING), sight, T0 + 1000).due == T0 + 1002
     assert plan(job(TRAINING), sight, T0 + 3599).due == T0 + 3600
+
+
+SPOT: dict[str, Any] = {
+    "EnableManagedSpotTraining": True,
+    "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200},
+}
+RETRY: dict[str, Any] = {"RetryStrategy": {"MaximumRetryAttempts": 2}}
+GOING = leaving.interrupted(TRAINING, leaving.COMMANDED)
+GOING_TOLD = leaving.signalled(leaving.shown(GOING, T0 + 6), T0 + 6)
+SAVED = leaving.saved(GOING_TOLD)
+RETRIED = leaving.retried(TRAINING, "InternalServerError: x")
+
+LEAVING: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Sight, tuple[Any, ...], str]] = [
+    # what is seen, status, what the job asks for, sight, actions, secondary status written (empty: nothing is written)
+    ("needed elsewhere", TRAINING, SPOT, seen(UP, placed=True, reclaimed=True), (), "Training"),
+    ("needed elsewhere while data comes in", DOWNLOADING, SPOT, Sight(placed=True, reclaimed=True), (), "Downloading"),
+    ("not a spot job", TRAINING, {}, seen(UP, placed=True, reclaimed=True), (Watch(),), ""),
+    ("as scheduled", TRAINING, SPOT, seen(UP, placed=True, interrupt_after=9.0), (), "Training"),
+    ("not yet", TRAINING, SPOT, seen(UP, placed=True, interrupt_after=99.0), (Watch(),), ""),
+    ("told to go", GOING, SPOT, seen(UP, placed=True), (Signal(signal.SIGTERM), Watch()), "Interrupted"),
+    ("was told", GOING_TOLD, SPOT, seen(UP, placed=True), (Watch(),), ""),
+    ("was told, and control is new", GOING_TOLD, SPOT, seen(UP), (Reserve(adopted=True), Watch()), ""),
+    ("has gone", GOING_TOLD, SPOT, seen(exited(143)), (Save(),), "Interrupted"),
+    ("has gone with a good exit", GOING_TOLD, SPOT, seen(exited(0)), (Save(),), "Interrupted"),
+    ("had ended by itself", GOING, SPOT, seen(exited(0)), (), "Training"),
+    ("was lost before", GOING, SPOT, seen(Instance("lost")), (Save(),), "Interrupted"),
+    ("checkpoints go out", GOING_TOLD, SPOT, seen(exited(143), save=RUNNING), (), ""),
+    ("no S3", GOING_TOLD, SPOT, seen(exited(143), save=Errand("failed", "S3?", True)), (Forget("save"),), "Interrupted"),
+    ("no bucket", GOING_TOLD, SPOT, seen(exited(143), save=Errand("failed", "ClientError: x")), (), "Failed"),
+    ("checkpoints are out", GOING_TOLD, SPOT, seen(exited(143), save=DONE), (), "Interrupted"),
+    ("begins anew", SAVED, SPOT, seen(exited(143), save=DONE), (Reset(),), "Starting"),
+    ("begins anew after a restart of control, half removed", SAVED, SPOT, Sight(), (Reset(),), "Starting"),
+    ("data came in", leaving.interrupted(DOWNLOADING, "x"), SPOT, Sight(placed=True, download=RUNNING), (), "Interrupted"),
+    ("is being started", leaving.interrupted(DOWNLOADING, "x"), SPOT, Sight(placed=True, start=RUNNING), (), ""),
+    ("stop while it goes", progress.stopping(GOING_TOLD, "Stopped", T0 + 7), SPOT, seen(exited(143), save=RUNNING), (), ""),
+    (
+        "stop once it has gone",
+        progress.stopping(GOING_TOLD, "Stopped", T0 + 7),
+        SPOT,
+        seen(exited(143), save=DONE),
+        (Upload(with_model=True),),
+        "Uploading",
+    ),
+    ("lost, to be retried", TRAINING, RETRY, seen(Instance("lost")), (), "Training"),
+    ("failed, not to be retried", TRAINING, RETRY, seen(exited(1)), (Upload(with_model=False),), "Uploading"),
+    ("what was lost is saved", RETRIED, RETRY, seen(Instance("lost")), (Save(),), "Training"),
+    ("and begins anew", leaving.saved(RETRIED), RETRY, Sight(), (Reset(),), "Starting"),
+    (
+        "an error of ours before the start",
+        DOWNLOADING,
+        RETRY,
+        Sight(placed=True, download=Errand("failed", "InternalServerError: y")),
+        (),
+        "Downloading",
+    ),
+    ("no data", DOWNLOADING, RETRY, Sight(placed=True, download=Errand("failed", "ClientError: y")), (), "Failed"),
+    ("a pool that fits", STARTING, {}, Sight(pool="other", waiting="Waiting."), (Claim("other"),), ""),
+    ("no capacity ever", STARTING, {}, Sight(refusal="CapacityError: x"), (), "Failed"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "sight", "actions", "secondary"), [row[1:] for row in LEAVING], ids=[row[0] for row in LEAVING]
+)
+def test_leaving(
+    status: Mapping[str, Any], spec: Mapping[str, Any], sight: Sight, actions: tuple[Any, ...], secondary: str
+) -> None:
+    """DG model-managed-spot-training-status, API RetryStrategy, DG train-warm-pools."""
+    result = plan(job(status, **spec), sight, T0 + 10)
+    assert result.actions == actions
+    assert result.due is not None
+    assert (result.status or {}).get("SecondaryStatus", "") == secondary
+
+
+def test_an_interrupted_job_gets_two_minutes() -> None:
+    assert plan(job(GOING_TOLD, **SPOT), seen(UP, placed=True), T0 + 125.9).actions == (Watch(),)
+    assert plan(job(GOING_TOLD, **SPOT), seen(UP, placed=True), T0 + 126).actions == (Signal(signal.SIGKILL), Watch())
+
+
+def test_what_all_attempts_together_may_take() -> None:
+    """API StoppingCondition: MaxRuntimeInSeconds "for all of the attempts in total"; MaxWaitTimeInSeconds with the waiting."""
+    again = leaving.restarted(SAVED, SPOT, T0 + 1000)
+    assert again["Run"] == {"Interruptions": 1, "Spent": 1000.0}
+    assert plan(job(again, **SPOT), Sight(waiting="Waiting."), T0 + 7199).state == "InProgress"
+    assert _stop(plan(job(again, **SPOT), Sight(waiting="Waiting."), T0 + 7200)) == "MaxWaitTimeExceeded"
+    second = progress.begun(again, "job/algo-1-1800003000", "", T0 + 3000)
+    assert second["TrainingStartTime"] == T0
+    assert plan(job(second, **SPOT), Sight(placed=True, download=RUNNING), T0 + 5599).state is None
+    assert _stop(plan(job(second, **SPOT), Sight(placed=True, download=RUNNING), T0 + 5600)) == "MaxRuntimeExceeded"
+    assert _stop(plan(job(GOING_TOLD, **SPOT), seen(UP, placed=True), T0 + 7200)) == "MaxRuntimeExceeded"
+
+
+def _stop(result: Any) -> str:
+    assert result.state == "Stopping"
+    return str(result.status["Run"]["Stop"]["Why"])
+
+
+def test_retries_are_counted() -> None:
+    """API RetryStrategy: MaximumRetryAttempts."""
+    reason = "InternalServerError: x"
+    once = {**TRAINING, "Run": {**TRAINING["Run"], "Retries": 1}}
+    assert leaving.may_retry(RETRY, once, reason)
+    twice = {**TRAINING, "Run": {**TRAINING["Run"], "Retries": 2}}
+    assert not leaving.may_retry(RETRY, twice, reason)
+    assert not leaving.may_retry({}, TRAINING, reason)
+    assert not leaving.may_retry(RETRY, TRAINING, "AlgorithmError: x")
+
+
+def test_billable_seconds_of_spot_instances() -> None:
+    """API DescribeTrainingJob: BillableTimeInSeconds below TrainingTimeInSeconds are the savings."""
+    result = plan(job(DONE_WELL, **SPOT), seen(exited(0), upload=DONE, price=0.3), T0 + 100)
+    assert result.status is not None
+    assert (result.status["TrainingTimeInSeconds"], result.status["BillableTimeInSeconds"]) == (100, 30)
+
+
+def test_metrics_of_earlier_attempts_stay_until_there_are_newer() -> None:
+    before = progress.measured({}, ({"MetricName": "a", "Value": 1.0}, {"MetricName": "b", "Value": 2.0}))
+    after = progress.measured(before, ({"MetricName": "b", "Value": 3.0},))
+    assert [metric["Value"] for metric in after["FinalMetricDataList"]] == [1.0, 3.0]
+
+
+def test_the_life_of_a_warm_pool() -> None:
+    """DG train-warm-pools, and API WarmPoolStatus: ResourceRetainedBillableTimeInSeconds."""
+    kept = {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "KeepAlivePeriodInSeconds": 60}}
+    begun = plan(job(STARTING, **kept), Sight(keeps=True), T0).status
+    assert begun is not None
+    assert (begun["WarmPoolStatus"], begun["Run"]["Pool"]) == ({"Status": "InUse"}, f"job-{int(T0)}")
+    over = warm_pool.freed({**begun, "TrainingJobStatus": "Completed"}, kept, T0 + 100)
+    waiting = plan(job(over, **kept), Sight(), T0 + 159)
+    assert (waiting.actions, waiting.status, waiting.due) == ((Keep(),), None, T0 + 160)
+    ended = plan(job(over, **kept), Sight(), T0 + 160).status
+    assert ended is not None
+    assert ended["WarmPoolStatus"] == {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 60}
+    assert plan(job(ended, **kept), Sight(), T0 + 161).actions == (Remove(),)
+    assert warm_pool.extended(over, 600)["Run"]["Until"] == T0 + 700

@@ -8,10 +8,12 @@ import struct
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sagewright.features.transform.jsonpath import PathError, compile_path
 from sagewright.features.transform.processing import Processing, check
-from sagewright.features.transform.records import RECORDIO_MAGIC, BadInput, join, payloads, records
+from sagewright.features.transform.records import RECORDIO_MAGIC, BadInput, join, line_payloads, payloads, records
 
 DOCUMENT = {"id": 7, "a": {"b": [1, 2, 3]}, "with space": True, "k'q": 0, "x": [{"y": 1}, {"y": 2}]}
 ROW = ["10", "20", "30", "40"]
@@ -119,6 +121,30 @@ class TestRecords:
         batches = list(payloads(io.BytesIO(content), "Line", many=True, limit=9))
         assert [join(batch, "Line") for batch in batches] == [b"00\n01\n02", b"03\n04\n05", b"06\n07\n08", b"09"]
         assert all(len(join(batch, "Line")) <= 9 for batch in batches)
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 12), st.sampled_from([b"\n", b"\r\n", b"\n\n", b"\r\n\r\n"]))),
+        st.integers(3, 11),
+        st.booleans(),
+    )
+    def test_lines_nobody_looks_at_go_in_pieces_and_are_the_same(
+        self, drawn: list[tuple[int, bytes]], limit: int, cut: bool
+    ) -> None:
+        """API BatchStrategy MultiRecord: other payloads, perhaps, but the same records, and the same refusals."""
+        content = b"".join(b"x" * length + end for length, end in drawn)[: -1 if cut else None]
+
+        def lines(cutter: Any) -> list[bytes] | str:
+            try:
+                return [line for batch in cutter() for line in join(batch, "Line").split(b"\n")]
+            except BadInput as problem:
+                return str(problem)
+
+        found = lines(lambda: line_payloads(io.BytesIO(content), limit))
+        assert found == lines(lambda: payloads(io.BytesIO(content), "Line", many=True, limit=limit))
+
+    def test_pieces_of_lines_are_no_larger_than_a_payload(self) -> None:
+        content = b"".join(b"%02d\n" % number for number in range(10))
+        assert list(line_payloads(io.BytesIO(content), 9)) == [[b"00\n01\n02"], [b"03\n04\n05"], [b"06\n07\n08"], [b"09"]]
 
     def test_single_records(self) -> None:
         assert list(payloads(io.BytesIO(b"a\nb\n"), "Line", many=False, limit=100)) == [[b"a"], [b"b"]]

@@ -57,6 +57,12 @@ class Settings:
     """Adds POST /_sagewright/reset (loopback only): empties every account."""
     file_systems: str = ""
     """Comma list of file systems (EFS, FSx for Lustre) that jobs may name as data source, each id=directory; id=directory:ro is for reading only."""
+    limits: str = "none"
+    """none: what the machine can do is the only limit. aws: quotas as in a new account (`sagewright quota`), and no CPU in the place of a GPU."""
+    spot_interruptions: str = ""
+    """Comma list of seconds: the n-th attempt of a managed spot training job is interrupted after so long; empty: none is."""
+    spot_price: float = 0.3
+    """What a second of a spot instance counts in BillableTimeInSeconds; 1 is the price on demand."""
     prewarm: str = "xgboost"
     """Comma list of images whose zygote is started with the server; empty: none."""
 
@@ -88,6 +94,11 @@ class Settings:
             raise ValueError(f"account must have 12 digits, not {self.account!r}")
         if not 1 <= self.fronts <= 64:
             raise ValueError(f"fronts must be between 1 and 64, not {self.fronts}")
+        if self.limits not in ("none", "aws"):
+            raise ValueError(f"limits must be none or aws, not {self.limits!r}")
+        if not 0 < self.spot_price <= 1:
+            raise ValueError(f"spot_price must be more than 0 and at most 1, not {self.spot_price}")
+        interruptions(self.spot_interruptions)
         if not self.hold_describe >= 0:
             raise ValueError(f"hold_describe must be 0 or more seconds, not {self.hold_describe}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):
@@ -161,6 +172,16 @@ class Settings:
         return self.data / "environments"
 
     @property
+    def registry(self) -> Path:
+        """What was pushed to the repositories of ECR."""
+        return self.data / "registry"
+
+    @property
+    def layers(self) -> Path:
+        """Unpacked layers of images of one's own."""
+        return self.data / "layers"
+
+    @property
     def run(self) -> Path:
         """Pid files, logs, the route snapshot."""
         return self.data / "run"
@@ -182,6 +203,10 @@ class Settings:
         return self.sockets / "control.sock"
 
     @property
+    def registry_socket(self) -> Path:
+        return self.sockets / "registry.sock"
+
+    @property
     def wake_socket(self) -> Path:
         return self.sockets / "wake.sock"
 
@@ -193,6 +218,17 @@ class Settings:
             if planted or folder.stat().st_uid != os.getuid():
                 raise PermissionError(f"{folder} belongs to another user")
             folder.chmod(0o700)
+
+
+def interruptions(text: str) -> tuple[float, ...]:
+    """The seconds of ``spot_interruptions``. Raises ValueError."""
+    try:
+        found = tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(f"spot_interruptions must be seconds, separated by commas, not {text!r}") from None
+    if not all(0 < part < float("inf") for part in found):
+        raise ValueError(f"spot_interruptions must be more than 0 seconds each, not {text!r}")
+    return found
 
 
 def free_port(host: str) -> int:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from sagewright.compute.oci import program
 from sagewright.compute.retirement import retire
 from sagewright.settings import Settings
 
@@ -47,6 +48,8 @@ class Part:
 def parts(settings: Settings) -> list[Part]:
     """What runs for these settings, in starting order."""
     found = [] if settings.s3_url else [Part("objects", ("-m", "sagewright.objects.embedded"))]
+    if program.find() is not None:
+        found.append(Part("registry", ("-m", "sagewright.compute.oci.server")))
     if settings.inline:
         return [*found, Part("server", ("-m", "sagewright.app.inline"))]
     fronts = [Part(f"front-{number}", ("-m", "sagewright.front")) for number in range(1, settings.fronts + 1)]

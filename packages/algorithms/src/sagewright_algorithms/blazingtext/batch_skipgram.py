@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from sagewright_algorithms.common.averaging import Averaging
+from sagewright_algorithms.common.cluster import ALONE, Cluster
 from sagewright_algorithms.common.matrix import Doubles, Floats
 
 Ids = npt.NDArray[np.int32]
@@ -34,6 +36,11 @@ class Sentences:
         """``kept``: the chance of each word to stay."""
         stays = random.random(len(self.ids)) < kept[self.ids]
         return Sentences(self.ids[stays], self.places[stays])
+
+    def share(self, cluster: Cluster) -> Sentences:
+        """Those that this host learns: every n-th of n hosts."""
+        own = self.places % cluster.size == cluster.rank
+        return Sentences(self.ids[own], self.places[own])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +76,33 @@ def read(text: Path, index: Mapping[bytes, int]) -> Sentences:
 
 
 def train(
-    sentences: Sentences, counts: Doubles, matrices: tuple[Floats, Floats], wanted: Settings, random: np.random.Generator
+    sentences: Sentences,
+    counts: Doubles,
+    matrices: tuple[Floats, Floats],
+    wanted: Settings,
+    random: np.random.Generator,
+    cluster: Cluster = ALONE,
 ) -> Iterator[Progress]:
-    """Changes the input and output vectors. ``counts``: how often each word occurs; one of 0 is never drawn."""
+    """Changes the input and output vectors. ``counts``: how often each word occurs; one of 0 is never drawn.
+
+    Each host learns its own ``sentences``, and they meet several times an epoch.
+    """
+    averaging = Averaging(cluster, matrices)
     shares = np.maximum(counts / counts.sum(), 1e-12)
     kept = np.sqrt(wanted.threshold / shares) + wanted.threshold / shares
     noise = np.searchsorted(_cumulative(counts**_NOISE_POWER), (np.arange(_NOISE_TABLE) + 0.5) / _NOISE_TABLE).astype(np.int32)
     step = _chunk(shares * np.minimum(kept, 1.0), wanted)
     for epoch in range(wanted.epochs):
         text = sentences.sampled(kept, random)
-        for start in range(0, len(text.ids), step):
+        starts = range(0, len(text.ids), step)
+        meetings = averaging.points(len(starts))
+        for number, start in enumerate(starts):
             done = (epoch + start / len(text.ids)) / wanted.epochs
             rate = wanted.rate * (1 - done)
             contexts, used = _contexts(text, np.arange(start, min(start + step, len(text.ids))), wanted, random)
             _learn(matrices, contexts, used, _outputs(text.ids[start : start + step], contexts, noise, wanted, random), rate)
+            if number in meetings:
+                averaging.meet()
             yield Progress(done, rate)
     yield Progress(1.0, 0.0)
 

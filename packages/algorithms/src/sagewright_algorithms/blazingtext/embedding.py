@@ -14,6 +14,7 @@ from sagewright_algorithms.blazingtext import similarity, vectors_file
 from sagewright_algorithms.blazingtext.console import Console
 from sagewright_algorithms.blazingtext.library import Model, arguments, threads_for
 from sagewright_algorithms.common import log
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.job import Job
@@ -31,7 +32,7 @@ def train(job: Job, text: Path) -> None:
     batches = wanted.text("mode") == BATCH
     threads = 1 if batches else threads_for(text.stat().st_size, wanted.integer("epochs"))
     given = arguments(wanted, text, threads)
-    rate = _train_batches(model, given, wanted, text) if batches else _train_pairs(model, given)
+    rate = _train_batches(model, given, wanted, text, job.cluster) if batches else _train_pairs(model, given)
     log.plain("Training finished!")
     log.plain(f"Average throughput in Million words/sec: {rate:.2f}")
     log.plain(f"Total training time in seconds: {time.time() - since:.2f}")
@@ -39,6 +40,8 @@ def train(job: Job, text: Path) -> None:
     vectors = model.word_vectors()
     if not np.isfinite(vectors).all():
         raise ClientError("The model diverged: its parameters are not numbers any more. Lower learning_rate")
+    if not job.cluster.leads:
+        return
     model.save(job.layout.model / BINARY)
     vectors_file.write(job.layout.model / TEXT, words, vectors)
     if wanted.flag("evaluation"):
@@ -52,7 +55,7 @@ def _train_pairs(model: Model, given: Any) -> float:
     return console.rate
 
 
-def _train_batches(model: Model, given: Any, wanted: Hyperparameters, text: Path) -> float:
+def _train_batches(model: Model, given: Any, wanted: Hyperparameters, text: Path, cluster: Cluster) -> float:
     """By ``batch_skipgram``, on the words and the first vectors that fastText finds; million words a second."""
     batch_skipgram = importlib.import_module("sagewright_algorithms.blazingtext.batch_skipgram")  # SciPy: 0.3 s
     given.epoch, given.verbose = 0, 0
@@ -60,7 +63,7 @@ def _train_batches(model: Model, given: Any, wanted: Hyperparameters, text: Path
     words, counts = model.words()
     log.plain(f"Number of words:  {len(words)}")
     index = {word.encode("utf-8", "surrogateescape"): number for number, word in enumerate(words)}
-    sentences = batch_skipgram.read(text, index)
+    sentences = batch_skipgram.read(text, index).share(cluster)
     if not len(sentences.ids):
         raise ClientError("Empty vocabulary: no word is as frequent as min_count asks. Lower min_count")
     settings = batch_skipgram.Settings(
@@ -73,7 +76,7 @@ def _train_batches(model: Model, given: Any, wanted: Hyperparameters, text: Path
     )
     drawn = np.array([0 if word == _END_OF_SENTENCE else count for word, count in zip(words, counts, strict=True)], float)
     since, shown, rate = time.time(), 0, 0.0
-    steps = batch_skipgram.train(sentences, drawn, model.matrices(), settings, np.random.default_rng(0))
+    steps = batch_skipgram.train(sentences, drawn, model.matrices(), settings, np.random.default_rng(cluster.rank), cluster)
     for progress in steps:
         if progress.done * 20 >= shown:
             shown = int(progress.done * 20) + 1

@@ -1,6 +1,6 @@
 """How well word vectors agree with people on the likeness of words: Spearman's rank correlation on WordSim-353 (DG:blazingtext).
 
-The list is not ours to ship. gensim has it among its test data: where gensim is installed, it is taken from there.
+The list is not ours to ship. gensim has it among its test data: it is taken from there, and gensim itself is never run.
 """
 
 from __future__ import annotations

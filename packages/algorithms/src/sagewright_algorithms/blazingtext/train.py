@@ -24,7 +24,12 @@ def train(job: Job) -> None:
     """Raises ClientError."""
     mode = job.hyperparameters.text("mode")
     check(job.hyperparameters, validated="validation" in job.channels)
-    log.info(f"Running single machine CPU BlazingText training using {mode} mode.")
+    if job.cluster.size > 1 and mode != embedding.BATCH:
+        raise ClientError(
+            f"mode {mode} does not train on several instances: set InstanceCount to 1, or mode to {embedding.BATCH}"
+        )
+    machines = "single machine" if job.cluster.size == 1 else "distributed"
+    log.info(f"Running {machines} CPU BlazingText training using {mode} mode.")
     with TemporaryDirectory() as folder:
         scratch = Path(folder)
         text = _text(job, "train", scratch)

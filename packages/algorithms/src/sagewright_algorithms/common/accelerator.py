@@ -13,10 +13,11 @@ def device() -> torch.device:
 
 
 def prepare(seed: int = 0, threads: int | None = None) -> torch.device:
-    """Seeds every generator and sets the threads of one operation (the container's cores unless told); the device.
+    """Seeds every generator and sets the threads of one operation (OMP_NUM_THREADS or the container's cores unless told); the device.
 
     To be called in the job's own process, before the first tensor: a fork must not inherit a running thread pool.
     """
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(threads or (int(asked) if asked.isdigit() and int(asked) else len(os.sched_getaffinity(0))))
     torch.manual_seed(seed)
     return device()

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sagewright_algorithms.xgboost.library import check, native
+from sagewright_algorithms.common.libxgboost import check, native
 
 _PORT = 9099
 _PATIENCE = 600
@@ -55,8 +55,12 @@ class Cluster:
         """Of all hosts, each with its weight."""
         if self.size == 1:
             return values
-        weights = self.sum(np.array([weight], np.float64))
-        return cast(Table, self.sum(np.asarray(values, np.float64) * weight / weights[0]).astype(values.dtype))
+        total = self.sum(np.append(np.asarray(values, np.float64).ravel() * weight, weight))
+        return cast(Table, (total[:-1] / total[-1]).reshape(values.shape).astype(values.dtype))
+
+    def most(self, count: int) -> int:
+        """Of all hosts: how many batches each makes of its share, so that all make the same calls."""
+        return round(self.maximum(count))
 
     def rows(self, table: Table) -> Table:
         """The rows of all hosts, in the order of the hosts."""
@@ -69,6 +73,17 @@ class Cluster:
         everything = np.zeros((int(counts.sum()), *table.shape[1:]), np.float64)
         everything[first : first + len(table)] = table
         return cast(Table, self.sum(everything).astype(table.dtype))
+
+    def documents(self, own: Any) -> list[Any]:
+        """A JSON document of each host, in the order of the hosts."""
+        if self.size == 1:
+            return [own]
+        content = np.frombuffer(json.dumps(own).encode(), np.uint8)
+        lengths = np.zeros(self.size)
+        lengths[self.rank] = len(content)
+        ends = np.cumsum(self.sum(lengths)).astype(int).tolist()
+        everything = self.rows(content).tobytes()
+        return [json.loads(everything[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
     def _reduced(self, values: Table, operation: int) -> Table:
         if self.size == 1 or not values.size:
@@ -94,7 +109,7 @@ def cluster_of(resources: Mapping[str, Any]) -> Iterator[Cluster]:
         arguments = {
             "dmlc_communicator": "rabit",
             "dmlc_tracker_uri": socket.gethostbyname(hosts[0]),
-            "dmlc_tracker_port": _port(),
+            "dmlc_tracker_port": port(),
             "dmlc_task_id": f"{rank:06}",
             "dmlc_retry": 100,
             "dmlc_timeout": _PATIENCE,
@@ -110,7 +125,7 @@ def _tracker(hosts: Sequence[str]) -> Iterator[None]:
     arguments = {
         "dmlc_communicator": "rabit",
         "host": socket.gethostbyname(hosts[0]),
-        "port": _port(),
+        "port": port(),
         "n_workers": len(hosts),
         "sortby": 1,  # by task id, so that the first host has rank 0
         "timeout": _PATIENCE,
@@ -127,6 +142,6 @@ def _elsewhere() -> Iterator[None]:
     yield
 
 
-def _port() -> int:
-    """Instances have a network of their own, so any port will do; tests share one."""
+def port() -> int:
+    """Of the tracker. Instances have a network of their own, so any port will do; tests share one."""
     return int(os.environ.get("SAGEWRIGHT_CLUSTER_PORT") or _PORT)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sagewright_algorithms.common import log
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.forecasting_deepar.forecasting import Forecaster
@@ -36,11 +37,13 @@ class Scores:
         return float(np.mean(list(self.weighted.values())))
 
 
-def score(forecaster: Forecaster, series: Sequence[Series], quantiles: Sequence[float], samples: int) -> Scores:
-    """Raises ClientError when no series has more steps than the prediction."""
+def score(
+    forecaster: Forecaster, series: Sequence[Series], quantiles: Sequence[float], samples: int, cluster: Cluster, parts: int
+) -> Scores:
+    """``parts``: so many hosts have these series, too. Raises ClientError when no series has more steps than the prediction."""
     length = forecaster.design.prediction_length
     usable = [item for item in series if len(item.target) > length]
-    if not usable:
+    if not cluster.most(len(usable)):
         raise ClientError(f"all test time series are too short: they need more than prediction_length ({length}) values")
     log.info(f"Evaluating model accuracy on testset using {samples} samples")
     sums = np.zeros(3 + len(quantiles))
@@ -48,7 +51,7 @@ def score(forecaster: Forecaster, series: Sequence[Series], quantiles: Sequence[
         sums += _sums(paths, np.stack([item.target[-length:] for item in batch]), quantiles)
         if number % _LOGGED_BATCHES == 0:
             log.info(f"Number of test batches scored: {number}")
-    observed, squares, magnitudes, *losses = sums.tolist()
+    observed, squares, magnitudes, *losses = (cluster.sum(sums) / parts).tolist()
     if not observed:
         raise ClientError("the test time series have no observed values in the last prediction_length steps")
     weighted = {

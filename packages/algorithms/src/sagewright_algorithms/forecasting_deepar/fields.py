@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sagewright_algorithms.common import log
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import AUTO
 from sagewright_algorithms.forecasting_deepar.design import Design
@@ -42,6 +43,14 @@ def num_dynamic_feat(wanted: str | int, series: Sequence[Series], file: Path) ->
         return 0
     log.info(f"[num_dynamic_feat=auto] Inferred value of num_dynamic_feat={len(first)} from dataset.")
     return len(first)
+
+
+def agreed(counts: tuple[int, ...], cluster: Cluster) -> tuple[int, ...]:
+    """The largest of all hosts: none sees all of the data. Raises ClientError where one has more of them than another."""
+    most = cluster.most(len(counts))
+    if cluster.most(int(len(counts) < most)):
+        raise ClientError("all time series must have the field cat with the same number of categories, or none of them")
+    return tuple(cluster.most(count) for count in counts)
 
 
 def check(design: Design, series: Series, future: int = 0) -> None:

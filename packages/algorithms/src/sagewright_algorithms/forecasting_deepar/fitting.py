@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 import torch
 
 from sagewright_algorithms.common import log
+from sagewright_algorithms.common.data_parallel import DataParallel
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.job import Job
 from sagewright_algorithms.common.matrix import Integers
@@ -25,7 +27,7 @@ _LONGEST_STEP = 10.0  # of the gradient, beyond which it is shortened
 class Draw:
     """Which windows an epoch has: one or more of each series, cut anywhere."""
 
-    def __init__(self, lengths: Integers, settings: Settings) -> None:
+    def __init__(self, lengths: Integers, settings: Settings, seed: int = 0) -> None:
         """Series shorter than the prediction are left out (DG:deepar_how-it-works). Raises ClientError when all are."""
         self._usable = np.flatnonzero(lengths >= settings.prediction_length)
         if not len(self._usable):
@@ -34,7 +36,7 @@ class Draw:
         wanted = _BATCHES * settings.mini_batch_size
         self._passes = max(1, math.ceil(wanted / len(self._usable)))
         self._chance = min(1.0, wanted / (len(self._usable) * self._passes)) if self._passes > 1 else 1.0
-        self._random = np.random.default_rng(0)
+        self._random = np.random.default_rng(seed)
         self._size = settings.mini_batch_size
 
     def report(self, skipped: int) -> None:
@@ -72,9 +74,9 @@ class Best:
 
 def fit(job: Job, settings: Settings, network: Network, panel: Panel, device: torch.device) -> None:
     """Leaves the network with the weights of its best epoch. Raises ClientError."""
-    draw = Draw(panel.lengths, settings)
+    draw = Draw(panel.lengths, settings, job.cluster.rank)
     draw.report(draw.unused)
-    trainer = Trainer(network, panel, settings.learning_rate, device)
+    trainer = Trainer(network, panel, settings.learning_rate, device, DataParallel(job.cluster, network))
     best = Best()
     for epoch in range(settings.epochs):
         loss = _epoch(job, trainer, draw.batches(), epoch, settings.epochs)
@@ -97,10 +99,11 @@ def fit(job: Job, settings: Settings, network: Network, panel: Panel, device: to
 class Trainer:
     """One step of Adam for each batch."""
 
-    def __init__(self, network: Network, panel: Panel, rate: float, device: torch.device) -> None:
+    def __init__(self, network: Network, panel: Panel, rate: float, device: torch.device, hosts: DataParallel) -> None:
         self._network = network.train()
         self._panel = panel
         self._device = device
+        self._hosts = hosts
         self._optimizer = torch.optim.Adam(network.parameters(), rate, fused=True)
 
     def step(self, which: Integers, cuts: Integers) -> float:
@@ -109,6 +112,7 @@ class Trainer:
         self._optimizer.zero_grad()
         loss = self._network(given)
         loss.backward()
+        self._hosts.share_gradients(len(which))
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), _LONGEST_STEP)
         self._optimizer.step()
         return float(loss.detach())
@@ -118,14 +122,14 @@ def _epoch(job: Job, trainer: Trainer, batches: list[tuple[Integers, Integers]],
     """The mean loss of all batches."""
     since, losses, examples = time.time(), list[float](), 0
     reported = 0
-    for number, (which, cuts) in enumerate(batches):
+    for number, (which, cuts) in enumerate(islice(cycle(batches), job.cluster.most(len(batches)))):
         losses.append(trainer.step(which, cuts))
         examples += len(which)
         if number % _EVERY == 0:
             recent = float(np.mean(losses[reported:]))
             _report_batches(job, epoch, number, float(np.mean(losses)), recent, examples / max(time.time() - since, 1e-6))
             reported = len(losses) if number else 0
-    loss = float(np.mean(losses)) if losses else math.nan
+    loss = float(job.cluster.mean(np.array(losses).mean(keepdims=True), examples)[0]) if losses else math.nan
     log.info(f"processed a total of {examples} examples")
     first = {"epochs": float(epochs)} if epoch == 0 else {}
     job.report.metrics(since, {**first, "update.time": (time.time() - since) * 1000})

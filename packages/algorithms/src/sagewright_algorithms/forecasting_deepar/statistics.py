@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sagewright_algorithms.common import log
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.forecasting_deepar.series import Series
@@ -67,8 +68,6 @@ class Statistics:
 
     def check(self, likelihood: str) -> None:
         """Raises ClientError when the model cannot be trained on these values."""
-        if not len(self.scales):
-            raise ClientError("training time series consist of only zeros")
         low, high = _RANGES.get(likelihood, (-math.inf, math.inf))
         if self.smallest < low or self.largest > high:
             found = f"[{self.smallest}, {self.largest}]"
@@ -79,14 +78,16 @@ class Statistics:
             log.info(f"The training data has {self.observations} observations; at least {_ENOUGH} are recommended.")
 
 
-def feature_moments(series: Sequence[Series], count: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each of the user's ``count`` features; the deviation of a constant counts as 1."""
+def feature_moments(series: Sequence[Series], count: int, cluster: Cluster) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each of the user's ``count`` features on all hosts; the deviation of a constant counts as 1."""
     tables = [item.features for item in series if item.features is not None and len(item.features) == count]
-    if not count or not tables:
-        return (0.0,) * count, (1.0,) * count
-    table = np.concatenate(tables, axis=1).astype(np.float64)
-    deviation = table.std(axis=1)
-    return tuple(table.mean(axis=1).tolist()), tuple(np.where(deviation > 0, deviation, 1).tolist())
+    if not count:
+        return (), ()
+    # Series without these features are refused when they are checked against the design.
+    table = np.concatenate(tables, axis=1).astype(np.float64) if tables else np.zeros((count, 1))
+    mean = cluster.mean(table.mean(axis=1), table.shape[1])
+    deviation = np.sqrt(cluster.mean(np.square(table - mean[:, None]).mean(axis=1), table.shape[1]))
+    return tuple(mean.tolist()), tuple(np.where(deviation > 0, deviation, 1).tolist())
 
 
 def _scale(target: Floats) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sagewright_algorithms.common import log
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.job import Job, run
 from sagewright_algorithms.forecasting_deepar import fields, series_files
@@ -31,7 +32,7 @@ def train(job: Job) -> None:
     series, file = _series(job, "train")
     test = _series(job, "test")[0] if "test" in job.channels else None
     statistics = Statistics.of(series)
-    design = _design(settings, series, file, statistics)
+    design = _design(settings, series, file, statistics, job.cluster)
     _check(design, series, "train")
     statistics.report("Training")
     if test is not None:
@@ -53,11 +54,15 @@ def _check(design: Design, series: Sequence[Series], channel: str) -> None:
             raise ClientError(f"Time series {number} of the channel {channel}: {error}") from error
 
 
-def _design(settings: Settings, series: Sequence[Series], file: Path, statistics: Statistics) -> Design:
+def _design(settings: Settings, series: Sequence[Series], file: Path, statistics: Statistics, cluster: Cluster) -> Design:
+    """The same on all hosts."""
     statistics.check(settings.likelihood)
-    features = fields.num_dynamic_feat(settings.num_dynamic_feat, series, file)
-    mean, deviation = feature_moments(series, features)
-    longest = max(len(item.target) for item in series) - settings.prediction_length
+    features = fields.agreed((fields.num_dynamic_feat(settings.num_dynamic_feat, series, file),), cluster)[0]
+    mean, deviation = feature_moments(series, features, cluster)
+    longest = cluster.most(max(len(item.target) for item in series)) - settings.prediction_length
+    scales = np.log(cluster.rows(statistics.scales))
+    if not len(scales):
+        raise ClientError("training time series consist of only zeros")
     return Design(
         time_freq=settings.time_freq,
         context_length=settings.context_length,
@@ -67,11 +72,11 @@ def _design(settings: Settings, series: Sequence[Series], file: Path, statistics
         num_cells=settings.num_cells,
         embedding_dimension=settings.embedding_dimension,
         lags=tuple(settings.frequency.lags(longest)),
-        cardinality=fields.cardinality(settings.cardinality, series, file),
+        cardinality=fields.agreed(fields.cardinality(settings.cardinality, series, file), cluster),
         ignores_cat=settings.cardinality == IGNORE,
         ignores_dynamic_feat=settings.num_dynamic_feat == IGNORE,
         feature_mean=mean,
         feature_deviation=deviation,
-        scale=float(np.exp(np.log(statistics.scales).mean())),
-        log_scale_deviation=float(np.log(statistics.scales).std()) or 1.0,
+        scale=float(np.exp(scales.mean())),
+        log_scale_deviation=float(scales.std()) or 1.0,
     )

@@ -38,7 +38,9 @@ def _threads(settings: Settings) -> int | None:
 
 def _score(job: Job, settings: Settings, forecaster: Forecaster, test: Sequence[Series]) -> None:
     since = time.time()
-    scores = evaluation.score(forecaster, test, settings.quantiles, settings.num_eval_samples)
+    replicated = job.channels["test"].get("S3DistributionType") != "ShardedByS3Key"
+    parts = job.cluster.size if replicated else 1
+    scores = evaluation.score(forecaster, test, settings.quantiles, settings.num_eval_samples, job.cluster, parts)
     job.report.metrics(since, {"model.score.time": (time.time() - since) * 1000})
     for name, value in scores.named().items():
         log.info(f"#test_score ({job.report.host}, {name}): {value}")

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from sagewright_algorithms.common import checkpoint_folder, log
+from sagewright_algorithms.common.cluster import ALONE, Cluster
 from sagewright_algorithms.image_classification import artifact
 from sagewright_algorithms.image_classification.settings import Settings
 from sagewright_algorithms.vision.resnet import Classifier
@@ -13,12 +14,16 @@ from sagewright_container.layout import Layout
 
 
 class Keeper:
-    """Writes to /opt/ml/model, and to the checkpoint folder, too: an interrupted job loses its /opt/ml/model."""
+    """Writes to /opt/ml/model, and to the checkpoint folder, too: an interrupted job loses its /opt/ml/model.
 
-    def __init__(self, layout: Layout, settings: Settings, model: Classifier) -> None:
+    Of several instances the first one does; all are told of each epoch.
+    """
+
+    def __init__(self, layout: Layout, settings: Settings, model: Classifier, cluster: Cluster = ALONE) -> None:
         self._model, self._settings = model, settings
         checkpoints = checkpoint_folder.find(layout)
         self._folder, self._copies = layout.model, [] if checkpoints is None else [checkpoints]
+        self._leads = cluster.leads
         self.best: float | None = None
         self._epochs = 0
 
@@ -43,12 +48,16 @@ class Keeper:
     def resume(self, epochs: int, best: float | None) -> None:
         """Brings back what an interrupted job had kept after so many epochs."""
         self._epochs, self.best = epochs, best
+        if not self._leads:
+            return
         for path in [path for folder in self._copies for path in folder.iterdir() if artifact.is_parameters(path.name)]:
             self._write_structure()
             shutil.copyfile(path, self._folder / path.name)
 
     def _save(self, only: bool = False) -> None:
         """``only``: what was there before goes."""
+        if not self._leads:
+            return
         name = artifact.parameters_name(self._epochs)
         self._write_structure()
         for folder in (*self._copies, self._folder):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sagewright_algorithms.common.cluster import Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.vision.sources import Example, Source
@@ -36,12 +37,13 @@ class Labels:
         vector[[self._class(number, example) for number in numbers]] = 1
         return vector
 
-    def positive_weights(self, source: Source) -> Floats:
-        """For each class, how many examples are without it for one that is with it (1 where one of both is missing)."""
+    def positive_weights(self, source: Source, cluster: Cluster) -> Floats:
+        """For each class, how many examples of all hosts are without it for one that is with it (1 where one of both is missing)."""
         positives = sum(
             (np.asarray(self.target(source.outline(number))) for number in range(len(source))), np.zeros(self.classes)
         )
-        negatives = len(source) - positives
+        positives = cluster.sum(positives)
+        negatives = cluster.sum(np.array([len(source)], np.float64)) - positives
         return np.where((positives > 0) & (negatives > 0), negatives / np.maximum(positives, 1), 1).astype(np.float32)
 
     def _class(self, number: float, example: Example) -> int:

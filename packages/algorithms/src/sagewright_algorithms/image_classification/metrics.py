@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+
+from sagewright_algorithms.common.cluster import Cluster
 
 
 class Counts:
@@ -22,6 +25,12 @@ class Counts:
         self._right[0] += (logits.argmax(1) == targets).sum()
         if self._top_k:
             self._right[1] += (logits.topk(self._top_k).indices == targets[:, None]).sum()
+
+    def gather(self, cluster: Cluster) -> None:
+        """What all hosts have counted."""
+        total = cluster.sum(np.array([*self._right.tolist(), self._examples]))
+        self._right = torch.from_numpy(total[:2])
+        self._examples = round(total[2])
 
     def values(self) -> dict[str, float]:
         """By MXNet's name of the metric."""

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from sagewright_algorithms.common import accelerator, log
+from sagewright_algorithms.common.data_parallel import DataParallel
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.job import Job
 from sagewright_algorithms.image_classification import artifact, examples, network
@@ -88,18 +89,23 @@ class Training:
             wanted.number("early_stopping_tolerance"),
         )
         self._may_stop = wanted.flag("early_stopping")
-        weights = training.labels.positive_weights(training.source) if settings.weighted else None
+        weights = training.labels.positive_weights(training.source, job.cluster) if settings.weighted else None
         self._positive_weights = None if weights is None else torch.from_numpy(weights).to(device)
-        self._keeper = Keeper(job.layout, settings, model)
+        self._cluster, self._hosts = job.cluster, DataParallel(job.cluster, model)
+        self._keeper = Keeper(job.layout, settings, model, job.cluster)
         identity = {"shape": list(settings.shape), "layers": settings.layers, "classes": settings.classes}
-        self._checkpoints = Checkpoints(job.layout, artifact.NAME, identity | {"optimizer": wanted.text("optimizer")})
+        self._checkpoints = Checkpoints(
+            job.layout, artifact.NAME, identity | {"optimizer": wanted.text("optimizer")}, job.cluster
+        )
 
     def run(self, validation: Examples) -> None:
         """All epochs that are left."""
         first = self._resumed()
         with self._loader(self._training) as batches, self._loader(validation) as checks:
+            batches.lengthen(self._cluster.most(batches.batches))
             for epoch in range(first, self._settings.epochs):
                 self._epoch(batches, epoch)
+                self._hosts.share_buffers()
                 accuracy = self._validate(checks, epoch)
                 self._keeper.after(epoch, accuracy)
                 stop = self._stopping.should_stop(epoch, accuracy) and self._may_stop
@@ -112,7 +118,8 @@ class Training:
         self._keeper.finish()
 
     def _loader(self, source: Examples) -> Loader[Prepared]:
-        return Loader(source.prepared, len(source), self._settings.batch, shuffle=source.training, whole=source.training)
+        size, train = self._settings.batch, source.training
+        return Loader(source.prepared, len(source), size, shuffle=train, whole=train, seed=self._cluster.rank)
 
     def _epoch(self, batches: Loader[Prepared], epoch: int) -> None:
         optimizers.set_rate(self._optimizer, stepped(self._rate, self._factor, self._settings.steps, epoch))
@@ -122,14 +129,16 @@ class Training:
             images, targets = self._moved(batch)
             with self._precision():
                 logits = self._model(images).float()
-            self._step(self._loss(logits, targets))
+            self._step(self._loss(logits, targets), len(batch))
             counts.add(logits.detach(), targets)
             meter.after(number, counts.values)
+        counts.gather(self._cluster)
         meter.trained(counts.values())
 
-    def _step(self, loss: torch.Tensor) -> None:
+    def _step(self, loss: torch.Tensor, examples: int) -> None:
         self._optimizer.zero_grad()
         torch.autograd.backward(self._scaler.scale(loss))
+        self._hosts.share_gradients(examples)
         self._scaler.step(self._optimizer)
         self._scaler.update()
 
@@ -142,6 +151,7 @@ class Training:
             with self._precision():
                 logits = self._model(images).float()
             counts.add(logits, targets)
+        counts.gather(self._cluster)
         accuracy = counts.values()["accuracy"]
         Speedometer(epoch, self._settings.batch).validated({"accuracy": accuracy})
         return accuracy

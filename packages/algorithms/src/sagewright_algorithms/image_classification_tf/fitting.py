@@ -22,7 +22,7 @@ from sagewright_algorithms.image_classification_tf.resampling import resized
 from sagewright_algorithms.image_classification_tf.settings import Settings
 from sagewright_algorithms.jumpstart import log
 from sagewright_algorithms.jumpstart.job import Job
-from sagewright_algorithms.vision import keras_optimizers, tensors
+from sagewright_algorithms.vision import described_weights, keras_optimizers, tensors
 from sagewright_algorithms.vision.image import Pixels, decode_file
 from sagewright_algorithms.vision.loader import Loader
 
@@ -57,11 +57,11 @@ def _started(job: Job, wanted: Settings, classes: tuple[str, ...]) -> tuple[Netw
     info = Info(job.model.id, classes, wanted.binary, wanted.interpolation)
     network = Network(architecture(job.model.id), info.outputs, wanted.dropout, only_top=wanted.only_top)
     folder = job.pretrained()
-    if folder is None or not artifact.is_trained(folder):
+    if folder is None or not described_weights.is_trained(folder):
         log.warning("No pretrained weights come with this installation: training starts from random weights")
         return network, info
     try:
-        before, weights = artifact.read_info(folder), artifact.read_weights(folder)
+        before, weights = artifact.read_info(folder), described_weights.read_weights(folder)
     except (OSError, ValueError) as error:
         raise ClientError(f"The model of the model channel cannot be used: {error}") from error
     if before.model_id != info.model_id:

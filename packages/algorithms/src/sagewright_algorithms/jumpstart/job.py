@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sagewright_algorithms.common import ending
+from sagewright_algorithms.common.cluster import ALONE, Cluster, cluster_of
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.jumpstart import log, scripts
@@ -30,11 +31,17 @@ class Job:
     model: JumpStartModel
     hyperparameters: Hyperparameters
     channels: Mapping[str, Mapping[str, Any]]
+    cluster: Cluster = ALONE
 
     @property
     def artifact(self) -> Path:
         """The folder that becomes model.tar.gz."""
         return self.layout.model
+
+    @property
+    def hosts(self) -> list[str]:
+        """All instances, in the order of their names."""
+        return sorted(_document(self.layout.config / "resourceconfig.json").get("hosts") or ["algo-1"])
 
     def training(self) -> Path:
         """The folder of the training channel, by either of its names."""
@@ -69,8 +76,10 @@ def run(model_id: str, train: Callable[[Job], None]) -> int:
     def work() -> None:
         job = _prepare(layout, model_id)
         layout.model.mkdir(parents=True, exist_ok=True)
-        train(job)
-        _leave_script(job)
+        with cluster_of(_document(layout.config / "resourceconfig.json")) as cluster:
+            train(replace(job, cluster=cluster))
+        if cluster.leads:
+            _leave_script(job)
 
     return ending.of(layout, work)
 
@@ -89,8 +98,9 @@ def _prepare(layout: Layout, model_id: str) -> Job:
         raise ClientError(manifest.missing())
     hyperparameters = _hyperparameters(manifest, _document(layout.config / "hyperparameters.json"))
     log.info(f"Hyperparameters: {json.dumps(hyperparameters.final)}")
-    if len(_document(layout.config / "resourceconfig.json").get("hosts") or ["algo-1"]) > 1:
-        raise ClientError("Training on several instances is not available: set InstanceCount to 1")
+    alone = len(_document(layout.config / "resourceconfig.json").get("hosts") or ["algo-1"]) == 1
+    if not alone and not manifest.training.distributed:
+        raise ClientError(f"{manifest.title} does not train on several instances: set InstanceCount to 1")
     channels = _document(layout.config / "inputdataconfig.json")
     _check_channels(manifest, channels)
     return Job(layout, manifest, model, hyperparameters, channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,17 @@ class Classes:
     @classmethod
     def of(cls, *columns: Any) -> Classes:
         """Of all label columns of a job (pandas Series). Raises ClientError when there are fewer than two classes."""
-        found = {_plain(value) for column in columns for value in column.unique().tolist()}
+        return cls.union([cls.found(*columns)])
+
+    @staticmethod
+    def found(*columns: Any) -> list[Label]:
+        """What label columns hold, each once; in no order."""
+        return list({_plain(value) for column in columns for value in column.unique().tolist()})
+
+    @classmethod
+    def union(cls, parts: Iterable[Iterable[Label]]) -> Classes:
+        """Of what was found in parts of the data. Raises ClientError when there are fewer than two classes."""
+        found = {value for part in parts for value in part}
         text = any(isinstance(value, str) for value in found)
         names: list[Label] = sorted({str(value) for value in found}) if text else sorted(found)
         if len(names) < 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,15 @@ Floats = npt.NDArray[np.float64]
 Vocabularies = Mapping[int, Mapping[str, int]]
 
 
-def vocabulary(column: Any) -> dict[str, int]:
-    """The codes of a column's categories (a pandas Series of text), whole numbers in their order."""
-    names = sorted(
-        {name for name in column if name}, key=lambda name: (not _whole(name), int(name) if _whole(name) else 0, name)
-    )
-    return {name: code for code, name in enumerate(names)}
+def names(column: Any) -> list[str]:
+    """The categories of a column (a pandas Series of text)."""
+    return sorted({name for name in column if name})
+
+
+def vocabulary(found: Iterable[str]) -> dict[str, int]:
+    """The codes of categories, whole numbers in their order."""
+    ordered = sorted(set(found), key=lambda name: (not _whole(name), int(name) if _whole(name) else 0, name))
+    return {name: code for code, name in enumerate(ordered)}
 
 
 def table(features: Any, vocabularies: Vocabularies) -> Floats:

@@ -6,30 +6,34 @@ from typing import Any
 
 import lightgbm
 
+from sagewright_algorithms.common.cluster import ALONE, Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.jumpstart import log, tables
 from sagewright_algorithms.jumpstart.job import Job
 from sagewright_algorithms.jumpstart.labels import Classes
-from sagewright_algorithms.jumpstart.tables import Split, Tables
-from sagewright_algorithms.lightgbm import artifact, encoding, parameters
+from sagewright_algorithms.jumpstart.tables import Split
+from sagewright_algorithms.lightgbm import artifact, encoding, parameters, together
 from sagewright_algorithms.lightgbm.artifact import Facts
 
 
 def fit(job: Job) -> None:
     """Raises ClientError, also for what the library refuses."""
     log.info("Loading data")
-    data = tables.read(job)
-    classes = Classes.of(data.train.labels, data.validation.labels) if job.model.task == "classification" else None
+    together.check(job)
+    data = together.shared(job, tables.read(job))
+    classes = together.classes(job, data) if job.model.task == "classification" else None
     wanted = parameters.of(job.hyperparameters, len(classes) if classes else 0, data.width * len(data.train))
-    facts = Facts(data.width, classes.names if classes else None, _vocabularies(data))
+    wanted |= together.parameters(job.cluster, job.hosts, wanted["tree_learner"])
+    facts = Facts(data.width, classes.names if classes else None, together.vocabularies(job, data))
     train = _dataset(data.train, facts, classes)
-    validation = _dataset(data.validation, facts, classes, reference=train)
+    validation = _dataset(data.validation, facts, classes, reference=train, cluster=job.cluster)
     log.info("Beginning training")
     try:
         booster = _boosted(job, wanted, train, validation)
     except lightgbm.basic.LightGBMError as error:
         raise ClientError(f"LightGBM: {error}") from error
-    artifact.write(job.artifact, booster, facts)
+    if job.cluster.leads:
+        artifact.write(job.artifact, booster, facts)
 
 
 def _boosted(job: Job, wanted: dict[str, Any], train: lightgbm.Dataset, validation: lightgbm.Dataset) -> lightgbm.Booster:
@@ -48,14 +52,13 @@ def _log_round(state: lightgbm.callback.CallbackEnv) -> None:
     print(f"[{state.iteration + 1}]\t{found}", flush=True)
 
 
-def _vocabularies(data: Tables) -> dict[int, dict[str, int]]:
-    return {position: encoding.vocabulary(data.train.features.iloc[:, position]) for position in data.categorical}
-
-
-def _dataset(split: Split, facts: Facts, classes: Classes | None, reference: Any = None) -> lightgbm.Dataset:
+def _dataset(
+    split: Split, facts: Facts, classes: Classes | None, reference: Any = None, cluster: Cluster = ALONE
+) -> lightgbm.Dataset:
+    """With the rows of all of ``cluster``: LightGBM scores each host's alone, and all must stop at the same round."""
     return lightgbm.Dataset(
-        encoding.table(split.features, facts.vocabularies),
-        classes.encoded(split.labels) if classes else split.targets(),
+        cluster.rows(encoding.table(split.features, facts.vocabularies)),
+        cluster.rows(classes.encoded(split.labels) if classes else split.targets()),
         reference=reference,
         feature_name=[f"feature_{position}" for position in range(facts.width)],
         categorical_feature=list(facts.vocabularies),

@@ -7,7 +7,6 @@ from typing import Any
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.common.threads import threads_for
-from sagewright_algorithms.jumpstart import log
 
 _WHOLE = ("num_leaves", "bagging_freq", "max_depth", "min_data_in_leaf", "max_bin", "num_threads", "verbosity")
 _NUMBERS = (
@@ -24,8 +23,6 @@ _NUMBERS = (
 
 def of(wanted: Hyperparameters, classes: int, values: int) -> dict[str, Any]:
     """``classes``: 0 for regression; ``values``: of the training table, which decide the threads unless told. Raises ClientError for hyperparameters that exclude each other."""
-    if wanted.text("use_dask") == "True":
-        log.warning("use_dask: one instance trains with its own threads, no Dask cluster is started")
     parameters: dict[str, Any] = {name: wanted.integer(name) for name in _WHOLE}
     parameters |= {name: wanted.number(name) for name in _NUMBERS}
     parameters |= {"boosting": wanted.text("boosting"), "tree_learner": wanted.text("tree_learner")}

@@ -6,12 +6,14 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from itertools import cycle, islice
 from math import isfinite
 
 import torch
 
 from sagewright_algorithms.common import accelerator, log
 from sagewright_algorithms.common.channels import Examples
+from sagewright_algorithms.common.data_parallel import DataParallel
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import AUTO, Hyperparameters
 from sagewright_algorithms.common.job import Job
@@ -88,8 +90,10 @@ def shape_of(wanted: Hyperparameters) -> Shape:
 def _fit(job: Job, network: Network, documents: Documents, validation: Documents | None) -> int:
     """All epochs, or until the loss no longer falls; how many there were."""
     wanted = job.hyperparameters
+    hosts = DataParallel(job.cluster, network)
     steps = Steps(
         network,
+        hosts,
         wanted.text("optimizer"),
         wanted.number("learning_rate"),
         wanted.number("weight_decay"),
@@ -101,6 +105,7 @@ def _fit(job: Job, network: Network, documents: Documents, validation: Documents
     for epoch in range(1, epochs + 1):
         since = time.time()
         loss = _epoch(job, network, steps, documents, epoch)
+        hosts.share_buffers()
         if validation is not None:
             loss = measured(network, validation, wanted.integer("mini_batch_size"))
             _report(job, "validation", loss, epoch)
@@ -122,13 +127,14 @@ def _epoch(job: Job, network: Network, steps: Steps, documents: Documents, epoch
     size, share = wanted.integer("mini_batch_size"), wanted.number("sub_sample")
     network.train()
     sums, seen, batches = torch.zeros(2), 0, 0
-    for places in shuffled(len(documents), size, share, 2 if network.shape.batch_norm else 1):
+    found = list(shuffled(len(documents), size, share, 2 if network.shape.batch_norm else 1))
+    for places in islice(cycle(found), job.cluster.most(len(found))):
         reconstruction, divergence = network(documents.batch(places))
-        steps.step((reconstruction + divergence).mean())
+        steps.step(reconstruction + divergence)
         sums += torch.stack([reconstruction.detach().sum(), divergence.detach().sum()]).cpu()
         seen, batches = seen + len(places), batches + 1
     log.info(f"# Finished training epoch {epoch} on {seen} examples from {batches} batches, each of size {size}.")
-    loss = Loss(*(sums / seen).tolist())
+    loss = Loss(*job.cluster.mean((sums / seen).numpy(), seen).tolist())
     _report(job, "train", loss, epoch)
     return loss
 

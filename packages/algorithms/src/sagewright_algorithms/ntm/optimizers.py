@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, Optimizer, RMSprop
 
+from sagewright_algorithms.common.data_parallel import DataParallel
+
 _OPTIMIZERS: dict[str, Callable[[Iterable[Any], float], Optimizer]] = {
     "sgd": lambda groups, rate: SGD(groups, lr=rate),
     "adam": lambda groups, rate: Adam(groups, lr=rate),
@@ -22,19 +24,22 @@ _OPTIMIZERS: dict[str, Callable[[Iterable[Any], float], Optimizer]] = {
 class Steps:
     """One step at a time: gradients are scaled, then cut, then followed."""
 
-    def __init__(self, network: nn.Module, name: str, rate: float, decay: float, scale: float, cut: float) -> None:
+    def __init__(
+        self, network: nn.Module, hosts: DataParallel, name: str, rate: float, decay: float, scale: float, cut: float
+    ) -> None:
         """``decay`` is that of weights; biases have none."""
         weights = [value for value in network.parameters() if value.ndim > 1]
         others = [value for value in network.parameters() if value.ndim <= 1]
         groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
         self._parameters = [*weights, *others]
         self._optimizer = _OPTIMIZERS[name](groups, rate)
-        self._scale, self._cut = scale, cut
+        self._hosts, self._scale, self._cut = hosts, scale, cut
 
-    def step(self, loss: torch.Tensor) -> None:
-        """Along the slope of ``loss``."""
+    def step(self, losses: torch.Tensor) -> None:
+        """Along the slope of their mean; one loss per document."""
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses.mean().backward()  # type: ignore[no-untyped-call]
+        self._hosts.share_gradients(len(losses))
         if self._scale != 1:
             for value in self._parameters:
                 if value.grad is not None:

@@ -41,7 +41,9 @@ class Batch:
     found: list[Floats]
 
 
-def training(examples: Examples, side: int, size: int, view: View = augmented, *, recoloured: bool = True) -> Loader[Item]:
+def training(
+    examples: Examples, side: int, size: int, view: View = augmented, *, recoloured: bool = True, seed: int = 0
+) -> Loader[Item]:
     """Shuffled, another view of each image every time."""
 
     def load(number: int, random: np.random.Generator) -> Item:
@@ -52,7 +54,7 @@ def training(examples: Examples, side: int, size: int, view: View = augmented, *
         changes = _drawn_changes(random) if recoloured else None
         return Item(image.pixels(geometry.stretched(picture, side, side)), objects, changes)
 
-    return Loader(load, len(examples), size, shuffle=True, whole=True)
+    return Loader(load, len(examples), size, shuffle=True, whole=True, seed=seed)
 
 
 def validation(examples: Examples, side: int, size: int) -> Loader[Item]:

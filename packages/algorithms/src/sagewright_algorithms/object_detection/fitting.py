@@ -37,12 +37,15 @@ def fit(job: Job, settings: Settings) -> None:
     detector = tensors.placed(detector, device)
     optimizer = optimizers.build(choice(job.hyperparameters), detector)
     checkpoints = Checkpoints(
-        job.layout, _NAME, asdict(settings.architecture) | {"optimizer": job.hyperparameters.text("optimizer")}
+        job.layout, _NAME, asdict(settings.architecture) | {"optimizer": job.hyperparameters.text("optimizer")}, job.cluster
     )
     side, size = settings.architecture.image_shape, settings.mini_batch_size
-    with batches.training(train, side, size) as shuffled, batches.validation(validation, side, size) as ordered:
+    with (
+        batches.training(train, side, size, seed=job.cluster.rank) as shuffled,
+        batches.validation(validation, side, size) as ordered,
+    ):
         keeper = Keeper(job, detector, settings.epochs, shuffled.examples)
-        Training(detector, optimizer, settings, checkpoints, job.report.host).run(shuffled, ordered, keeper)
+        Training(detector, optimizer, settings, checkpoints, job.report.host, job.cluster).run(shuffled, ordered, keeper)
 
 
 def choice(given: Hyperparameters) -> optimizers.Choice:
@@ -57,11 +60,14 @@ class Keeper:
     def __init__(self, job: Job, detector: Detector, epochs: int, examples: int) -> None:
         self._job, self._detector, self._epochs, self._examples = job, detector, epochs, examples
         self._kept = KeptModel(job.layout, artifact.FILES)
-        self._kept.restore()
+        if job.cluster.leads:
+            self._kept.restore()
         self._since = time.time()
 
     def better(self, precision: float) -> None:
         """The model is better than all before."""
+        if not self._job.cluster.leads:
+            return
         log.info(f"Updating the best model with validation-mAP={precision}")
         self._kept.write(artifact.files(self._detector, self._job.hyperparameters.final))
         log.info(f'Saved checkpoint to "/opt/ml/model/{artifact.PARAMETERS}"')

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sagewright_algorithms.common.cluster import Cluster
+
 Floats = npt.NDArray[np.float32]
 _RECALLS = np.linspace(0, 1, 11)
 
@@ -25,6 +27,24 @@ class MeanAveragePrecision:
             self._objects[name] = self._objects.get(name, 0) + len(boxes)
             self._scores.setdefault(name, []).append(rows[:, 1])
             self._hits.setdefault(name, []).append(self._hit(rows[:, 2:], boxes))
+
+    def gather(self, cluster: Cluster) -> None:
+        """What all hosts have added."""
+        if cluster.size == 1:
+            return
+        classes = cluster.most(1 + max(self._objects, default=-1))
+        objects = cluster.sum(np.array([self._objects.get(name, 0) for name in range(classes)], np.float64))
+        empty = np.zeros((0, 3))
+        own = [
+            np.column_stack([np.full(len(scores), name), scores, hits])
+            for name in self._objects
+            for scores, hits in zip(self._scores[name], self._hits[name], strict=True)
+        ]
+        rows = cluster.rows(np.concatenate([empty, *own]))
+        self._objects = {name: round(count) for name, count in enumerate(objects)}
+        for name in range(classes):
+            here = rows[rows[:, 0] == name]
+            self._scores[name], self._hits[name] = [here[:, 1].astype(np.float32)], [here[:, 2] > 0]
 
     def value(self) -> float:
         """Over all classes that have an object; 0 when there are none."""

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from sagewright_algorithms.common import log
+from sagewright_algorithms.common.cluster import Cluster
+from sagewright_algorithms.common.data_parallel import DataParallel
 from sagewright_algorithms.object_detection import batches, loss
 from sagewright_algorithms.object_detection.batches import Batch, Item
 from sagewright_algorithms.object_detection.boxes import decode
@@ -35,19 +37,28 @@ class Training:
     """``host`` names the machine in log lines."""
 
     def __init__(
-        self, detector: Detector, optimizer: torch.optim.Optimizer, settings: Settings, checkpoints: Checkpoints, host: str
+        self,
+        detector: Detector,
+        optimizer: torch.optim.Optimizer,
+        settings: Settings,
+        checkpoints: Checkpoints,
+        host: str,
+        cluster: Cluster,
     ) -> None:
         self._detector, self._optimizer, self._settings = detector, optimizer, settings
         self._checkpoints, self._host = checkpoints, host
+        self._cluster, self._hosts = cluster, DataParallel(cluster, detector)
         self._device = detector.anchors.device
         self._best = -1.0
 
     def run(self, train: Loader[Item], validation: Loader[Item], keeper: Keeper) -> None:
         """From the newest checkpoint to the last epoch, or until early stopping. Raises ClientError."""
         first, stops = self._resumed()
+        train.lengthen(self._cluster.most(train.batches))
         for epoch in range(first, 0 if stops else self._settings.epochs):
             report = EpochReport(self._host, epoch)
             self._train(epoch, train, report)
+            self._hosts.share_buffers()
             report.trained()
             precision = self.precision(validation)
             report.validated(precision)
@@ -70,6 +81,7 @@ class Training:
             batch = batches.of(items, self._device)
             for rows, objects in zip(detected(self._detector, batch.images, self._settings.nms), batch.found, strict=True):
                 found.add(rows.cpu().numpy(), objects)
+        found.gather(self._cluster)
         return found.value()
 
     def _resumed(self) -> tuple[int, bool]:
@@ -109,6 +121,7 @@ class Training:
         logits, offsets = self._detector(batch.images)
         found = loss.of(logits, offsets, self._detector.anchors, batch.objects)
         torch.autograd.backward(found.total)
+        self._hosts.share_gradients(len(batch.images))
         self._optimizer.step()
         return found
 

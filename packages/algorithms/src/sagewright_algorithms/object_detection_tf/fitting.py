@@ -20,7 +20,7 @@ from sagewright_algorithms.object_detection_tf.artifact import Info
 from sagewright_algorithms.object_detection_tf.forms import form
 from sagewright_algorithms.object_detection_tf.network import PyramidDetector
 from sagewright_algorithms.object_detection_tf.settings import Settings
-from sagewright_algorithms.vision import keras_optimizers, tensors
+from sagewright_algorithms.vision import described_weights, keras_optimizers, tensors
 from sagewright_algorithms.vision.loader import Loader
 
 _VALIDATION_SHARE, _SEED = 0.2, 123
@@ -54,11 +54,11 @@ def _started(job: Job, wanted: Settings, categories: tuple[marked_images.Categor
         for part in detector.top():
             part.requires_grad_(True)
     folder = job.pretrained()
-    if folder is None or not artifact.is_trained(folder):
+    if folder is None or not described_weights.is_trained(folder):
         log.warning("No pretrained weights come with this installation: training starts from random weights")
         return detector
     try:
-        before, weights = artifact.read_info(folder), artifact.read_weights(folder)
+        before, weights = artifact.read_info(folder), described_weights.read_weights(folder)
     except (OSError, ValueError) as error:
         raise ClientError(f"The model of the model channel cannot be used: {error}") from error
     _check_same(before, Info(job.model.id, categories), wanted.reinitialize)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sagewright_algorithms.common.checkpoint_folder import find, write_whole
+from sagewright_algorithms.common.cluster import ALONE, Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_container.layout import Layout
 
@@ -32,15 +33,19 @@ _MALFORMED = (
 class Checkpoints:
     """Files ``<name>-0007.checkpoint`` after 7 epochs; only the newest stays. No folder, no checkpoints.
 
-    ``identity`` is what must be the same for a state to fit: the hyperparameters that define the model.
+    ``identity`` is what must be the same for a state to fit: the hyperparameters that define the model. Of several instances
+    the first writes; all of them find its files when a job is started again, for they share one place in S3.
     """
 
-    def __init__(self, layout: Layout, name: str, identity: Mapping[str, Any]) -> None:
-        self._folder, self._name, self._identity = find(layout), name, dict(identity)
+    def __init__(self, layout: Layout, name: str, identity: Mapping[str, Any], cluster: Cluster = ALONE) -> None:
+        self._folder, self._name, self._identity, self._cluster = find(layout), name, dict(identity), cluster
 
     def newest(self) -> tuple[int, dict[str, Any]] | None:
         """Epochs done and the state that was saved then, None when there is nothing to go on from. Raises ClientError."""
         found = self._files()
+        here = int(self._number(found[-1])) if found else 0
+        if self._cluster.most(here) != here:
+            raise ClientError(f"The checkpoint after {self._cluster.most(here)} epochs is not there on every instance")
         if not found:
             return None
         try:
@@ -54,7 +59,7 @@ class Checkpoints:
 
     def save(self, epochs: int, state: Mapping[str, Any]) -> None:
         """After ``epochs`` epochs: tensors, numbers, texts, lists and dicts of them."""
-        if self._folder is None:
+        if self._folder is None or not self._cluster.leads:
             return
         old, buffer = self._files(), BytesIO()
         torch.save({"identity": self._identity, "epochs": epochs, "state": dict(state)}, buffer)

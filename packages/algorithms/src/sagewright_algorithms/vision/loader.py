@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -34,6 +35,7 @@ class Loader(Generic[Item]):
         self._load, self._count, self._batch = load, count, batch
         self._shuffle, self._seed = shuffle, seed
         self._end = count // batch * batch if whole and count > batch else count
+        self._wanted = self.batches
         self._threads = len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._threads, "loader")
 
@@ -53,22 +55,31 @@ class Loader(Generic[Item]):
         """Examples of one epoch."""
         return self._end
 
+    def lengthen(self, batches: int) -> None:
+        """An epoch has so many batches from now on: instances that train together need equally many."""
+        self._wanted = batches
+
     def epoch(self, epoch: int) -> Iterator[list[Item]]:
-        """The batches of one pass. Raises what ``load`` raises."""
-        order = self._order(epoch)
+        """The batches of one pass, and of another where there are to be more. Raises what ``load`` raises."""
+        passes = -(-self._wanted // self.batches)
+        for again in range(passes):
+            yield from islice(self._pass((epoch, again) if again else (epoch,)), self._wanted - again * self.batches)
+
+    def _pass(self, place: tuple[int, ...]) -> Iterator[list[Item]]:
+        order = self._order(place)
         waiting: deque[Future[list[Item]]] = deque()
         for start in range(0, self._end, self._batch):
-            waiting.append(self._pool.submit(self._make, order[start : min(start + self._batch, self._end)], epoch))
+            waiting.append(self._pool.submit(self._make, order[start : min(start + self._batch, self._end)], place))
             if len(waiting) > self._threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
-    def _order(self, epoch: int) -> list[int]:
+    def _order(self, place: tuple[int, ...]) -> list[int]:
         if not self._shuffle:
             return list(range(self._count))
-        order: list[int] = np.random.default_rng((self._seed, epoch)).permutation(self._count).tolist()
+        order: list[int] = np.random.default_rng((self._seed, *place)).permutation(self._count).tolist()
         return order
 
-    def _make(self, numbers: list[int], epoch: int) -> list[Item]:
-        return [self._load(number, np.random.default_rng((self._seed, epoch, number))) for number in numbers]
+    def _make(self, numbers: list[int], place: tuple[int, ...]) -> list[Item]:
+        return [self._load(number, np.random.default_rng((self._seed, *place, number))) for number in numbers]

@@ -31,6 +31,12 @@ def plain(predictions: Predictions, accept: str) -> bytes:
     return json.dumps({"predictions": [{"score": score} for score in scores]}).encode()
 
 
+def joined(predictions: Predictions, separator: str) -> bytes:
+    """CSV as the container writes it in batch transform, and its older versions always do: several outputs as a list in brackets."""
+    rows = predictions.values if predictions.width == 1 else _rows(predictions)
+    return separator.join(map(repr, rows)).encode()
+
+
 def selected(predictions: Predictions, accept: str, keys: Sequence[str], traits: Traits) -> bytes:
     """``accept`` is one of SELECTED_TYPES; every key that means nothing for the objective gives NaN."""
     rows = predictions.values if predictions.width == 1 else _rows(predictions)

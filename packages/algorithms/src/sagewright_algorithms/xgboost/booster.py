@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sagewright_algorithms.xgboost.library import check, handles, interface, native, strings
+from sagewright_algorithms.common.libxgboost import check, handles, interface, native, strings
 from sagewright_algorithms.xgboost.matrix import Matrix
 
 
@@ -86,6 +86,12 @@ class Booster:
     def load(self, content: bytes) -> None:
         """Reads a model that any xgboost since 1.0 wrote as JSON or UBJSON. Raises XgboostError for anything else."""
         check(native().XGBoosterLoadModelFromBuffer(self.handle, content, ctypes.c_uint64(len(content))))
+
+    def serialize(self) -> bytes:
+        """The snapshot (model and configuration) that a pickled Booster carries."""
+        length, content = ctypes.c_uint64(), ctypes.POINTER(ctypes.c_char)()
+        check(native().XGBoosterSerializeToBuffer(self.handle, ctypes.byref(length), ctypes.byref(content)))
+        return ctypes.string_at(content, length.value)
 
     def unserialize(self, content: bytes) -> None:
         """Reads the snapshot (model and configuration) that a pickled Booster carries."""

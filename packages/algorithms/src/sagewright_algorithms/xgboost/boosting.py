@@ -67,7 +67,7 @@ def boost(
     ``resumed``: the model to go on with and its next round. Raises XgboostError and UserError.
     """
     booster, first = resumed or (Booster([item.matrix for item in watched]), 0)
-    _configure(booster, wanted, watched[0].matrix)
+    _configure(booster, wanted, watched[0].matrix, cluster)
     stopping = _early_stopping(wanted, watched)
     labels = {item.name: cluster.rows(np.asarray(item.matrix.info("label"), np.float64)) for item in watched}
     scores: Scores = {}
@@ -95,14 +95,18 @@ def _find(scores: Scores, metric: str) -> float:
     return found[metric] if metric in found else next(value for name, value in found.items() if name.partition("@")[0] == plain)
 
 
-def _configure(booster: Booster, wanted: Hyperparameters, matrix: Matrix) -> None:
+def _configure(booster: Booster, wanted: Hyperparameters, matrix: Matrix, cluster: Cluster) -> None:
     booster.set_parameter("validate_parameters", "1")
     booster.set_parameter("nthread", str(threads_for(matrix.values())))  # unless the user says otherwise
     for name, value in wanted.library.items():
         booster.set_parameter(name, value)
-    for metric in wanted.metrics:
-        if metric not in CUSTOM:
-            booster.set_parameter("eval_metric", f"{TWEEDIE}@{_tweedie_power(wanted)}" if metric == TWEEDIE else metric)
+    method = wanted.version.tree_method(wanted.library, matrix.values()) if cluster.size == 1 else None
+    if method is not None:
+        booster.set_parameter("tree_method", method)
+    own = [metric for metric in wanted.metrics if metric not in CUSTOM]
+    default = wanted.version.metric(wanted.objective)
+    for metric in own or ([default] if default else []):
+        booster.set_parameter("eval_metric", f"{TWEEDIE}@{_tweedie_power(wanted)}" if metric == TWEEDIE else metric)
 
 
 def _early_stopping(wanted: Hyperparameters, watched: Sequence[Watched]) -> EarlyStopping | None:

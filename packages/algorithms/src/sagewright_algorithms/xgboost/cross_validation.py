@@ -13,7 +13,7 @@ from sagewright_algorithms.xgboost.boosting import Scores, Watched, boost, evalu
 from sagewright_algorithms.xgboost.hyperparameters import Hyperparameters
 from sagewright_algorithms.xgboost.log import info
 from sagewright_algorithms.xgboost.matrix import Matrix
-from sagewright_algorithms.xgboost.model_file import MODEL_NAME
+from sagewright_algorithms.xgboost.model_file import MODEL_NAME, dump
 
 Rows = npt.NDArray[np.int64]
 
@@ -28,7 +28,7 @@ def cross_validate(wanted: Hyperparameters, data: Matrix, model: Path, output: P
         held_out = data.slice(validation.tolist())
         watched = [Watched(data.slice(train.tolist()), "train"), Watched(held_out, "validation")]
         boosted = boost(wanted, watched, lambda booster, round_: None)
-        write_whole(model / f"{MODEL_NAME}-{fold}", boosted.booster.save())
+        write_whole(model / f"{MODEL_NAME}-{fold}", dump(boosted.booster, wanted.version))
         scores.append(boosted.scores)
         predicted = boosted.booster.predict(held_out)
         if predictions is None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-from array import array
-from collections.abc import Iterator
 from math import nan
 
 import numpy as np
 
-from sagewright_algorithms.numbers import parse
+from sagewright_algorithms.common.forked_reading import read_parts
+from sagewright_algorithms.common.plain_rows import blocks, plain_rows
 from sagewright_algorithms.xgboost.errors import UserError
-from sagewright_algorithms.xgboost.examples import DenseExamples
+from sagewright_algorithms.xgboost.examples import DenseExamples, Floats
 
-_BLOCK = 4 << 20
 _DELIMITERS = (b",", b";", b"\t", b"|", b" ")
 
 
@@ -27,59 +25,63 @@ def read(content: bytes, name: str, weighted: bool) -> DenseExamples:
     """Raises UserError when ``content`` is not such a table. Reads in blocks, so that the text is not held twice as cells."""
     delimiter = delimiter_of(content)
     _check_first_line(content, name, delimiter)
-    values, widths = array("f"), set()
-    for block in _blocks(content):
-        widths |= _read_block(block, delimiter, values)
-    if len(widths) > 1:
-        raise UserError(f"Failed to load csv data with exception:\nrows of different lengths in {name}: {sorted(widths)}")
-    return _split(np.frombuffer(values, np.float32).reshape(-1, widths.pop() if widths else 1), weighted)
+    tables = read_parts(content, lambda part: _read_part(part, delimiter, name))
+    return _split(_filled(tables, name), weighted)
 
 
-def _split(table: np.ndarray[tuple[int, int], np.dtype[np.float32]], weighted: bool) -> DenseExamples:
+def _read_part(part: bytes, delimiter: bytes, name: str) -> Floats:
+    tables = _filled([_read_block(block, delimiter, name) for block in blocks(part)], name)
+    return np.concatenate(tables) if tables else np.zeros((0, 0), np.float32)
+
+
+def _filled(tables: list[Floats], name: str) -> list[Floats]:
+    """Those with rows in them, all equally wide."""
+    filled = [table for table in tables if table.size]
+    _check_widths({table.shape[1] for table in filled}, name)
+    return filled
+
+
+def _split(tables: list[Floats], weighted: bool) -> DenseExamples:
     first = 2 if weighted else 1
-    if table.shape[1] <= first or np.isnan(table[:, 0]).any():
+    if not tables or tables[0].shape[1] <= first or any(np.isnan(table[:, 0]).any() for table in tables):
         raise UserError("Got input data without labels. Please check the input data set.")
-    features = np.ascontiguousarray(table[:, first:])
-    return DenseExamples(features, table[:, 0].copy(), table[:, 1].copy() if weighted else None)
+    labels, weights, features = (
+        np.concatenate([table[:, columns] for table in tables]) for columns in (0, 1, slice(first, None))
+    )
+    return DenseExamples(features, labels, weights if weighted else None)
 
 
-def _blocks(content: bytes) -> Iterator[bytes]:
-    start = 0
-    while start < len(content):
-        end = content.find(b"\n", start + _BLOCK) + 1 or len(content)
-        yield content[start:end]
-        start = end
-
-
-def _read_block(block: bytes, delimiter: bytes, values: array[float]) -> set[int]:
-    """Appends the block's numbers; the set of row lengths."""
-    lines = [line for line in block.replace(b"\r\n", b"\n").split(b"\n") if line.strip()]
-    if not lines:
-        return set()
-    widths = {line.count(delimiter) + 1 for line in lines}
+def _read_block(block: bytes, delimiter: bytes, name: str) -> Floats:
     try:
-        values.extend(parse(b",".join(lines).replace(delimiter, b",")))
-        return widths
-    except ValueError:  # empty cells, quotes, uncommon ways to write a number
-        return _read_carefully(lines, delimiter, values)
+        return plain_rows(block.replace(delimiter, b","), missing=True)
+    except ValueError:  # blank lines, quotes, uncommon ways to write a number; or truly wrong
+        lines = [line for line in block.replace(b"\r\n", b"\n").split(b"\n") if line.strip()]
+        return _read_carefully(lines, delimiter, name)
 
 
-def _read_carefully(lines: list[bytes], delimiter: bytes, values: array[float]) -> set[int]:
+def _read_carefully(lines: list[bytes], delimiter: bytes, name: str) -> Floats:
     try:
         text = [line.decode("utf-8-sig") for line in lines]
-        widths = set()
-        for cells in csv.reader(text, delimiter=delimiter.decode(), skipinitialspace=True):
-            widths.add(len(cells))
-            values.extend(float(cell) if cell.strip() else nan for cell in cells)
+        rows = [
+            [float(cell) if cell.strip() else nan for cell in cells]
+            for cells in csv.reader(text, delimiter=delimiter.decode(), skipinitialspace=True)
+        ]
     except (ValueError, csv.Error) as error:
         raise UserError(f"Failed to load csv data with exception:\n{error}") from error
-    return widths
+    _check_widths({len(row) for row in rows}, name)
+    with np.errstate(over="ignore"):
+        return np.array(rows, np.float32)
+
+
+def _check_widths(widths: set[int], name: str) -> None:
+    if len(widths) > 1:
+        raise UserError(f"Failed to load csv data with exception:\nrows of different lengths in {name}: {sorted(widths)}")
 
 
 def _check_first_line(content: bytes, name: str, delimiter: bytes) -> None:
     line = content.partition(b"\n")[0].strip()
     try:
-        _read_carefully([line], delimiter, array("f"))
+        _read_carefully([line], delimiter, name)
     except UserError as error:
         snippet = line[:50].decode("utf-8", "replace")
         raise UserError(

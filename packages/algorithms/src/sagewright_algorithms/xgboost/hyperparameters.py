@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sagewright_algorithms.manifest import Hyperparameter, load
 from sagewright_algorithms.xgboost.errors import UserError
 from sagewright_algorithms.xgboost.metric_names import check_metric, union
+from sagewright_algorithms.xgboost.version import NEWEST, Version
 
 _OF_THE_CONTAINER = {
     "num_round",
@@ -19,6 +20,7 @@ _OF_THE_CONTAINER = {
     "early_stopping_rounds",
     "eval_metric",
     "save_model_on_termination",
+    "silent",
     "use_dask_gpu_training",
     "_kfold",
     "_num_cv_round",
@@ -50,24 +52,30 @@ class Hyperparameters:
     kfold: int | None
     num_cv_round: int
     seed: int
+    version: Version = NEWEST
 
 
-def parse(given: Mapping[str, str]) -> Hyperparameters:
-    """Raises UserError with the text of AWS's container."""
-    sent = _canonical(given)
+def parse(given: Mapping[str, str], version: Version = NEWEST) -> Hyperparameters:
+    """For the container of a version. Raises UserError with the text of AWS's container."""
+    sent = _canonical(given, version)
     for name, value in sent.items():
         _check_value(_known(name), value)
     for name in (item.name for item in load("xgboost").hyperparameters if item.required):
         if name not in sent:
             raise UserError(f"Missing required hyperparameter: {name}")
     _check_dependencies(sent)
+    if not version.knows_objective(sent.get("objective", "")):
+        choices = [item for item in _known("objective").choices if version.knows_objective(item)]
+        raise UserError(f"Hyperparameter objective: {sent['objective']} is not in {choices}")
     objective = _RENAMED_OBJECTIVES.get(sent.get("objective", ""), sent.get("objective", "reg:squarederror"))
     listed = _listed(sent.get("eval_metric", ""))
     tuned = _tuned(sent.get("_tuning_objective_metric", ""))
     for metric in listed:
         check_metric(metric, sent.get("objective"))
     return Hyperparameters(
-        library={name: value for name, value in sent.items() if name not in _OF_THE_CONTAINER} | {"objective": objective},
+        library=version.parameters(objective)
+        | {name: value for name, value in sent.items() if name not in _OF_THE_CONTAINER}
+        | {"objective": objective},
         num_round=int(sent["num_round"]),
         objective=objective,
         metrics=tuple(union(listed, tuned)),
@@ -78,13 +86,16 @@ def parse(given: Mapping[str, str]) -> Hyperparameters:
         kfold=int(sent["_kfold"]) if "_kfold" in sent else None,
         num_cv_round=int(sent.get("_num_cv_round", "1")),
         seed=int(sent.get("seed", "0")),
+        version=version,
     )
 
 
-def _canonical(given: Mapping[str, str]) -> dict[str, str]:
+def _canonical(given: Mapping[str, str], version: Version) -> dict[str, str]:
     """Aliases become the names of the documentation. Both at once is one too many."""
     sent: dict[str, str] = {}
     for name, value in given.items():
+        if not version.knows(name):
+            raise UserError(f"Extraneous hyperparameter found: {name}")
         canonical = _known(name).name
         if canonical in sent:
             raise UserError(f"Extraneous hyperparameter found: {name}")

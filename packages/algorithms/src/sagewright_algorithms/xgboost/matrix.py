@@ -6,8 +6,8 @@ import ctypes
 from array import array
 from collections.abc import Sequence
 
+from sagewright_algorithms.common.libxgboost import check, interface, native
 from sagewright_algorithms.common.threads import threads_for
-from sagewright_algorithms.xgboost.library import check, interface, native
 
 
 class Matrix:

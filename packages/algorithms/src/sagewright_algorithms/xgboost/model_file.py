@@ -12,11 +12,13 @@ import os
 import pickle
 from pathlib import Path
 
+from sagewright_algorithms.common.libxgboost import XgboostError
 from sagewright_algorithms.xgboost.booster import Booster
-from sagewright_algorithms.xgboost.library import XgboostError
+from sagewright_algorithms.xgboost.version import Version
 
 MODEL_NAME = "xgboost-model"
 _PICKLE_START = b"\x80"
+_PROTOCOL, _PROTOCOL_BYTES = 3, 2
 _DOCUMENT_START = b"{"  # of JSON and of UBJSON; the library aborts the process on some other content
 _UNKNOWN = (
     "the model file is neither JSON, UBJSON nor a pickled Booster; the binary format of xgboost before 1.0 is no longer read by the "
@@ -55,6 +57,15 @@ def load(content: bytes) -> Booster:
     except (XgboostError, pickle.UnpicklingError, EOFError, AttributeError) as error:
         raise ModelError(str(error)) from error
     return booster
+
+
+def dump(booster: Booster, version: Version) -> bytes:
+    """As the container of the version saves it: UBJSON, or what ``pickle.dumps`` makes of a Booster of the Python package."""
+    if not version.pickles:
+        return booster.save()
+    state = pickle.dumps({"handle": bytearray(booster.serialize())}, _PROTOCOL)
+    head, end = state[:_PROTOCOL_BYTES], state[_PROTOCOL_BYTES:-1]
+    return head + b"cxgboost.core\nBooster\n)\x81" + end + b"b."
 
 
 def _load_snapshot(booster: Booster, snapshot: bytes) -> None:

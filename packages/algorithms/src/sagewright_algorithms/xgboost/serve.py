@@ -9,13 +9,14 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sagewright_algorithms.common.libxgboost import XgboostError
 from sagewright_algorithms.recordio import MalformedRecordError
 from sagewright_algorithms.xgboost import answers
 from sagewright_algorithms.xgboost.booster import Predictions
-from sagewright_algorithms.xgboost.library import XgboostError
 from sagewright_algorithms.xgboost.model_file import ModelError, load_models
 from sagewright_algorithms.xgboost.predictor import Predictor, WrongFeaturesError
 from sagewright_algorithms.xgboost.rows import DenseRows, Rows, UnreadablePayloadError, read_csv, read_libsvm, read_recordio
+from sagewright_algorithms.xgboost.version import NEWEST, Version, current
 from sagewright_container.layout import Layout
 from sagewright_container.serving.listen import serve
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
@@ -37,7 +38,7 @@ def main() -> int:
     except (ModelError, OSError) as error:
         print(f"Unable to load model: {error}", file=sys.stderr, flush=True)
         return 1
-    serve(XgboostEndpoint(Predictor(models), os.environ.get("SAGEMAKER_INFERENCE_OUTPUT", "")))
+    serve(XgboostEndpoint(Predictor(models), os.environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), current()))
     return 0
 
 
@@ -51,10 +52,11 @@ class _Question:
 class XgboostEndpoint:
     """Answers batches; ``selection`` is the comma list of SAGEMAKER_INFERENCE_OUTPUT, "" for plain scores."""
 
-    def __init__(self, predictor: Predictor, selection: str = "") -> None:
+    def __init__(self, predictor: Predictor, selection: str = "", version: Version = NEWEST) -> None:
         self._predictor = predictor
         self._keys = [key.strip().lower() for key in selection.split(",") if key.strip()]
         self._accepted = answers.SELECTED_TYPES if self._keys else answers.PLAIN_TYPES
+        self._transforms, self._one_line = bool(os.environ.get("SAGEMAKER_BATCH")), version.one_line and not self._keys
         self._default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or answers.CSV
 
     def invoke(self, requests: list[Request]) -> list[Response]:
@@ -105,6 +107,8 @@ class XgboostEndpoint:
 
     def _accept(self, request: Request) -> str:
         asked = request.accept
+        if self._one_line:
+            return answers.CSV
         if asked in self._accepted:
             return asked
         first = asked.partition(",")[0].partition(";")[0].strip().lower()
@@ -138,6 +142,10 @@ class XgboostEndpoint:
         accept = question.accept
         if self._keys:
             body = answers.selected(predictions, accept, self._keys, self._predictor.traits)
+        elif self._transforms and accept == answers.CSV:
+            body = answers.joined(predictions, "\n") + b"\n"
+        elif self._one_line:
+            body = answers.joined(predictions, ",")
         else:
             body = answers.plain(predictions, accept)
         content_type = accept + "; charset=utf-8" if accept == answers.CSV else accept

@@ -1,6 +1,6 @@
 """The XGBoost training job: /opt/ml in, ``xgboost-model`` out (DG:xgboost).
 
-Nothing heavy is imported: the library is called directly (library.py), so a zygote that has this module is small and may fork.
+Nothing heavy is imported: the library is called directly (common/libxgboost.py), so a zygote that has this module is small and may fork.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any
 
 from sagewright_algorithms.common.checkpoint_folder import write_whole
 from sagewright_algorithms.common.cluster import Cluster, cluster_of
+from sagewright_algorithms.common.libxgboost import XgboostError
 from sagewright_algorithms.manifest import load as load_manifest
-from sagewright_algorithms.xgboost import data, labels
+from sagewright_algorithms.xgboost import data, labels, version
 from sagewright_algorithms.xgboost.boosting import AfterRound, Watched, boost
 from sagewright_algorithms.xgboost.checkpoints import Checkpoints, configured
 from sagewright_algorithms.xgboost.cross_validation import cross_validate
 from sagewright_algorithms.xgboost.errors import UserError
 from sagewright_algorithms.xgboost.examples import Examples, columns, joined, matrix
 from sagewright_algorithms.xgboost.hyperparameters import Hyperparameters, parse
-from sagewright_algorithms.xgboost.library import XgboostError
 from sagewright_algorithms.xgboost.log import error, info
 from sagewright_algorithms.xgboost.matrix import Matrix
-from sagewright_algorithms.xgboost.model_file import MODEL_NAME, ModelError
+from sagewright_algorithms.xgboost.model_file import MODEL_NAME, ModelError, dump
 from sagewright_container.failure import write_failure
 from sagewright_container.layout import Layout
 
@@ -55,7 +55,7 @@ def main() -> int:
 
 def train(layout: Layout) -> None:
     """Raises UserError, ModelError, XgboostError, OSError."""
-    wanted = parse(_document(layout.config / "hyperparameters.json"))
+    wanted = parse(_document(layout.config / "hyperparameters.json"), version.current())
     channels = _document(layout.config / "inputdataconfig.json")
     _check_channels(channels)
     layout.model.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def _train_model(layout: Layout, channels: Channels, wanted: Hyperparameters, cl
     after_round = _after_round(wanted, checkpoints, layout.model) if cluster.leads else _nothing
     boosted = boost(wanted, watched, after_round, checkpoints.newest(), cluster)
     if cluster.leads:
-        write_whole(layout.model / MODEL_NAME, boosted.booster.save())
+        write_whole(layout.model / MODEL_NAME, dump(boosted.booster, wanted.version))
 
 
 def _all_rows(layout: Layout, channels: Channels, wanted: Hyperparameters) -> Matrix:
@@ -132,7 +132,7 @@ def _after_round(wanted: Hyperparameters, checkpoints: Checkpoints, model: Path)
 
     def save(booster: Any, round_: int) -> None:
         checkpoints.save(booster, round_)
-        write_whole(model / MODEL_NAME, booster.save())
+        write_whole(model / MODEL_NAME, dump(booster, wanted.version))
 
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     return save

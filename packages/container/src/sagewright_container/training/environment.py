@@ -81,7 +81,10 @@ class TrainingEnvironment:
         }
 
     def gpus(self) -> int:
-        """By the device nodes that the container was given."""
+        """Those that the container was given: the listed ones, else what device nodes there are."""
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if visible is not None:
+            return len([device for device in visible.split(",") if device.strip() and device.strip() != "-1"])
         return len([path for path in Path("/dev").glob("nvidia[0-9]*") if path.name[6:].isdigit()])
 
     def _named(self, document: Mapping[str, Any]) -> dict[str, Any]:

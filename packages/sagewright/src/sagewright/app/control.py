@@ -15,6 +15,7 @@ from sagewright.app.parts import Parts
 from sagewright.app.process import serve, stop_signals
 from sagewright.base.world import World
 from sagewright.compute import sockets
+from sagewright.features.training.feature import NotInterruptible
 from sagewright.kernel.operation import Caller
 from sagewright.settings import Settings
 from sagewright.store.rows import Identity
@@ -61,6 +62,8 @@ class Control:
                 return await self._api(header, body)
             case "invocations":
                 await self._parts.hosting.record_invocations(body)
+            case "interrupt":
+                return await self._interrupt(header)
             case "reset" if self._settings.test_hooks:
                 await self._parts.reset()
             case "ping":
@@ -68,6 +71,14 @@ class Control:
             case other:
                 log.error("a front asked for %r", other)
                 return {"status": 400}, b""
+        return {"status": 200}, b""
+
+    async def _interrupt(self, header: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """`sagewright interrupt`: whoever reaches the socket may do that; there is no operation of AWS's for it."""
+        try:
+            await self._parts.training.interrupt(World(header["account"], header["region"]), header["name"])
+        except NotInterruptible as problem:
+            return {"status": 400}, str(problem).encode()
         return {"status": 200}, b""
 
     async def _api(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sagewright.base.clock import SystemClock
 from sagewright.base.world import World
@@ -13,9 +15,11 @@ from sagewright.compute import trees
 from sagewright.compute.capabilities import choose
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.host import Host
-from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.oci.own_images import OwnImages
+from sagewright.compute.placement import Machine
 from sagewright.compute.retirement import run_folders
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
@@ -23,15 +27,19 @@ from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
 from sagewright.kernel.api import Api
+from sagewright.kernel.controller import Controller
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
+from sagewright.neighbours.events.state_changes import StateChanges
+from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
+from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
-from sagewright.settings import Settings
+from sagewright.settings import Settings, interruptions
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
@@ -71,7 +79,8 @@ class Parts:
         hints = _Hints()
 
         way_back = WayBack(settings.address, settings.url, keyring, clock)
-        environments = Environments(settings.environments)
+        own_images = OwnImages(settings.registry, settings.layers)
+        environments = Environments(settings.environments, own_images=own_images)
         containers = Containers(runtime, objects, store, hints, way_back, environments)
         jobs = training.Training.compose(
             store=store,
@@ -86,19 +95,26 @@ class Parts:
             slots=slots,
             machine=here,
             file_systems=settings.registered_file_systems,
+            terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
         )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
-        engine = _engine(settings, store, operations, keyring)
+        engine = _engine(settings, store, operations, keyring, own_images)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
-        _register_neighbours(operations, store, keyring)
+        _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
-        loop = Loop(store, [jobs.controller, hosting.controller, transform.controller, *services.controllers(store)])
+        controllers: list[Controller[Any, Any]] = [
+            jobs.controller,
+            hosting.controller,
+            transform.controller,
+            *services.controllers(store),
+        ]
+        loop = Loop(store, controllers, announce=StateChanges(engine.catalog))
         hints.loop = loop
         return cls(
             settings=settings,
@@ -120,6 +136,7 @@ class Parts:
         """Adopts what runs and begins to make the rows true."""
         self._warm()
         await self.hosting.open()
+        await self.training.open()
         await self.loop.start()
 
     async def close(self) -> None:
@@ -141,6 +158,7 @@ class Parts:
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
             await self.store.empty()
+            await asyncio.to_thread(self.environments.own_images.layout.empty)
             await empty(self.objects)
         finally:
             await self.hosting.open()
@@ -155,21 +173,21 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring) -> Engine:
+def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring, own_images: OwnImages) -> Engine:
     """Everything that follows from the service model, with what the features say about it."""
     return Engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules},
+        rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
         quirks={**training.QUIRKS, **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
 
 
-def _register_neighbours(operations: Operations, store: Store, keyring: Keyring) -> None:
-    for service, handlers in services.neighbours(store, keyring).items():
+def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:
+    for service, handlers in neighbours.items():
         for name, handler in handlers.items():
             operations.write(service, name, handler)
 

@@ -85,6 +85,27 @@ def is_real(root: Path, relative: str) -> bool:
     return True
 
 
+def move_out(root: Path, relative: str, target: Path) -> bool:
+    """Renames the folder ``root/relative`` to ``target``, which replaces what is there if that is empty; False when there is none.
+
+    A link is left where it is. Raises OSError where the file system refuses, as from one to another.
+    """
+    above, _, name = relative.rpartition("/")
+    try:
+        folder = _descend(root, above)
+    except OSError:
+        return False
+    try:
+        seen = _look(name, folder)
+        if seen is None or not stat.S_ISDIR(seen.st_mode):
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(name, target, src_dir_fd=folder)
+        return True
+    finally:
+        os.close(folder)
+
+
 def descriptor_path(handle: int) -> Path:
     """A path by which another library can open what ``handle`` is open on, whatever lies at its name by then."""
     return Path(f"/proc/self/fd/{handle}") if Path("/proc/self/fd").exists() else Path(f"/dev/fd/{handle}")

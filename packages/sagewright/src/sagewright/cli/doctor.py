@@ -10,7 +10,7 @@ from sagewright.compute.capabilities import survey
 
 
 def doctor() -> None:
-    """Show what this machine can do: sandbox, control groups, FUSE, container engine, GPU. Exits 1 without any sandbox."""
+    """Show what this machine can do: sandbox, control groups, FUSE, images of your own, GPU. Exits 1 without any sandbox."""
     found = survey()
     table = Table("", "capability", "found", "how to get it")
     for capability in found:

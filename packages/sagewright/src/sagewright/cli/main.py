@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from sagewright import __version__
-from sagewright.cli import demo, doctor, environment, environments, logs, server
+from sagewright.cli import demo, doctor, environment, environments, explain, interrupt, logs, quota, server
 
 app = typer.Typer(
     name="sagewright",
@@ -22,8 +22,11 @@ app.command("env")(environment.env)
 app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(environment.run)
 app.command("demo")(demo.demo)
 app.command("logs")(logs.logs)
+app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
 app.command("reset")(server.reset)
+app.command("interrupt")(interrupt.interrupt)
+app.add_typer(quota.app, name="quota")
 app.add_typer(environments.app, name="environments")
 
 

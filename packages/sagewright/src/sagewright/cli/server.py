@@ -36,6 +36,9 @@ def up(
         str | None, typer.Option(help="strict: signatures verified; open: any key (loopback only).", show_default=False)
     ] = None,
     runtime: Annotated[str | None, typer.Option(help="auto, zygote, sandbox or process.", show_default=False)] = None,
+    limits: Annotated[
+        str | None, typer.Option(help="none, or aws: quotas as in a new account (sagewright quota).", show_default=False)
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the server is ready.")] = False,
     inline: Annotated[bool, typer.Option("--inline", help="Front and control in one process, for debugging.")] = False,
     test_hooks: Annotated[
@@ -44,7 +47,14 @@ def up(
 ) -> None:
     """Start the server. Without --detach it runs until Ctrl-C."""
     settings = settings_or_exit(
-        port=port, host=host, data=data, auth=auth, runtime=runtime, inline=inline or None, test_hooks=test_hooks or None
+        port=port,
+        host=host,
+        data=data,
+        auth=auth,
+        runtime=runtime,
+        limits=limits,
+        inline=inline or None,
+        test_hooks=test_hooks or None,
     )
     if running := running_settings(settings):
         fail(f"a server is running on {settings.data} already: {running.url}")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,13 +18,16 @@ from pathlib import Path
 from sagewright.compute import cgroups, host
 from sagewright.compute.fake import Fake
 from sagewright.compute.host import Host
+from sagewright.compute.launch import NOT_FOUND
+from sagewright.compute.oci import program
 from sagewright.compute.process import Process
-from sagewright.compute.runtime import InstanceSpec, Peers, Runtime
+from sagewright.compute.runtime import InstanceSpec, Peers, RootFs, Runtime
 from sagewright.compute.sandbox import Sandbox
 from sagewright.compute.supervised import Supervised, find_bubblewrap
 from sagewright.compute.zygote import Zygote
 
 SETTINGS = ("auto", "zygote", "sandbox", "process", "fake")
+_OWN_IMAGES = "images of your own"
 _TRIAL = 20.0  # seconds that a container of a probe may take
 
 
@@ -55,20 +59,25 @@ def choose(setting: str, host: Host) -> Runtime:
 
 def survey() -> tuple[Capability, ...]:
     """Everything at once; takes some tenths of a second, for it starts containers."""
-    return (_namespaces(), _bubblewrap(), _networks(), _cgroups(), _fuse(), _engine(), _gpu())
+    return (_namespaces(), _bubblewrap(), _networks(), _cgroups(), _fuse(), _own_images(), _gpu())
 
 
-def trial(driver: Callable[[Host], Supervised], alone: bool = True) -> str:
-    """Runs a container that does nothing, ``alone`` or in a network that others could share; returns why that failed, or ""."""
+def trial(driver: Callable[[Host], Supervised], alone: bool = True, image: bool = False) -> str:
+    """Runs a container that does nothing, ``alone`` or in a network that others could share; returns why that failed, or "".
+
+    With ``image`` its files are those of an empty image, in which there is no program: that is as far as it has to come.
+    """
     with tempfile.TemporaryDirectory(prefix="sagewright-") as place:
         folder = Path(place)
         runtime = driver(Host(folder / "run", (folder,)))
         peers = None if alone else Peers(folder / "network", ("algo-1",))
-        spec = InstanceSpec("probe", "python", (sys.executable, "-c", "pass"), folder / "job", folder / "ml", peers=peers)
+        rootfs = _empty_image(folder) if image else None
+        command = (sys.executable, "-c", "pass")
+        spec = InstanceSpec("probe", "python", command, folder / "job", folder / "ml", peers=peers, rootfs=rootfs)
         spec.ml.mkdir()
         try:
             runtime.start(spec)
-            return _outcome(runtime, spec.folder)
+            return _outcome(runtime, spec.folder, NOT_FOUND if image else 0)
         except OSError as error:
             return str(error)
         finally:
@@ -76,11 +85,19 @@ def trial(driver: Callable[[Host], Supervised], alone: bool = True) -> str:
             runtime.remove(folder / "network")
 
 
-def _outcome(runtime: Supervised, folder: Path) -> str:
+def _empty_image(folder: Path) -> RootFs:
+    layer = folder / "layers" / "empty"
+    layer.mkdir(parents=True)
+    if (users := host.image_users()) is not None:
+        os.chown(layer, users, users)
+    return RootFs((layer,))
+
+
+def _outcome(runtime: Supervised, folder: Path, wanted: int) -> str:
     deadline = time.monotonic() + _TRIAL
     while (seen := runtime.observe(folder)).state == "running" and time.monotonic() < deadline:
         time.sleep(0.005)
-    if seen.code == 0:
+    if seen.code == wanted:
         return ""
     return f"{seen.state} {seen.code} {seen.reason} {(folder / 'stdout').read_text(errors='replace')[-500:]}".strip()
 
@@ -136,21 +153,15 @@ def _fuse() -> Capability:
     return Capability("FUSE", False, problem, remedy)
 
 
-def _engine() -> Capability:
-    """A client alone is not enough: its engine must answer."""
-    found = [program for program in ("podman", "docker") if shutil.which(program)]
-    working = [program for program in found if _answers(program)]
-    if working:
-        return Capability("container engine", True, ", ".join(working))
-    detail = f"{', '.join(found)} installed, but no engine answers" if found else "neither podman nor docker"
-    return Capability("container engine", False, detail, "Install podman, or start Docker's engine, for images of your own.")
-
-
-def _answers(program: str) -> bool:
-    try:
-        return subprocess.run([program, "info"], capture_output=True, timeout=_TRIAL, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+def _own_images() -> Capability:
+    """Running them needs nothing but the kernel; pushing them, a registry."""
+    problem = trial(_without_bubblewrap, image=True)
+    if problem:
+        return Capability(_OWN_IMAGES, False, problem, "See namespaces; overlayfs must be in the kernel, too.")
+    registry = program.find()
+    if registry is None:
+        return Capability(_OWN_IMAGES, False, "they could run, but there is no registry to push them to", program.REMEDY)
+    return Capability(_OWN_IMAGES, True, f"pushed to {registry}, run on overlayfs")
 
 
 def _gpu() -> Capability:

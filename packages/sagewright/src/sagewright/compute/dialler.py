@@ -7,6 +7,7 @@ socket may reach every port on that loopback: it stays in a folder that only the
 
 from __future__ import annotations
 
+import array  # noqa: F401 - socket.send_fds imports it when called: inside an image there may be no Python to import from
 import contextlib
 import errno
 import os
@@ -62,13 +63,25 @@ def answer(client: socket.socket) -> None:
         return
     (port,) = struct.unpack("<H", request)
     try:
-        connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        connection = _connected(port)
     except OSError as error:
         client.sendall(REFUSED + bytes([_number(error)]))
         return
     with connection:
         connection.settimeout(None)
         socket.send_fds(client, [CONNECTED], [connection.fileno()])
+
+
+def _connected(port: int) -> socket.socket:
+    """Without looking a name up: the resolver would load whatever libraries an image has in their place."""
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(PATIENCE)
+        connection.connect(("127.0.0.1", port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _join_and_serve(listener: socket.socket, channel: socket.socket, way_out: tuple[socket.socket, int] | None) -> None:

@@ -18,7 +18,7 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sagewright.compute import dialler, fuse, launch, lent, limits, links, namespaces, records, relay, sockets
+from sagewright.compute import dialler, fuse, launch, lent, limits, links, namespaces, overlay, records, relay, sockets, users
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.uplink import Uplink
 
@@ -56,7 +56,7 @@ def start(request: launch.Request, group: Cgroup | None, stdout: int, entry: lau
         if group is not None:
             group.add(init)  # while it mounts; it waits for this before the user's process comes to be
         ours.sendall(b"g")
-        _follow(ours, init, request["user"])
+        _follow(ours, init, request)
     except OSError:
         for pid in (init, *container.helpers):
             _end(pid)
@@ -70,13 +70,13 @@ def _address(request: launch.Request) -> tuple[str, int]:
     return host, port
 
 
-def _follow(channel: socket.socket, init: int, user: list[int] | None) -> None:
+def _follow(channel: socket.socket, init: int, request: launch.Request) -> None:
     """Does for init what it cannot do itself, until it says that the user's process is there. Raises its OSError."""
     with channel.makefile("r") as messages:
         for line in messages:
             message = json.loads(line)
-            if "map" in message and user is not None:
-                namespaces.map_user(init, 0, (user[0], user[1]))
+            if "map" in message:
+                users.show(init, request)
                 channel.sendall(b"m")
             elif "ready" in message:
                 return
@@ -113,7 +113,8 @@ class _Init:
             namespaces.die_with_parent()
             os.umask(0o022)  # of the folders made to mount on
             self._isolate()
-            build(self._request["root"], self._request["scratch"], self._request.get("devices"))
+            request = self._request
+            build(request["root"], request["scratch"], request["image"], request["user"], request.get("devices"))
             self._wait("g")
             self._become_nobody()
             self._wait_not()
@@ -122,8 +123,12 @@ class _Init:
             os._exit(1)
         user = os.fork()
         if user == 0:
+            if self._request["image"]:
+                users.become(self._request["image"], self._request["workdir"])
             namespaces.own_proc()
             launch.become(self._request, stdout, entry)
+        if self._request["image"]:
+            namespaces.drop_privileges()
         self._say({"ready": True})
         os.closerange(0, 3)
         listener = self._listener
@@ -141,15 +146,23 @@ class _Init:
             self._way_out.close()
 
     def _become_nobody(self) -> None:
-        """Root on the host becomes an ordinary user of it, root of a user namespace inside; then nobody keeps a capability."""
+        """Root on the host becomes an ordinary user of it, root of a user namespace inside; then nobody keeps a capability.
+
+        Of an image init needs them once more, to make the user's process what the image asks for.
+        """
+        image = self._request["image"]
         if self._request["user"] is not None:
             self._leave_root(*self._request["user"])
+        elif image and image["user"]:
+            namespaces.unshare(namespaces.CLONE_NEWUSER)
+            namespaces.map_user("self", image["user"], (0, 0), image["group"])
         with contextlib.suppress(FileNotFoundError, PermissionError):
             # No user namespaces inside: in one, all of the kernel that needs privileges would be within the user's reach.
             Path("/proc/sys/user/max_user_namespaces").write_text("0")
         limits.restrain(self._request["limits"], self._group)
         limits.restrain_processes(self._request["limits"], self._group)
-        namespaces.drop_privileges()
+        if not image:
+            namespaces.drop_privileges()
         namespaces.hide_from_ptrace()
         namespaces.die_with_parent()  # again: the change of user cleared it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -159,13 +172,16 @@ class _Init:
         try:
             namespaces.unshare(namespaces.CLONE_NEWUSER)
         except OSError:  # switched off on this machine: the user shows as what it is
+            if self._request["image"]:
+                raise
             os.setresgid(group, group, group)
             os.setresuid(user, user, user)
             return
         self._say({"map": True})
         self._wait("m")
-        os.setresgid(0, 0, 0)
-        os.setresuid(0, 0, 0)
+        inside, group = users.of_init(self._request["image"])
+        os.setresgid(group, group, group)
+        os.setresuid(inside, inside, inside)
 
     def _wait(self, word: str) -> None:
         if self._channel.recv(1) != word.encode():
@@ -215,21 +231,31 @@ def _bury(user: int) -> None:
             os._exit(launch.exit_code(status))
 
 
-def build(steps: list[list[str]], root: str, devices: socket.socket | None = None) -> None:
+def build(
+    steps: list[list[str]],
+    root: str,
+    image: dict[str, Any] | None = None,
+    owner: tuple[int, int] | None = None,
+    devices: socket.socket | None = None,
+) -> None:
     """Builds the root that ``steps`` describe in the folder ``root`` and moves into it, in a mount namespace of our own.
 
-    ``devices`` is where the program that serves file systems gets them (fuse.py).
+    ``image``: it begins with the image's layers (overlay.py) and folders made to mount on are ``owner``'s. ``devices`` is where the
+    program that serves file systems gets them (fuse.py).
     """
     namespaces.mount(None, "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE)
+    if image is not None:
+        root = overlay.mount(image, root, owner)
     namespaces.bind(root, root, _BOUND)
     top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for kind, source, target in steps:
+            maker = owner if image is not None else None
             if kind == "fuse" and devices is not None:
-                with _placed(top, target, folder=True) as place:
+                with _placed(top, target, True, maker) as place:
                     fuse.mount(devices, int(source), place)
             else:
-                _show(top, kind, source, target)
+                _show(top, kind, source, target, maker)
         for kind, _, target in steps:
             if kind == "mask":
                 with _placed(top, target, folder=True) as place:
@@ -239,19 +265,20 @@ def build(steps: list[list[str]], root: str, devices: socket.socket | None = Non
     namespaces.pivot_root(root)
 
 
-def _show(top: int, kind: str, source: str, target: str) -> None:
+def _show(top: int, kind: str, source: str, target: str, owner: tuple[int, int] | None) -> None:
     if kind == "link":
         Path(f"/proc/self/fd/{top}{target}").symlink_to(source)  # only ever at the top
         return
     if kind.startswith("lent "):
         descriptor = lent.opened(source)
         try:
-            _show(top, kind.removeprefix("lent "), f"/proc/self/fd/{descriptor}", target)
+            _show(top, kind.removeprefix("lent "), f"/proc/self/fd/{descriptor}", target, owner)
         finally:
             os.close(descriptor)
         return
-    with _placed(top, target, folder=kind not in ("read", "write", "device") or Path(source).is_dir()) as place:
-        if kind == "read":
+    folder = kind not in ("read", "write", "device", "file") or Path(source).is_dir()
+    with _placed(top, target, folder, owner, replaces=kind == "file") as place:
+        if kind in ("read", "file"):
             namespaces.bind(source, place, _BOUND | namespaces.ATTRIBUTE_RDONLY)
         elif kind == "write":
             namespaces.bind(source, place, _BOUND)
@@ -289,28 +316,40 @@ class _placed:  # noqa: N801 - reads as a verb in "with"
     """A path for mount(2) at ``target`` below an open folder, created when missing; by name, so that it leads onto a mount.
 
     No component may be a symbolic link: the tree may hold what a stranger packed, and before pivot_root such a link points
-    into the host.
+    into the host. ``owner`` gets what is made; ``replaces``: a link in the last place makes room.
     """
 
-    def __init__(self, top: int, target: str, folder: bool) -> None:
+    def __init__(
+        self, top: int, target: str, folder: bool, owner: tuple[int, int] | None = None, replaces: bool = False
+    ) -> None:
         self._parts = [part for part in target.split("/") if part]
         self._descriptor = os.dup(top)
         self._folder = folder
+        self._owner = owner
+        self._replaces = replaces
 
     def __enter__(self) -> str:
         *folders, name = self._parts
         for folder in folders:
-            below = _step_into(self._descriptor, folder, folder=True)
+            below = _step_into(self._descriptor, folder, True, self._owner)
             os.close(self._descriptor)
             self._descriptor = below
-        os.close(_step_into(self._descriptor, name, folder=self._folder))
+        if self._replaces:
+            _remove_link(self._descriptor, name)
+        os.close(_step_into(self._descriptor, name, self._folder, self._owner))
         return f"/proc/self/fd/{self._descriptor}/{name}"
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
 
-def _step_into(parent: int, name: str, folder: bool) -> int:
+def _remove_link(parent: int, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=parent)
+
+
+def _step_into(parent: int, name: str, folder: bool, owner: tuple[int, int] | None) -> int:
     if name == "..":
         raise OSError(errno.EINVAL, "nothing can be mounted above the container's root")
     flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -321,6 +360,8 @@ def _step_into(parent: int, name: str, folder: bool) -> int:
             os.mkdir(name, 0o755, dir_fd=parent)
         else:
             os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=parent))
+        if owner is not None:
+            os.chown(name, *owner, dir_fd=parent, follow_symlinks=False)
         descriptor = os.open(name, flags, dir_fd=parent)
     if stat.S_ISLNK(os.fstat(descriptor).st_mode):
         os.close(descriptor)

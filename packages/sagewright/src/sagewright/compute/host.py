@@ -10,8 +10,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sagewright.compute.users import USERS
+
 JOB_USER = (65534, 65534)
 """Uid and gid on the host of every container's processes when the server is root."""
+
+IMAGE_USERS = 0x7800_0000
+"""The first of the ids on the host that stand for the users 0 to 65535 of images: above those that distributions give out."""
 
 # Read-only in every container. Anything else at the top (home folders, /srv, /data, /var, /run) may hold what is nobody's
 # business; a container has folders of its own under the usual names.
@@ -20,7 +25,19 @@ _PREFIX_PARTS = ("bin", "include", "lib", "lib64", "pyvenv.cfg", "share")
 _INSIDE = ("sagewright_container", "sagewright_algorithms")
 
 
-def _default_user() -> tuple[int, int] | None:
+@functools.cache
+def image_users() -> int | None:
+    """IMAGE_USERS when we may give its ids away; None where every user of an image is the one user that containers have."""
+    if os.geteuid() != 0:
+        return None
+    maps = [Path(f"/proc/self/{name}").read_text().splitlines() for name in ("uid_map", "gid_map")]
+    spans = [[tuple(map(int, line.split()))[::2] for line in lines] for lines in maps]
+    held = all(any(first <= IMAGE_USERS and first + count >= IMAGE_USERS + USERS for first, count in span) for span in spans)
+    return IMAGE_USERS if held else None
+
+
+def default_user() -> tuple[int, int] | None:
+    """JOB_USER when the server is root."""
     return JOB_USER if os.geteuid() == 0 else None
 
 
@@ -33,7 +50,7 @@ class Host:
 
     run: Path
     hidden: tuple[Path, ...]
-    user: tuple[int, int] | None = field(default_factory=_default_user)
+    user: tuple[int, int] | None = field(default_factory=default_user)
 
 
 @functools.cache

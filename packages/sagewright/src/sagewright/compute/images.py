@@ -13,9 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from sagewright.compute.oci.reference import parse
 from sagewright_algorithms.manifest import installed, load, names
 
-Kind = Literal["algorithm", "framework", "unknown"]
+Kind = Literal["algorithm", "framework", "own", "unknown"]
+
+
+OWN = "own"
+"""The environment of an image of one's own: what is in it is the image's business (compute/oci)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ def resolve(uri: str) -> Image:
     """Never raises: what cannot run has a ``problem``."""
     repository, tag = _split(uri)
     entry = _REPOSITORIES.get(repository)
+    if entry is None and parse(uri) is not None:
+        return Image(uri, OWN, "own")
     if entry is None:
         return Image(uri, "unknown", "unknown", problem=_unknown(uri))
     environment = entry.environment
@@ -70,13 +77,17 @@ def resolve(uri: str) -> Image:
         _problem(uri, entry),
         load(entry.algorithm).missing() if entry.algorithm else _ENVIRONMENTS[environment].missing(),
         preload(environment),
-        _told(entry),
+        _told(entry, _version(tag)),
     )
 
 
-def _told(entry: _Entry) -> dict[str, str]:
+def _told(entry: _Entry, version: str) -> dict[str, str]:
     """What the toolkit in the container learns of its image."""
-    named = {"SAGEWRIGHT_ALGORITHM": entry.algorithm, "SAGEWRIGHT_FRAMEWORK": entry.framework}
+    named = {
+        "SAGEWRIGHT_ALGORITHM": entry.algorithm,
+        "SAGEWRIGHT_FRAMEWORK": entry.framework,
+        "SAGEWRIGHT_IMAGE_VERSION": version if entry.algorithm else "",
+    }
     return {name: value for name, value in named.items() if value}
 
 
@@ -229,8 +240,8 @@ def _version(tag: str) -> str:
 
 def _unknown(uri: str) -> str:
     return (
-        f"The image {uri} cannot be run here: its repository is none of the SageMaker images that Sagewright provides, "
-        "and images of your own need a container engine, which this version does not drive yet."
+        f"The image {uri} cannot be run here: its repository is none of the SageMaker images that Sagewright provides. "
+        "Push images of your own to a repository of this server's ECR."
     )
 
 

@@ -19,7 +19,7 @@ Request = dict[str, Any]
 "hostname", "python" (an interpreter that is there inside), "network", "way_out" (see relay.py), "peers" (None,
 or {"folder", "place", "hosts"}: see uplink.py; hosts are pairs of address and name), "file_systems" (None, or
 {"argv", "document"}: see fuse.py), "limits" (see limits.py), "launcher" ("namespaces",
-"bubblewrap" or "process"), "root" (steps, see root.py), "user" ([uid, gid] to become when we are root, else None), "group"
+"bubblewrap" or "process"), "image" (None, or {"folder", "layers", "users", "user", "group", "groups"}: see overlay.py and users.py), "root" (steps, see root.py), "user" ([uid, gid] to become when we are root, else None), "group"
 ({"base", "name"} of cgroups.py or None), "wake" (path or None), "bubblewrap" (the program) and "bubblewrap_options"."""
 
 Entry = Callable[[list[str]], NoReturn]

@@ -79,11 +79,20 @@ def enter_network(pid: int) -> None:
         os.close(network)
 
 
-def map_user(pid: int | str, inside: int, outside: tuple[int, int]) -> None:
-    """Maps the one user ``inside`` of the namespace of ``pid`` (or "self") to the host's ``outside`` (uid, gid)."""
+def map_user(pid: int | str, inside: int, outside: tuple[int, int], group: int | None = None) -> None:
+    """Maps the one user ``inside`` of the namespace of ``pid`` (or "self") to the host's ``outside`` (uid, gid).
+
+    Its group inside has the same number, or is ``group``.
+    """
     Path(f"/proc/{pid}/setgroups").write_text("deny")
     Path(f"/proc/{pid}/uid_map").write_text(f"{inside} {outside[0]} 1")
-    Path(f"/proc/{pid}/gid_map").write_text(f"{inside} {outside[1]} 1")
+    Path(f"/proc/{pid}/gid_map").write_text(f"{inside if group is None else group} {outside[1]} 1")
+
+
+def map_users(pid: int, first: int, count: int) -> None:
+    """Maps the users and groups 0 to ``count`` of the namespace of ``pid`` to the host's from ``first`` on. For root only."""
+    for name in ("uid_map", "gid_map"):
+        Path(f"/proc/{pid}/{name}").write_text(f"0 {first} {count}")
 
 
 def mount(source: str | None, target: str, kind: str | None = None, flags: int = 0, options: str = "") -> None:
@@ -168,17 +177,22 @@ def own_proc() -> None:
     _prctl(_PR_SET_DUMPABLE, 1)
 
 
-def drop_privileges() -> None:
-    """Gives up all capabilities, now and for every program run later (no_new_privs)."""
+def drop_privileges(but: frozenset[int] = frozenset(), until_change_of_user: frozenset[int] = frozenset()) -> None:
+    """Gives up all capabilities ``but`` these (numbers below 32), now and for every program run later (no_new_privs).
+
+    Those ``until_change_of_user`` stay until root becomes somebody else.
+    """
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     capability = 0
-    while _libc.prctl(_PR_CAPBSET_READ, ctypes.c_ulong(capability), 0, 0, 0) == 1:
+    while (held := _libc.prctl(_PR_CAPBSET_READ, ctypes.c_ulong(capability), 0, 0, 0)) >= 0:
         # Refused without CAP_SETPCAP; a process without it has nothing to lose here, and no_new_privs holds it there.
-        _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)
+        if held and capability not in but:
+            _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)
         capability += 1
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
-    _check(_libc.capset(header, struct.pack("6I", 0, 0, 0, 0, 0, 0)), "capset")
+    kept = sum(1 << capability for capability in but | until_change_of_user)
+    _check(_libc.capset(header, struct.pack("6I", kept, kept, 0, 0, 0, 0)), "capset")
 
 
 def _prctl(option: int, value: int) -> None:

@@ -48,6 +48,8 @@ class Process(Supervised):
         if spec.network == "isolated":
             text = "network isolation needs user namespaces or bubblewrap, and this machine offers neither to us"
             raise OSError(errno.EOPNOTSUPP, text)
+        if spec.rootfs is not None:
+            raise OSError(errno.EOPNOTSUPP, "images of your own need user namespaces, and this machine offers none to us")
         for mount in spec.mounts:
             _link(mount, spec.ml)
         request = self._request(spec, "process", env=_environment(spec), root=[])

@@ -71,6 +71,20 @@ class FileSystems:
 
 
 @dataclass(frozen=True, slots=True)
+class RootFs:
+    """The files of an image of one's own: what a container sees in the place of this machine's.
+
+    ``layers`` are unpacked (compute/oci), the lowest first, all in one folder. ``user``, ``group`` and ``groups`` are the ids
+    that its process has inside.
+    """
+
+    layers: tuple[Path, ...]
+    user: int = 0
+    group: int = 0
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceSpec:
     """One container of a job or an endpoint.
 
@@ -80,7 +94,8 @@ class InstanceSpec:
     interpreter of that environment: the server's own, or one in a virtual environment. ``argv`` is the command.
     ``network``: "isolated" has loopback only, "open" the host's network. ``way_out`` (host, port) is the one address that an
     isolated container reaches all the same, at the same port of its own loopback. ``peers`` are whom an isolated container
-    reaches by their names, at any port of the interface eth0; ``hostname`` is one of them.
+    reaches by their names, at any port of the interface eth0; ``hostname`` is one of them. ``rootfs`` is None for a container
+    that sees this machine's programs.
     """
 
     key: str
@@ -98,6 +113,7 @@ class InstanceSpec:
     hostname: str = "algo-1"
     workdir: str = "/"
     python: str = sys.executable
+    rootfs: RootFs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import subprocess
+from typing import Any
 
 from sagewright.compute import host, root
 from sagewright.compute.host import Host
 from sagewright.compute.runtime import InstanceSpec
 from sagewright.compute.supervised import Supervised, find_bubblewrap, run_shim
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that names none
+_NEVER = (errno.EPERM, errno.ENODEV, errno.ENOSYS, errno.ENOSPC)  # of system calls: switched off, not compiled in
 
 
 class Sandbox(Supervised):
@@ -23,6 +28,9 @@ class Sandbox(Supervised):
     def _launch(self, spec: InstanceSpec) -> None:
         env = container_environment(spec)
         steps = root.steps(spec, self._host)
+        if spec.rootfs is not None:
+            _run_image(self._request(spec, "namespaces", env=env, root=steps))
+            return
         if self._program is None:
             run_shim(self._request(spec, "namespaces", env=env, root=steps))
             return
@@ -32,11 +40,24 @@ class Sandbox(Supervised):
 
 def container_environment(spec: InstanceSpec) -> dict[str, str]:
     """The environment of a container's process; the folders that its PYTHONPATH names come before ours."""
+    if spec.rootfs is not None:
+        return {"PATH": _PATH, "HOSTNAME": spec.hostname, **spec.env}
     ours = host.environment(spec.hostname, spec.python)
     env = {**ours, **spec.env}
     if "PYTHONPATH" in spec.env and "PYTHONPATH" in ours:
         env["PYTHONPATH"] = f"{spec.env['PYTHONPATH']}:{ours['PYTHONPATH']}"
     return env
+
+
+def _run_image(request: dict[str, Any]) -> None:
+    """Without a helper program: bubblewrap knows no layers. Raises OSError."""
+    try:
+        run_shim(request)
+    except OSError as refused:
+        if refused.errno not in _NEVER:
+            raise
+        text = f"images of your own need user namespaces and overlayfs, and it refuses one of them ({refused.strerror})"
+        raise OSError(errno.EOPNOTSUPP, text) from refused
 
 
 @functools.cache

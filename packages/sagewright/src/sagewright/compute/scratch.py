@@ -37,6 +37,8 @@ def prepare(request: launch.Request) -> None:
     trees.remove(root)
     root.mkdir()
     root.chmod(0o755)
+    if request["image"]:
+        return  # overlay.py makes what it needs
     for name, mode in _FOLDERS.items():
         (root / name).mkdir()
         (root / name).chmod(mode)

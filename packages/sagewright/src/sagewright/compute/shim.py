@@ -116,7 +116,7 @@ def _group(request: launch.Request) -> Cgroup | None:
     if request["group"] is None:
         return None
     bounds = dict(request["limits"])
-    if request["launcher"] == "namespaces":
+    if request["launcher"] == "namespaces" and not request["image"]:
         bounds["processes"] = None  # counted in the container's user namespace, at no cost
     return Cgroup.create(request["group"]["base"], request["group"]["name"], bounds)
 

@@ -21,10 +21,11 @@ from typing import Any
 from sagewright.compute import cgroups, limits, plain, records, scratch, trees
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.dial import dial
-from sagewright.compute.host import Host
+from sagewright.compute.host import Host, image_users
 from sagewright.compute.records import Identity
-from sagewright.compute.runtime import FileSystems, InstanceSpec, Observed, Peers, Stats
+from sagewright.compute.runtime import FileSystems, InstanceSpec, Observed, Peers, RootFs, Stats
 from sagewright.compute.uplink import Uplink
+from sagewright.compute.users import USERS
 
 WAKE_SOCKET = "wake.sock"
 _SOURCE = str(Path(__file__).parents[2])
@@ -115,7 +116,7 @@ class Supervised:
 
     def _request(self, spec: InstanceSpec, launcher: str, **more: Any) -> dict[str, Any]:
         """The shim's request for this container (launch.Request)."""
-        user = self._host.user
+        user = _user_on_host(spec.rootfs, self._host)
         if user is not None:
             for tree in (spec.ml, *(mount.source for mount in spec.mounts if mount.writable and not mount.lent)):
                 trees.give(tree, *user)
@@ -135,6 +136,7 @@ class Supervised:
             "peers": None if spec.peers is None else _request_peers(spec.peers, spec.hostname),
             "limits": {name: getattr(spec.limits, name) for name in ("cpus", "memory", "disk", "processes")},
             "launcher": launcher,
+            "image": None if spec.rootfs is None else _request_image(spec.rootfs),
             "user": None if user is None else list(user),
             "group": None if base is None else {"base": base, "name": group_name(spec.folder)},
             "wake": str(self._host.run / WAKE_SOCKET),
@@ -168,8 +170,18 @@ def check(spec: InstanceSpec) -> None:
             raise OSError(errno.EINVAL, "a mount's target must be a plain absolute path", target)
     if spec.peers is not None and (spec.network != "isolated" or spec.hostname not in hosts or len(set(hosts)) < len(hosts)):
         raise OSError(errno.EINVAL, "a container with peers is one of them, in a network of their own")
+    if spec.rootfs is not None:
+        _check_rootfs(spec.rootfs)
     if not spec.ml.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder to show as /opt/ml", str(spec.ml))
+
+
+def _check_rootfs(rootfs: RootFs) -> None:
+    folders = {layer.parent for layer in rootfs.layers}
+    if len(folders) != 1 or any(not layer.name.isalnum() for layer in rootfs.layers):
+        raise OSError(errno.EINVAL, "the layers of an image lie in one folder, under names of letters and digits")
+    if not all(0 <= number < USERS for number in (rootfs.user, rootfs.group, *rootfs.groups)):
+        raise OSError(errno.EINVAL, f"the users and groups of an image are numbers below {USERS}")
 
 
 def run_shim(request: dict[str, Any]) -> None:
@@ -206,6 +218,26 @@ def _request_peers(peers: Peers, hostname: str) -> dict[str, Any]:
 def _request_file_systems(found: FileSystems) -> dict[str, Any]:
     """What the shim is told of the program that serves file systems (launch.Request)."""
     return {"argv": list(found.argv), "document": dict(found.document)}
+
+
+def _request_image(rootfs: RootFs) -> dict[str, Any]:
+    """What a container is told of the image it runs (launch.Request)."""
+    return {
+        "folder": str(rootfs.layers[0].parent),
+        "layers": [layer.name for layer in rootfs.layers],
+        "users": image_users(),
+        "user": rootfs.user,
+        "group": rootfs.group,
+        "groups": list(rootfs.groups),
+    }
+
+
+def _user_on_host(rootfs: RootFs | None, host: Host) -> tuple[int, int] | None:
+    """Whom the files that a container may write to belong to; None when we cannot give any away."""
+    users = image_users()
+    if rootfs is None or users is None or host.user is None:
+        return host.user
+    return users + rootfs.user, users + rootfs.group
 
 
 def _addresses(peers: Peers) -> list[tuple[str, str]]:

@@ -66,7 +66,7 @@ class Zygote(Supervised):
             self._servers.clear()
 
     def _launch(self, spec: InstanceSpec) -> None:
-        if not runs_in_fork(spec.argv, spec.env, spec.python):
+        if spec.rootfs is not None or not runs_in_fork(spec.argv, spec.env, spec.python):
             self._fallback.start(spec)
             return
         steps = root.steps(spec, self._host)

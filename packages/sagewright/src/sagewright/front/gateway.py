@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 import orjson
 
 from sagewright.base.ids import request_id as new_request_id
+from sagewright.front import registry
 from sagewright.front.body import Body
 from sagewright.front.caller import Caller
 from sagewright.front.control import Control
 from sagewright.front.objects import ObjectStore
 from sagewright.front.presigned_v2 import PresignedV2
+from sagewright.front.registry import Registry
 from sagewright.front.s3chunks import ChunkSignatures
 from sagewright.front.s3proxy import S3Call
 from sagewright.front.streamed import Answer
@@ -52,6 +54,7 @@ class Gateway:
         objects: ObjectStore,
         inference: Inference,
         control: Control,
+        registry: Registry,
         *,
         test_hooks: bool = False,
     ) -> None:
@@ -60,11 +63,12 @@ class Gateway:
         self._objects = objects
         self._inference = inference
         self._control = control
+        self._registry = registry
         self._test_hooks = test_hooks
 
     def body_limit(self, head: Request) -> int | None:
-        """S3's bodies are taken as they arrive, all others gathered up to a limit."""
-        if _names_s3(head):
+        """S3's bodies and layers of images are taken as they arrive, all others gathered up to a limit."""
+        if _names_s3(head) or _is_for_registry(head):
             return None
         return INFERENCE_BODY_LIMIT if head.path.startswith(_INFERENCE) else API_BODY_LIMIT
 
@@ -95,6 +99,8 @@ class Gateway:
     async def _route(self, request: Request, body: Body | None, request_id: str) -> Answer:
         if request.path.startswith(_OURS):
             return await self._ours(request)
+        if _is_for_registry(request):
+            return await self._registry.handle(request, body or Body.of(request.body))
         identity = (self._presigned if self._presigned.recognises(request) else self._verifier).verify(request)
         caller = Caller.of(identity)
         if identity.service == "s3":
@@ -147,6 +153,11 @@ def _names_s3(request: Request) -> bool:
     if authorization is not None:
         return "/s3/aws4_request" in authorization
     return "AWSAccessKeyId=" in request.query or "%2Fs3%2Faws4_request" in request.query or "/s3/aws4_request" in request.query
+
+
+def _is_for_registry(request: Request) -> bool:
+    """No bucket has so short a name, and nobody signs for the registry."""
+    return f"{request.path}/".startswith(registry.PATH) and not request.headers.get("authorization", "").startswith("AWS4-")
 
 
 def _signing_name(request: Request) -> str:

@@ -23,6 +23,7 @@ from sagewright.front.inference import Inference
 from sagewright.front.objects import ObjectStore
 from sagewright.front.presigned_v2 import PresignedV2
 from sagewright.front.published import Published
+from sagewright.front.registry import Registry
 from sagewright.front.routes import FRESH, RouteTable
 from sagewright.front.server import Server
 from sagewright.jumpstart.pretrained import Pretrained
@@ -44,11 +45,13 @@ class Front:
         self._counters = Counters()
         self._control = Control(settings.control_socket)
         self._objects = object_store(settings)
-        self._server = Server(self._gateway(settings, clock or SystemClock()))
+        self._clock = clock or SystemClock()
+        self._keyring = Keyring.open(settings.credentials, settings.account, settings.region)
+        self._registry = Registry(self._keyring, self._clock, self._control, settings.registry_socket)
+        self._server = Server(self._gateway(settings, self._keyring, self._clock))
         self._flusher: asyncio.Task[None] | None = None
 
-    def _gateway(self, settings: Settings, clock: Clock) -> Gateway:
-        keyring = Keyring.open(settings.credentials, settings.account, settings.region)
+    def _gateway(self, settings: Settings, keyring: Keyring, clock: Clock) -> Gateway:
         is_open = settings.auth == "open"
         return Gateway(
             Verifier(keyring, clock, open_access=is_open),
@@ -56,6 +59,7 @@ class Front:
             self._objects,
             Inference(self._routes, self._counters),
             self._control,
+            self._registry,
             test_hooks=settings.test_hooks,
         )
 
@@ -75,6 +79,7 @@ class Front:
                 await self._flusher
         await self._control.stop()
         await self._objects.close()
+        await self._registry.close()
         self._routes.close()
 
 

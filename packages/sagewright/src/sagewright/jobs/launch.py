@@ -12,9 +12,13 @@ from typing import Any
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import Image, resolve
+from sagewright.compute.oci.own_images import OwnImage
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import FileSystems, InstanceSpec, Mount, Peers, Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
+from sagewright.jobs import gpus, own_image
+from sagewright.jobs.devices import given, write_down
 from sagewright.jobs.folder import JobFolder, key, network_folder
 from sagewright.jobs.instances import JobInstance, cluster, instances
 from sagewright.kernel.errands import ErrandFailed
@@ -28,8 +32,9 @@ class Program:
     """What the containers of a job run.
 
     ``command`` of the image and its interpreter, ``environment`` from what the platform adds to a container's variables.
-    ``isolated`` asks for network isolation; ``seconds`` is how long the keys of the job's role are needed. ``streamed`` is what the
-    container of a run folder sees of S3 as file systems: descriptions (objects/mounted/channel.py) by the path inside.
+    ``own_command`` is that of an image of the user's own; None where such a one cannot be run. ``isolated`` asks for network
+    isolation; ``seconds`` is how long the keys of the job's role are needed. ``streamed`` is what the container of a run folder
+    sees of S3 as file systems: descriptions (objects/mounted/channel.py) by the path inside.
     """
 
     image_uri: str
@@ -37,13 +42,14 @@ class Program:
     environment: Callable[[Mapping[str, str]], dict[str, str]]
     isolated: bool
     seconds: float
+    own_command: Callable[[OwnImage], tuple[str, ...]] | None = None
     mounts: Callable[[Path], Sequence[Mount]] = lambda ml: ()
     streamed: Callable[[Path], Mapping[str, Mapping[str, Any]]] = lambda run: {}
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """``program`` says what a job's row asks for."""
+    """``program`` says what a job's row asks for, ``slots`` which GPUs it has; without them no container gets any."""
 
     program: Callable[[Resource], Program]
     runtime: Runtime
@@ -51,6 +57,7 @@ class Launch:
     machine: Machine
     way_back: WayBack
     environments: Environments
+    slots: Slots | None = None
 
     async def start(self, resource: Resource) -> None:
         """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
@@ -58,7 +65,11 @@ class Launch:
         image = resolve(program.image_uri)
         if image.problem or image.missing:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
+        devices = self.slots.devices(key(resource)) if self.slots else ()
+        await asyncio.to_thread(write_down, self.jobs, resource, devices)
         containers = self.containers(resource, program, image, await self._python(image))
+        if image.kind == "own":
+            containers = await self._dressed(resource, program, containers)
         try:
             # All that can be started are, although one may not be: what runs is what the next look must see.
             ends = await asyncio.gather(*map(self._start, containers), return_exceptions=True)
@@ -69,6 +80,17 @@ class Launch:
             if unable.errno == errno.EOPNOTSUPP:  # trying again would not change what the machine can do
                 raise ErrandFailed(f"ClientError: This machine cannot run the job: {unable.strerror}.") from unable
             raise
+
+    async def _dressed(
+        self, resource: Resource, program: Program, containers: tuple[InstanceSpec, ...]
+    ) -> tuple[InstanceSpec, ...]:
+        """As containers of the user's own image."""
+        if program.own_command is None:
+            raise ErrandFailed(
+                f"ClientError: The image {program.image_uri} is your own, and this kind of job cannot run it yet."
+            )
+        own = await own_image.pulled(self.environments.own_images, program.image_uri, resource.world)
+        return tuple(own_image.dressed(container, own, program.own_command(own)) for container in containers)
 
     async def _python(self, image: Image) -> str:
         """The interpreter of the image's environment."""
@@ -92,7 +114,9 @@ class Launch:
     ) -> InstanceSpec:
         """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
         folder, isolated = JobFolder.of(self.jobs, resource, instance.host), program.isolated
-        platform = {**image.env, **({} if isolated else self._way_back(resource, program, own_network=peers is not None))}
+        devices = given(folder)
+        way_back = {} if isolated else self._way_back(resource, program, own_network=peers is not None)
+        platform = {**image.env, **way_back, **gpus.visible(devices, self.machine)}
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
             image=image.name,
@@ -102,7 +126,7 @@ class Launch:
             env=program.environment(platform),
             mounts=tuple(program.mounts(folder.ml)),
             file_systems=self._file_systems(resource, program, folder),
-            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine),
+            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine, devices),
             network="isolated" if isolated or peers else "open",
             way_out=None if isolated or not peers else self.way_back.address,
             peers=peers,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sagewright.compute.placement import notice
+from sagewright.compute.placement import Machine
+from sagewright.jobs import gpus
 from sagewright.jobs.folder import JobFolder, job_folder
 from sagewright.jobs.instances import JobInstance, cluster, instances
 from sagewright.jobs.usage import Usage, namespace
@@ -81,7 +82,7 @@ class JobLog:
 
     def _source(self, resource: Resource, instance: JobInstance) -> tail.Source:
         stream = _stream(resource, instance)
-        texts = (notice(instance.instance_type), self.caution)
+        texts = (gpus.notices(resource.spec, self.usage.machine).get(instance.host, ""), self.caution)
         return tail.Source(
             resource.world,
             namespace(resource.kind),
@@ -92,10 +93,9 @@ class JobLog:
         )
 
 
-def notices(resource: Resource) -> list[str]:
-    """What the user should know about the job's instance types, once for each."""
-    types = dict.fromkeys(instance.instance_type for instance in instances(cluster(resource.spec)))
-    return [text for text in map(notice, types) if text]
+def notices(resource: Resource, machine: Machine | None = None) -> list[str]:
+    """What the user should know about the job's instance types on a machine (this one if none is named), each text once."""
+    return list(dict.fromkeys(gpus.notices(resource.spec, machine or Machine.here()).values()))
 
 
 def _stream(resource: Resource, instance: JobInstance) -> str:

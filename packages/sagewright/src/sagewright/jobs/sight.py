@@ -9,7 +9,7 @@ from sagewright.compute.runtime import Observed as Instance
 from sagewright.kernel.errands import ABSENT, Errand
 
 MISSING = Instance("missing")
-ErrandName = Literal["download", "start", "upload"]
+ErrandName = Literal["download", "start", "save", "upload"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,13 @@ from typing import Any
 
 from sagewright.kernel.agenda import Agenda
 from sagewright.kernel.controller import Controller, Later, Plan
-from sagewright.store.database import Store
+from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Identity, Resource, Stale
 
 _log = logging.getLogger(__name__)
+
+Announce = Callable[[Transaction, Resource, Resource], None]
+"""Told, inside the transaction that writes it, what a row was and what it becomes: quick, writes through the transaction only."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
@@ -45,12 +48,19 @@ class Loop:
     """
 
     def __init__(
-        self, store: Store, controllers: Iterable[Controller[Any, Any]], *, concurrency: int = 64, twice: bool = False
+        self,
+        store: Store,
+        controllers: Iterable[Controller[Any, Any]],
+        *,
+        concurrency: int = 64,
+        twice: bool = False,
+        announce: Announce | None = None,
     ) -> None:
         self._store = store
         self._controllers = {controller.kind: controller for controller in controllers}
         self._concurrency = concurrency
         self._times = 2 if twice else 1
+        self._announce = announce
         self._agenda = Agenda()
         self._turns: dict[Identity, _Turn] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -219,8 +229,13 @@ class Loop:
         if not observed and not _sooner(planned.due, row.due):
             return False
         changed = replace(planned, modified=self._store.clock.now()) if observed else planned
-        await self._store.write(lambda transaction: transaction.resources.save(changed))
+        await self._store.write(lambda transaction: self._write(transaction, row, changed))
         return True
+
+    def _write(self, transaction: Transaction, before: Resource, after: Resource) -> None:
+        transaction.resources.save(after)
+        if self._announce is not None:
+            self._announce(transaction, before, after)
 
     def _end_turn(self, identity: Identity, turn: _Turn, at: float | None) -> None:
         del self._turns[identity]

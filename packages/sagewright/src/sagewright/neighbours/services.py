@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.compute.oci.layout import Layout
 from sagewright.kernel.controller import Controller
 from sagewright.neighbours.cloudwatch import CloudWatch
+from sagewright.neighbours.ecr.operations import Ecr
+from sagewright.neighbours.events.operations import Events
 from sagewright.neighbours.iam.operations import Iam
 from sagewright.neighbours.log_retention import LogRetention
 from sagewright.neighbours.logs import Logs
 from sagewright.neighbours.requests import Handlers
+from sagewright.neighbours.service_quotas import ServiceQuotas
 from sagewright.neighbours.sts import Sts
 from sagewright.store.database import Store
 from sagewright.wire.credentials import Keyring
 
 
-def neighbours(store: Store, keyring: Keyring) -> Mapping[str, Handlers]:
-    """By botocore's service name. Handlers take the time from their context."""
+def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str) -> Mapping[str, Handlers]:
+    """By botocore's service name. Handlers take the time from their context. ``layout`` is what the registry holds, ``url`` where
+    clients reach this server."""
     return {
         "sts": Sts(store, keyring).operations(),
         "iam": Iam(store).operations(),
         "logs": Logs(store).operations(),
+        "ecr": Ecr(store, keyring, layout, url).operations(),
         "cloudwatch": CloudWatch(store).operations(),
+        "events": Events(store).operations(),
+        "service-quotas": ServiceQuotas(store).operations(),
     }
 
 

@@ -27,6 +27,7 @@ from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import ErrandFailed, Errands
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access
+from sagewright.serving import pulled
 from sagewright.serving.attendant import Attendant
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
 from sagewright.serving.step import Move
@@ -120,8 +121,9 @@ class Containers:
         await self._store.write(lambda transaction: logs.create_stream(transaction, world, unit.group, unit.stream, now))
         try:
             python = await self._environments.prepare(resolve(unit.container["Image"]).name)
-            await asyncio.to_thread(self._runtime.start, self._spec(unit, address, python))
-        except (OSError, BuildError) as problem:
+            spec = await pulled.dressed(self._environments.own_images, self._spec(unit, address, python), unit)
+            await asyncio.to_thread(self._runtime.start, spec)
+        except (OSError, BuildError, ErrandFailed) as problem:
             raise Later(MACHINE_SECONDS, f"the machine refuses to start {unit.key}: {problem}") from problem
         self._attend(unit)
 
@@ -141,6 +143,7 @@ class Containers:
             await self._environments.prepare(resolve(unit.container["Image"]).name)
         except BuildError as problem:
             raise ErrandFailed(str(problem)) from problem
+        await pulled.pull(self._environments.own_images, unit, self._isolates)
         unit.ml.mkdir(parents=True, exist_ok=True)
         access = Access(unit.identity[0].region, unit.role)
         await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sagewright.base.archive import unpack
+from sagewright.compute.images import resolve
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.patience import patiently
 from sagewright.objects.s3 import Location, Objects
@@ -36,7 +37,9 @@ async def fetch_model(objects: Objects, container: Mapping[str, Any], ml: Path, 
 
 
 def code_archive(container: Mapping[str, Any]) -> Location | None:
-    """The code archive that the container's environment names in S3."""
+    """The code archive that the container's environment names in S3; an image of one's own fetches it itself."""
+    if resolve(str(container.get("Image", ""))).kind == "own":
+        return None
     text = str(container.get("Environment", {}).get(SUBMIT_DIRECTORY, ""))
     return Location.parse(text) if text.startswith("s3://") else None
 

@@ -51,7 +51,10 @@ SERVED = (
     Served("sts", "sts"),
     Served("iam", "iam"),
     Served("logs", "logs", "Logs_20140328"),
+    Served("ecr", "ecr", "AmazonEC2ContainerRegistry_V20150921"),
     Served("cloudwatch", "monitoring", "GraniteServiceVersion20100801"),
+    Served("events", "events", "AWSEvents"),
+    Served("service-quotas", "servicequotas", "ServiceQuotasV20190624"),
 )
 
 

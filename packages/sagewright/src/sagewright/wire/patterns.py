@@ -30,9 +30,12 @@ _CONTROLS = {"t": 0x09, "n": 0x0A, "r": 0x0D, "f": 0x0C, "a": 0x07, "e": 0x1B}
 _ANCHORS = {"A": r"\A", "z": r"\Z", "Z": r"(?=\n?\Z)", "b": r"\b", "B": r"\B", "G": r"\A"}
 _LINE_BREAK = "(?:\r\n|" + characters.expression(characters.VERTICAL_SPACE) + ")"
 
-_TAMED = {"[a-z0-9]([-a-z0-9]*[a-z0-9]){0,39}?": "[a-z0-9]([-a-z0-9]*[a-z0-9])?"}
+_TAMED = {
+    "[a-z0-9]([-a-z0-9]*[a-z0-9]){0,39}?": "[a-z0-9]([-a-z0-9]*[a-z0-9])?",
+    r"^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$": r"^[a-z0-9*](?:[._\-/]?[a-z0-9*])*$",
+}
 """Patterns that backtrack without end, with one that matches the same texts. ClusterSchedulerPriorityClassName has no length either;
-one repetition already matches whatever 39 match. A test tries every pattern of the models for more of its kind."""
+one repetition already matches whatever 39 match. Of ECR's ScanningRepositoryFilterValue a separator stands between two others. A test tries every pattern of the models for more of its kind."""
 
 
 @cache

@@ -15,6 +15,7 @@ from sagewright.compute import trees
 from sagewright.compute.environments import toolkit
 from sagewright.compute.environments.build import BuildError, builds, interpreter, is_built
 from sagewright.compute.environments.definition import DEFINITIONS, Definition, names
+from sagewright.compute.oci.own_images import OwnImages
 
 _log = logging.getLogger(__name__)
 _SOURCE = str(Path(__file__).parents[3])
@@ -36,11 +37,15 @@ class Standing:
 
 
 class Environments:
-    """``root`` is settings.environments; ``definitions`` the folder of definitions."""
+    """``root`` is settings.environments; ``definitions`` the folder of definitions.
 
-    def __init__(self, root: Path, definitions: Path = DEFINITIONS) -> None:
+    ``own_images`` are the user's own, which bring everything themselves; None: those pushed beside ``root``.
+    """
+
+    def __init__(self, root: Path, definitions: Path = DEFINITIONS, own_images: OwnImages | None = None) -> None:
         self._root = root
         self._definitions = definitions
+        self.own_images = own_images or OwnImages(root.parent / "registry", root.parent / "layers")
 
     def interpreter(self, name: str) -> str | None:
         """The Python that an image's environment runs in; None while its environment has to be built. Raises OSError."""

@@ -15,17 +15,23 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from sagewright.base.world import World
 from sagewright.compute.environments.folder import Environments
-from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.oci.own_images import OwnImages
+from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
+from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.features.training.controller import TrainingController
 from sagewright.features.training.delivery import Delivery
 from sagewright.features.training.directories import Directories
 from sagewright.features.training.intake import Intake
+from sagewright.features.training.interruption import NotInterruptible, interrupt
 from sagewright.features.training.kinds import QUIRKS
 from sagewright.features.training.operations import TrainingOperations
+from sagewright.features.training.pools import Pools
 from sagewright.features.training.program import program
+from sagewright.features.training.prospects import NO_LIMITS, Prospects, Terms
 from sagewright.features.training.watch import Watch
 from sagewright.jobs.launch import Launch
 from sagewright.jobs.usage import Usage
@@ -38,7 +44,7 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity
 from sagewright.wire.credentials import Keyring
 
-__all__ = ["QUIRKS", "Training"]
+__all__ = ["QUIRKS", "NotInterruptible", "Terms", "Training"]
 
 
 @dataclass(slots=True)
@@ -47,6 +53,7 @@ class Training:
 
     controller: TrainingController
     objects: Objects
+    own_images: OwnImages
     hold_describe: float
 
     @classmethod
@@ -64,30 +71,44 @@ class Training:
         hold_describe: float = 0.0,
         slots: Slots | None = None,
         machine: Machine | None = None,
+        terms: Terms = NO_LIMITS,
         file_systems: Mapping[str, tuple[Path, bool]] = MappingProxyType({}),
     ) -> Training:
         """``jobs`` is settings.jobs, ``endpoint_url`` where containers reach this server; ``wake`` tells the loop to look at a row.
 
-        ``slots`` may be shared with other kinds of jobs; ``file_systems`` is settings.registered_file_systems.
+        ``slots`` may be shared with other kinds of jobs. ``terms`` are those of capacity, ``file_systems`` is
+        settings.registered_file_systems.
         """
         directories = Directories(file_systems)
         here, front = machine or Machine.here(), urlsplit(endpoint_url)
         way_back = WayBack((front.hostname or "127.0.0.1", front.port or 80), endpoint_url, keyring, store.clock)
+        shared = slots or Slots.of(here)
+        pools = Pools(store, jobs)
         controller = TrainingController(
             runtime,
             jobs,
-            slots or Slots.of(here),
+            shared,
+            Prospects(store, shared, pools, here, terms),
             Errands(wake, (TransferError,)),
-            Intake(runtime, objects, jobs, environments, directories),
-            Launch(partial(program, directories), runtime, jobs, here, way_back, environments),
+            Intake(runtime, objects, jobs, environments, pools, directories),
+            Launch(partial(program, directories), runtime, jobs, here, way_back, environments, shared),
             Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )
-        return cls(controller, objects, hold_describe)
+        return cls(controller, objects, environments.own_images, hold_describe)
 
     def install(self, engine: Engine, operations: Operations) -> None:
         """Registers the operations written by hand."""
-        TrainingOperations.install(engine, operations, self.objects, self.hold_describe)
+        terms = self.controller.prospects.terms
+        TrainingOperations.install(engine, operations, self.objects, self.own_images, self.hold_describe, terms)
+
+    async def open(self) -> None:
+        """Adopts what runs, before anything may be started: two jobs must not be given the same GPU."""
+        await self.controller.adopt()
+
+    async def interrupt(self, world: World, name: str) -> None:
+        """Takes the instances of a managed spot training job away. Raises NotInterruptible."""
+        await interrupt(self.controller.prospects.store, world, name)
 
     async def reset(self) -> None:
         """Forgets every job, when rows and run folders are deleted behind the controller's back (test hooks)."""

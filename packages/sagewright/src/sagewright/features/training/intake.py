@@ -14,8 +14,10 @@ from sagewright.compute.runtime import Runtime
 from sagewright.features.training import admission, channels, directories, ml_view
 from sagewright.features.training.directories import Directories
 from sagewright.features.training.folder import JobFolder
+from sagewright.features.training.pools import Pools
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.instances import JobInstance, instances, receivers
+from sagewright.jobs.own_image import pulled
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
 from sagewright.objects.mounted.channel import describe_channel
@@ -29,13 +31,20 @@ class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
     def __init__(
-        self, runtime: Runtime, objects: Objects, jobs: Path, environments: Environments, directories: Directories
+        self,
+        runtime: Runtime,
+        objects: Objects,
+        jobs: Path,
+        environments: Environments,
+        pools: Pools,
+        directories: Directories,
     ) -> None:
-        self._directories = directories
         self._runtime = runtime
+        self._directories = directories
         self._objects = objects
         self._jobs = jobs
         self._environments = environments
+        self._pools = pools
 
     async def bring(self, resource: Resource) -> None:
         """Raises TransferError and ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
@@ -47,6 +56,7 @@ class Intake:
         for instance in instances(resource.spec["ResourceConfig"]):
             folder = JobFolder.of(self._jobs, resource, instance.host)
             await asyncio.to_thread(_prepare, folder, resource.spec, instance)
+        await asyncio.to_thread(self._pools.bring, resource)
         for channel in resource.spec.get("InputDataConfig", ()):
             await self._channel(resource, channel, access)
         checkpoint = synchronised(resource.spec)["checkpoints"]
@@ -81,8 +91,11 @@ class Intake:
         ]
 
     async def _environment(self, resource: Resource) -> None:
+        image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
+        if image.kind == "own":
+            await pulled(self._environments.own_images, image.uri, resource.world)
         try:
-            await self._environments.prepare(resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"]).name)
+            await self._environments.prepare(image.name)
         except BuildError as problem:
             raise ErrandFailed(f"ClientError: {problem}") from problem
 

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.way_back import SESSION
-from sagewright.features.training import channels, progress
+from sagewright.features.training import channels, progress, quotas, warm_pool
+from sagewright.features.training.prospects import Terms
 from sagewright.features.training.rules import check
+from sagewright.jobs import own_image
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
 from sagewright.objects.s3 import Objects
@@ -28,22 +31,36 @@ REMEMBERED = 10_000
 
 @dataclass(slots=True)
 class TrainingOperations:
-    """``hold`` is for how many seconds the first Describe of a young job may wait for its end; 0 never waits."""
+    """``hold`` is for how many seconds the first Describe of a young job may wait for its end; 0 never waits.
+
+    ``counting``: two jobs must not both take the last of a quota.
+    """
 
     engine: Engine
     objects: Objects
+    own_images: OwnImages
     hold: float
+    terms: Terms
     create_derived: Handler
     describe_derived: Handler
     held: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
+    counting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def install(cls, engine: Engine, operations: Operations, objects: Objects, hold: float) -> TrainingOperations:
+    def install(
+        cls,
+        engine: Engine,
+        operations: Operations,
+        objects: Objects,
+        own_images: OwnImages,
+        hold: float,
+        terms: Terms,
+    ) -> TrainingOperations:
         """Registers the handlers over the derived ones."""
         create, describe = (operations.find(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
         if create is None or describe is None:
             raise LookupError(f"the engine has derived nothing for {KIND}")
-        made = cls(engine, objects, hold, create, describe)
+        made = cls(engine, objects, own_images, hold, terms, create, describe)
         for verb in ("Create", "Describe", "Stop", "Update", "Delete"):
             operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
         return made
@@ -51,6 +68,7 @@ class TrainingOperations:
     async def create(self, context: Context, request: Document) -> Document:
         """What is wrong with the request itself is said first; then every input must hold objects, as AWS checks."""
         check(context, request)
+        own_image.check(self.own_images, context.world, request["AlgorithmSpecification"]["TrainingImage"], request["RoleArn"])
         access = Access(context.world.region, request["RoleArn"])
         sources = channels.s3_sources(request)
         try:
@@ -59,7 +77,11 @@ class TrainingOperations:
             raise validation(str(error).removeprefix("ClientError: ")) from error
         except ConnectionError as error:
             raise Fault("ServiceUnavailable", "The object store cannot be reached; please try again.", 503) from error
-        return await self.create_derived(context, request)
+        if not self.terms.limited:
+            return await self.create_derived(context, request)
+        async with self.counting:
+            await self.engine.store.read(lambda transaction: quotas.check(transaction, context.world, request))
+            return await self.create_derived(context, request)
 
     async def describe(self, context: Context, request: Document) -> Document:
         """The SDKs look again only after 5 to 30 seconds, so the first look waits for a job that is about to end."""
@@ -83,12 +105,18 @@ class TrainingOperations:
         return {}
 
     async def update(self, context: Context, request: Document) -> Document:
-        """Profiler, warm pool and remote debugging can be updated on AWS; none of them is there yet."""
-        row = await self._find(context, request)
-        given = sorted(member for member in request if member != "TrainingJobName")
+        """The period of a warm pool; profiler and remote debugging, which AWS can update, too, are not there."""
+        given = sorted(member for member in request if member not in ("TrainingJobName", "ResourceConfig"))
         if given:
             raise validation(f"Updating {', '.join(given)} of a training job is not supported by this version of Sagewright.")
-        return {"TrainingJobArn": row.arn}
+
+        def work(transaction: Transaction) -> Document:
+            row = self._row(transaction, context, request)
+            if "ResourceConfig" in request:
+                transaction.resources.save(_kept_alive(row, request["ResourceConfig"], context.now))
+            return {"TrainingJobArn": row.arn}
+
+        return await self.engine.store.write(work)
 
     async def delete(self, context: Context, request: Document) -> Document:
         """API DeleteTrainingJob: only of a job that has ended. The controller removes row and files."""
@@ -134,6 +162,19 @@ class TrainingOperations:
             if left <= 0 or not await self.engine.store.changed(row.identity, left, seen.version):
                 return
             seen = await self.engine.get(row.world, row.kind, row.key)
+
+
+def _kept_alive(row: Resource, config: Mapping[str, Any], now: float) -> Resource:
+    """DG train-warm-pools-how-to-use: only the period, and only while the pool is available."""
+    if warm_pool.status_of(row.status) != warm_pool.AVAILABLE or now >= row.status["Run"]["Until"]:
+        shown = warm_pool.status_of(row.status) or "not there"
+        raise validation(
+            f"KeepAlivePeriodInSeconds of the training job {row.arn} can only be updated while its warm pool status is "
+            f"Available; it is {shown}."
+        )
+    seconds = config["KeepAlivePeriodInSeconds"]
+    spec = {**row.spec, "ResourceConfig": {**row.spec["ResourceConfig"], "KeepAlivePeriodInSeconds": seconds}}
+    return replace(row, spec=spec, status=warm_pool.extended(row.status, seconds), modified=now, due=now)
 
 
 def _save(transaction: Transaction, row: Resource, state: str, status: Mapping[str, Any], now: float) -> None:

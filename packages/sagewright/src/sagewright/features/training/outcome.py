@@ -39,6 +39,11 @@ def of(failure: Failure | None, stop: Mapping[str, object] | None) -> dict[str, 
     return failed(LOST if failure.instance.state == "lost" else _reason(failure))
 
 
+def is_ours(failure: Failure | None, result: Mapping[str, str]) -> bool:
+    """Whether the job failed although nothing is wrong with it: its container is gone without a trace."""
+    return result["Status"] == "Failed" and failure is not None and failure.instance.state == "lost"
+
+
 def _reason(failure: Failure) -> str:
     """DG your-algorithms-training-algo-output: the first 1 024 characters of /opt/ml/output/failure."""
     text, code = failure.text.strip(), failure.instance.code

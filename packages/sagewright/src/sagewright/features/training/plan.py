@@ -6,39 +6,29 @@ says, so a restart of control, a lost race and the happy path are the same path.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from typing import Any
 
-from sagewright.features.training import outcome, progress
+from sagewright.features.training import deadlines, departure, leaving, outcome, progress, steps, warm_pool
 from sagewright.features.training.sight import (
     Action,
+    Claim,
     Download,
     ErrandName,
-    Forget,
+    Keep,
     Remove,
     Reserve,
     Sight,
-    Signal,
     Start,
     Upload,
-    Watch,
 )
+from sagewright.features.training.steps import JobPlan, save
 from sagewright.kernel.controller import Plan
 from sagewright.kernel.errands import Errand
 from sagewright.store.rows import Resource
 
-GRACE_SECONDS = 120.0
-"""API StopTrainingJob: SIGTERM, then 120 seconds to end gracefully."""
-DEFAULT_MAX_RUNTIME = 86400
-"""API StoppingCondition: one day."""
 PEERS_GRACE_SECONDS = 10.0
 """What the other instances have when one has failed: nothing they still do can save the job."""
-RETRY_SECONDS = 3.0
-WAIT_SECONDS = 1.0
-SOON_SECONDS = 0.25
-
-JobPlan = Plan[Action]
 
 
 def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
@@ -47,37 +37,48 @@ def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
     if resource.state == "Deleting":
         return Plan(actions=(Remove(),), remove=True)
     if resource.state in progress.TERMINAL:
-        return Plan(actions=(Remove(),))
+        return _over(resource, now)
     if "Outcome" in run:
         return _uploading(resource, sight, now)
     if "Stream" not in run and sight.begun:
-        return _save(_begun(resource, sight, now), due=now)  # the row is older than the container: an old database, perhaps
+        return save(_begun(resource, sight, now), due=now)  # the row is older than the container: an old database, perhaps
+    if sight.save.state == "running":
+        return Plan(due=now + steps.WAIT_SECONDS)  # what the containers left goes out, whatever comes next
+    why = "" if "Stop" in run or "Abandoned" in run else deadlines.overdue(resource, now)
+    if "Leaving" in run and "Stop" not in run:
+        late = why and sight.running
+        return save(progress.stopping(status, why, now), due=now) if late else departure.plan(resource, sight, now)
     # While containers are being started there may be one more at any moment, which nobody would have told to end.
     ending = ("Stop" in run or sight.failure is not None) and sight.start.state != "running"
     settled = sight.complete or ending
     if sight.begun and settled and not sight.running:
         return _settle(resource, sight, now)
-    if "Stop" not in run and "Abandoned" not in run and _overdue(resource, now):
-        return _save(progress.stopping(status, "MaxRuntimeExceeded", now), due=now)
+    if why:
+        return save(progress.stopping(status, why, now), due=now)
+    if message := _taken_away(resource, sight, now):
+        return save(leaving.interrupted(status, message), due=now)
     if sight.running and settled:
         return _running(resource, sight, now)
     if "Stop" in run and sight.start.state != "running":
-        return _end(status, outcome.stopped(run["Stop"]["Why"]), now)
+        return steps.end(resource, sight, status, outcome.stopped(run["Stop"]["Why"]), now)
     if not sight.placed or "Stream" not in run:
         return _place(resource, sight, now)
     return _preparing(resource, sight, now)
 
 
 def _place(resource: Resource, sight: Sight, now: float) -> JobPlan:
-    """Takes places on the machine, or says why it has to wait."""
+    """Takes places on the machine or a warm pool, or says why it has to wait."""
+    if sight.refusal and not sight.begun:
+        return steps.end(resource, sight, resource.status, outcome.failed(sight.refusal), now)
+    if sight.pool and not sight.placed and not sight.begun:
+        return Plan(actions=(Claim(sight.pool),), due=now)
     if sight.waiting and not sight.placed and not sight.begun:
-        return _save(
-            progress.entered(resource.status, resource.status["SecondaryStatus"], sight.waiting, now), due=now + WAIT_SECONDS
-        )
+        waiting = progress.entered(resource.status, resource.status["SecondaryStatus"], sight.waiting, now)
+        return save(waiting, due=now + steps.WAIT_SECONDS)
     actions: tuple[Action, ...] = (Reserve(adopted=sight.begun), Download())
     if "Stream" in resource.status.get("Run", {}):
-        return Plan(actions=actions, due=now + SOON_SECONDS)
-    return _save(_begun(resource, sight, now), *actions, due=now + SOON_SECONDS)
+        return Plan(actions=actions, due=now + steps.SOON_SECONDS)
+    return save(_begun(resource, sight, now), *actions, due=now + steps.SOON_SECONDS)
 
 
 def _preparing(resource: Resource, sight: Sight, now: float) -> JobPlan:
@@ -85,42 +86,31 @@ def _preparing(resource: Resource, sight: Sight, now: float) -> JobPlan:
     errands: tuple[tuple[ErrandName, Errand], ...] = (("download", sight.download), ("start", sight.start))
     for name, errand in errands:
         if errand.state == "failed" and not errand.retry:
-            return _end(resource.status, outcome.failed(errand.problem), now)
+            return _failed(resource, sight, errand.problem, now)
         if errand.state == "failed":
-            return _again(resource, name, errand, now)
+            return steps.again(resource, name, errand, now)
     if sight.download.state == "absent":
-        return Plan(actions=(Download(),), due=now + SOON_SECONDS)
+        return Plan(actions=(Download(),), due=now + steps.SOON_SECONDS)
     if sight.download.state == "running" or sight.start.state == "running":
-        return Plan(due=now + WAIT_SECONDS)
+        return Plan(due=now + steps.WAIT_SECONDS)
     if sight.start.state == "absent":
-        return Plan(actions=(Start(),), due=now + SOON_SECONDS)
-    return _end(resource.status, outcome.failed(outcome.LOST), now)  # started, and yet no trace of some of them
+        return Plan(actions=(Start(),), due=now + steps.SOON_SECONDS)
+    return _failed(resource, sight, outcome.LOST, now)  # started, and yet no trace of some of them
 
 
 def _running(resource: Resource, sight: Sight, now: float) -> JobPlan:
     """Containers run: their signals are followed and, when they have to end, they are told so."""
-    status, run = resource.status, resource.status["Run"]
-    actions: tuple[Action, ...] = (Watch(),) if sight.placed else (Reserve(adopted=True), Watch())
+    status, run, actions = resource.status, resource.status["Run"], steps.following(sight)
     if "Stop" in run:
-        told = run["Stop"].get("Signalled")
-        return _told(progress.signalled(status, now), told, GRACE_SECONDS, actions, now)
+        when = run["Stop"].get("Signalled")
+        return steps.told(progress.signalled(status, now), when, steps.GRACE_SECONDS, actions, now)
     if sight.failure is not None:
-        return _told(
-            progress.abandoned(_trained(status, sight, now), now), run.get("Abandoned"), PEERS_GRACE_SECONDS, actions, now
-        )
-    due = now + _pace(now - (sight.started or now))
+        telling = progress.abandoned(_trained(status, sight, now), now)
+        return steps.told(telling, run.get("Abandoned"), PEERS_GRACE_SECONDS, actions, now)
+    due = now + steps.pace(now - (sight.started or now))
     if status["SecondaryStatus"] == "Training":
-        return Plan(actions=actions, due=min(due, _deadline(resource)))
-    return _save(_trained(status, sight, now), *actions, due=due)
-
-
-def _told(telling: Mapping[str, Any], told: float | None, grace: float, actions: tuple[Action, ...], now: float) -> JobPlan:
-    """What runs is told to end (``telling`` is the status then), and killed ``grace`` seconds after it was ``told``."""
-    if told is None:
-        return _save(telling, Signal(signal.SIGTERM), *actions, due=now + SOON_SECONDS)
-    if now >= told + grace:
-        return Plan(actions=(Signal(signal.SIGKILL), *actions), due=now + WAIT_SECONDS)
-    return Plan(actions=actions, due=min(now + _pace(now - told), told + grace))
+        return Plan(actions=actions, due=min(due, deadlines.next_look(resource, sight, now)))
+    return save(_trained(status, sight, now), *actions, due=due)
 
 
 def _settle(resource: Resource, sight: Sight, now: float) -> JobPlan:
@@ -129,43 +119,56 @@ def _settle(resource: Resource, sight: Sight, now: float) -> JobPlan:
     if "Stop" not in status["Run"]:
         status = _trained(status, sight, sight.started or now)  # it may have been too quick to be seen running
     result = outcome.of(sight.failure, status["Run"].get("Stop"))
+    if outcome.is_ours(sight.failure, result) and leaving.may_retry(resource.spec, status, result["FailureReason"]):
+        return save(leaving.retried(status, result["FailureReason"]), due=now)
     settled = progress.settled(status, result, progress.UPLOADING, now)
-    return _save(settled, Upload(with_model=_has_model(result)), due=now + SOON_SECONDS)
+    return save(settled, Upload(with_model=_has_model(result)), due=now + steps.SOON_SECONDS)
 
 
 def _uploading(resource: Resource, sight: Sight, now: float) -> JobPlan:
     """The last lines and the artefacts go out; only then is the job over, so that who sees the end sees everything."""
     result = resource.status["Run"]["Outcome"]
+    status = progress.measured(resource.status, sight.metrics)
     match sight.upload:
         case Errand(state="absent"):
-            return Plan(actions=(Upload(with_model=_has_model(result)),), due=now + SOON_SECONDS)
+            return Plan(actions=(Upload(with_model=_has_model(result)),), due=now + steps.SOON_SECONDS)
         case Errand(state="running"):
-            return Plan(due=now + WAIT_SECONDS)
+            return Plan(due=now + steps.WAIT_SECONDS)
         case Errand(state="failed", retry=True):
-            return _again(resource, "upload", sight.upload, now)
+            return steps.again(resource, "upload", sight.upload, now)
         case Errand(state="failed") if result["Status"] != "Failed":
-            return _end(_measured(resource.status, sight), outcome.failed(sight.upload.problem), now)
-    status = _measured(resource.status, sight)
+            return steps.end(resource, sight, status, outcome.failed(sight.upload.problem), now)
     if _has_model(result):
         status["ModelArtifacts"] = progress.artifacts(resource.spec)
-    return _end(status, result, now)
+    return steps.end(resource, sight, status, result, now)
 
 
-def _again(resource: Resource, errand: ErrandName, seen: Errand, now: float) -> JobPlan:
-    """Something outside the job is not there (S3, mostly): say so and try again."""
-    secondary = resource.status["SecondaryStatus"]
-    status = progress.entered(resource.status, secondary, f"{seen.problem} Trying again.", now)
-    return _save(status, Forget(errand), due=now + RETRY_SECONDS)
+def _over(resource: Resource, now: float) -> JobPlan:
+    """The job has ended; a warm pool stays for a while."""
+    status = resource.status
+    if warm_pool.status_of(status) != warm_pool.AVAILABLE:
+        return Plan(actions=(Remove(),))
+    if now >= status["Run"]["Until"]:
+        return save(warm_pool.terminated(status, now), due=now)
+    return Plan(actions=(Keep(),), due=status["Run"]["Until"])
 
 
-def _end(status: Mapping[str, Any], result: Mapping[str, str], now: float) -> JobPlan:
-    """The last status is written first and the run folder removed at the next look: a crash between loses nothing."""
-    last = progress.finished(status, result, now)
-    return _save(last, due=now)
+def _failed(resource: Resource, sight: Sight, reason: str, now: float) -> JobPlan:
+    """Before anything has run to its end: once more where that may help, else the end."""
+    if leaving.may_retry(resource.spec, resource.status, reason):
+        return save(leaving.retried(resource.status, reason), due=now)
+    return steps.end(resource, sight, resource.status, outcome.failed(reason), now)
 
 
-def _save(status: Mapping[str, Any], *actions: Action, due: float) -> JobPlan:
-    return Plan(actions=actions, status=status, state=status["TrainingJobStatus"], due=due)
+def _taken_away(resource: Resource, sight: Sight, now: float) -> str:
+    """Why spot instances go now; empty while they may stay."""
+    if not leaving.can_be_interrupted(resource.spec, resource.status):
+        return ""
+    if sight.reclaimed:
+        return leaving.SHORTAGE
+    began = resource.status["Run"].get("Began", now)
+    due = sight.running and sight.interrupt_after is not None and now >= began + sight.interrupt_after
+    return leaving.SCHEDULED if due else ""
 
 
 def _trained(status: Mapping[str, Any], sight: Sight, when: float) -> Mapping[str, Any]:
@@ -178,28 +181,10 @@ def _trained(status: Mapping[str, Any], sight: Sight, when: float) -> Mapping[st
 def _begun(resource: Resource, sight: Sight, now: float) -> dict[str, Any]:
     """Log streams are named ``<job>/algo-1-<epoch>`` (DG logging-cloudwatch); the name is kept, so that each is one stream."""
     message = progress.downloading(resource.spec, sight.copying)
-    return progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", message, now)
-
-
-def _measured(status: Mapping[str, Any], sight: Sight) -> dict[str, Any]:
-    return {**status, "FinalMetricDataList": list(sight.metrics)} if sight.metrics else dict(status)
+    status = progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", message, now)
+    return warm_pool.opened(status, f"{resource.name}-{int(now)}") if sight.keeps else status
 
 
 def _has_model(result: Mapping[str, str]) -> bool:
     """A stopped job's model is kept (API StopTrainingJob), a failed one's is not."""
     return result["Status"] != "Failed"
-
-
-def _deadline(resource: Resource) -> float:
-    condition = resource.spec.get("StoppingCondition", {})
-    began = resource.status.get("TrainingStartTime", float("inf"))
-    return float(began + condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME))
-
-
-def _overdue(resource: Resource, now: float) -> bool:
-    return now >= _deadline(resource)
-
-
-def _pace(age: float) -> float:
-    """How long until the next look at a running container: short jobs are followed closely, long ones cost little."""
-    return min(2.0, max(SOON_SECONDS, age / 20))

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from sagewright.compute.images import Image
+from sagewright.compute.oci.own_images import OwnImage
 from sagewright.compute.runtime import Mount
 from sagewright.features.training import channels, ml_view
+from sagewright.features.training.deadlines import DEFAULT_MAX_RUNTIME
 from sagewright.features.training.directories import Directories, is_one
 from sagewright.features.training.folder import JobFolder
-from sagewright.features.training.plan import DEFAULT_MAX_RUNTIME, GRACE_SECONDS
+from sagewright.features.training.steps import GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.folder import CONTAINER_ROOT
 from sagewright.jobs.launch import Program
@@ -34,6 +36,7 @@ def program(directories: Directories, resource: Resource) -> Program:
     return Program(
         image_uri=spec["AlgorithmSpecification"]["TrainingImage"],
         command=lambda image, python: _command(spec, image, python),
+        own_command=lambda image: _own_command(spec["AlgorithmSpecification"], image),
         environment=lambda platform: ml_view.environment(resource, spec, platform),
         isolated=bool(spec.get("EnableNetworkIsolation")),
         seconds=runtime + GRACE_SECONDS,
@@ -53,6 +56,10 @@ def streamed(folder: JobFolder, spec: Mapping[str, Any]) -> dict[str, Mapping[st
             place = folder.piped(name) / OBJECTS if piped else folder.channel(name)
             found[f"{CONTAINER_ROOT}/{place.relative_to(folder.ml)}"] = shown
     return found
+
+
+def _own_command(algorithm: Mapping[str, Any], image: OwnImage) -> tuple[str, ...]:
+    return image.command("train", algorithm.get("ContainerEntrypoint", ()), algorithm.get("ContainerArguments", ()))
 
 
 def _command(spec: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """A training job's status document and how it moves: pure functions from one document to the next.
 
 Public members are DescribeTrainingJob's. ``Run`` is our own and never shown (it is no member of the output shape):
-Stream (log stream of algo-1), Stop ({Why, Signalled}), Abandoned (when the instances that were left were told to end, because
-one had failed), Outcome ({Status, Secondary, Message, FailureReason}).
-The messages are what AWS shows and the Python SDK prints.
+Stream (log stream of algo-1), Began (when the instances of this attempt were there), Spent (seconds of earlier attempts),
+Leaving (this attempt ends and another follows: leaving.py), Stop ({Why, Signalled}), Abandoned (when the instances that were left
+were told to end, because one had failed), Outcome ({Status, Secondary, Message, FailureReason}), Pool, Free and Until (the warm
+pool: warm_pool.py). The messages are what AWS shows and the Python SDK prints.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +34,7 @@ ENDINGS = {
     "Failed": "Training job failed",
     "Stopped": "Training job stopped",
     "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    "MaxWaitTimeExceeded": "Training job runtime exceeded MaxWaitTimeInSeconds provided",
 }
 
 
@@ -63,9 +66,17 @@ def entered(status: Status, secondary: str, message: str, now: float) -> Documen
 
 
 def begun(status: Status, stream: str, message: str, now: float) -> Document:
-    """The instance is there: paid time begins (DescribeTrainingJob: TrainingStartTime), data is brought in."""
-    run = {**status.get("Run", {}), "Stream": stream}
-    return {**entered(status, "Downloading", message, now), "TrainingStartTime": now, "Run": run}
+    """The instances are there: paid time begins (DescribeTrainingJob: TrainingStartTime, once), data is brought in."""
+    run = {**status.get("Run", {}), "Stream": stream, "Began": now}
+    return {"TrainingStartTime": now, **entered(status, "Downloading", message, now), "Run": run}
+
+
+def seconds(status: Status, now: float) -> float:
+    """How long the job has had its instances, all attempts together."""
+    run = status.get("Run", {})
+    began: float = run.get("Began") or (status.get("TrainingStartTime", now) if "Stream" in run else now)
+    spent: float = run.get("Spent", 0.0)
+    return spent + max(0.0, now - began)
 
 
 def stopping(status: Status, why: str, now: float) -> Document:
@@ -99,18 +110,26 @@ def settled(status: Status, outcome: Mapping[str, str], message: str, now: float
     return {**entered(status, "Uploading", message, now), "Run": {**status.get("Run", {}), "Outcome": dict(outcome)}}
 
 
-def finished(status: Status, outcome: Mapping[str, str], now: float) -> Document:
-    """The last status. Times are given only when an instance was there."""
+def finished(status: Status, outcome: Mapping[str, str], now: float, price: float = 1.0) -> Document:
+    """The last status. Times are given only when an instance was there; ``price`` is what a second costs, a full one being 1."""
     secondary = outcome["Secondary"]
     last = entered(status, secondary, ENDINGS[secondary], now)
     last["SecondaryStatusTransitions"][-1]["EndTime"] = now
     last["TrainingJobStatus"] = outcome["Status"]
     if outcome.get("FailureReason"):
         last["FailureReason"] = outcome["FailureReason"][:FAILURE_REASON_LIMIT]
-    if started := status.get("TrainingStartTime"):
-        seconds = max(1, round(now - started))
-        last |= {"TrainingEndTime": now, "TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+    if status.get("TrainingStartTime"):
+        trained = max(1, round(seconds(status, now)))
+        billable = max(1, math.ceil(trained * price))
+        last |= {"TrainingEndTime": now, "TrainingTimeInSeconds": trained, "BillableTimeInSeconds": billable}
     return last
+
+
+def measured(status: Status, metrics: tuple[Document, ...]) -> Document:
+    """With a FinalMetricDataList; what an earlier attempt found and this one did not stays."""
+    known = {metric["MetricName"]: metric for metric in status.get("FinalMetricDataList", ())}
+    known |= {metric["MetricName"]: metric for metric in metrics}
+    return {**status, "FinalMetricDataList": [known[name] for name in sorted(known)]} if known else dict(status)
 
 
 def artifacts(spec: Mapping[str, Any]) -> Document:

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sagewright.compute.images import resolve
-from sagewright.features.training import channel_rules, channels
+from sagewright.features.training import channel_rules, channels, warm_pool
+from sagewright.features.training.deadlines import DEFAULT_MAX_RUNTIME
 from sagewright.features.training.refusals import unsupported
 from sagewright.jobs.instances import groups
 from sagewright.kernel.operation import Context
 from sagewright.objects.s3 import Location
+from sagewright.quotas import values
+from sagewright.quotas.names import TRAINING, quota
 from sagewright.store.rows import Document
-from sagewright.wire.errors import Fault, validation
+from sagewright.wire.errors import validation
 from sagewright_algorithms.manifest import load
 
 Request = Mapping[str, Any]
@@ -26,13 +29,14 @@ SERVICE_MANAGED = ("ServerlessJobConfig", "MlflowConfig", "ModelPackageConfig")
 RULE_LISTS = ("DebugRuleConfigurations", "ProfilerRuleConfigurations")
 QUOTA = 32
 """Instances of one type in a job: what one machine can be asked for, in the form of AWS's quotas."""
+UNCHECKPOINTED_WAIT = 3600
 RESERVED = ("/opt/ml", "/opt/ml/input", "/opt/ml/model", "/opt/ml/output", "/opt/ml/code", "/opt/ml/processing")
 CLOSED = ("/opt/ml/input", "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 
 
 def check(_: Context, request: Document) -> None:
     """Raises Fault (ValidationException) for the first thing that is wrong."""
-    for rule in (_not_there_yet, _algorithm, _resources, channel_rules.problems, _locations):
+    for rule in (_not_there_yet, _algorithm, _resources, _terms, channel_rules.problems, _locations):
         for problem in rule(request):
             raise validation(problem)
     _check_quota(request)
@@ -45,8 +49,6 @@ def _not_there_yet(request: Request) -> Iterator[str]:
     for member in RULE_LISTS:
         if request.get(member):
             yield unsupported(f"{member}: rules are not evaluated")
-    if request.get("EnableManagedSpotTraining"):
-        yield unsupported("EnableManagedSpotTraining: there is no spot capacity")
     if request.get("RemoteDebugConfig", {}).get("EnableRemoteDebug"):
         yield unsupported("RemoteDebugConfig")
 
@@ -64,6 +66,8 @@ def _algorithm(request: Request) -> Iterator[str]:
     image = resolve(algorithm["TrainingImage"])
     if image.problem:
         yield image.problem
+    if image.kind == "own" and channels.PIPE in channels.modes(request):
+        yield unsupported("Pipe mode with an image of your own")
     if image.algorithm and algorithm.get("MetricDefinitions"):  # AWS's words, seen in public logs
         yield (
             "You can't override the metric definitions for Amazon SageMaker algorithms. "
@@ -77,8 +81,6 @@ def _resources(request: Request) -> Iterator[str]:
         yield from _groups(resources)
     elif "InstanceType" not in resources or "InstanceCount" not in resources:
         yield "InstanceType and InstanceCount are required in ResourceConfig."
-    if resources.get("KeepAlivePeriodInSeconds"):
-        yield unsupported("ResourceConfig.KeepAlivePeriodInSeconds: there are no warm pools")
     for member in ("TrainingPlanArn", "InstancePreferences", "InstancePlacementConfig"):
         if resources.get(member):
             yield unsupported(f"ResourceConfig.{member}")
@@ -88,6 +90,28 @@ def _resources(request: Request) -> Iterator[str]:
     algorithm = resolve(request["AlgorithmSpecification"]["TrainingImage"]).algorithm
     if count > 1 and algorithm and not load(algorithm).training.distributed and not _has_program(request):
         yield unsupported(f"Training {load(algorithm).title} on more than one instance")
+
+
+def _terms(request: Request) -> Iterator[str]:
+    """API StoppingCondition, DG model-managed-spot-training and train-warm-pools: what goes with spot instances and warm pools."""
+    condition, spot = request.get("StoppingCondition", {}), bool(request.get("EnableManagedSpotTraining"))
+    wait, runtime = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
+    if not spot and wait is not None:
+        yield "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
+    if spot and (wait is None or wait < runtime):
+        yield "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
+    if spot and wait is not None and wait > UNCHECKPOINTED_WAIT and _is_without_checkpoints(request):
+        yield f"MaxWaitTimeInSeconds must not exceed {UNCHECKPOINTED_WAIT} for a built-in algorithm without CheckpointConfig."
+    if warm_pool.keep_alive(request) and spot:
+        yield "KeepAlivePeriodInSeconds is not supported for managed spot training jobs."
+    if warm_pool.keep_alive(request) and request["ResourceConfig"].get("InstanceGroups"):
+        yield "KeepAlivePeriodInSeconds is not supported for heterogeneous clusters."
+
+
+def _is_without_checkpoints(request: Request) -> bool:
+    """DG model-managed-spot-training: "built-in algorithms … that do not checkpoint are currently limited" to an hour."""
+    algorithm = resolve(request["AlgorithmSpecification"]["TrainingImage"]).algorithm
+    return bool(algorithm) and not request.get("CheckpointConfig") and not _has_program(request)
 
 
 def _groups(resources: Request) -> Iterator[str]:
@@ -106,21 +130,13 @@ def _has_program(request: Request) -> bool:
 
 
 def _check_quota(request: Document) -> None:
-    """Raises Fault with AWS's code and wording of a service quota."""
+    """Raises Fault with AWS's code and wording of a service quota: what a job can ask of one machine, whatever the account may."""
     asked = Counter[str]()
     for group in groups(request["ResourceConfig"]):
         asked[group["InstanceType"]] += group["InstanceCount"]
     for instance_type, count in asked.items():
         if count > QUOTA:
-            raise Fault("ResourceLimitExceeded", _over_quota(instance_type, count))
-
-
-def _over_quota(instance_type: str, count: int) -> str:
-    return (
-        f"The account-level service limit '{instance_type} for training job usage' is {QUOTA} Instances, with current utilization "
-        f"of 0 Instances and a request delta of {count} Instances. Please use AWS Service Quotas to request an increase for this "
-        "quota. If AWS Service Quotas is not available, contact AWS support to request an increase for this quota."
-    )
+            raise values.exceeded(quota(instance_type, TRAINING), QUOTA, 0, count, here=False)
 
 
 def _locations(request: Request) -> Iterator[str]:

@@ -18,16 +18,21 @@ from sagewright.jobs.sight import (
     Start,
     Watch,
 )
+from sagewright.kernel.errands import ABSENT, Errand
 
 __all__ = [
     "MISSING",
     "Action",
+    "Claim",
     "Download",
     "ErrandName",
     "Failure",
     "Forget",
+    "Keep",
     "Remove",
     "Reserve",
+    "Reset",
+    "Save",
     "Sight",
     "Signal",
     "Start",
@@ -38,12 +43,22 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Sight(JobSight):
-    """One look at a training job.
+    """One look at a training job. ``metrics`` is the FinalMetricDataList so far, ``save`` the errand of an attempt that ends.
 
-    ``metrics`` is the FinalMetricDataList so far. ``copying`` says why FastFile and Pipe data must be copied, or is empty.
+    ``refusal`` is why it never will run here. ``reclaimed``: its spot instances are needed elsewhere; after ``interrupt_after``
+    seconds they go as scheduled. ``pool`` is the key of a job that has ended and whose warm pool fits, ``keeps`` whether this one
+    may leave one. ``price`` is what a second of its instances costs, 1 being on demand. ``copying`` says why
+    FastFile and Pipe data must be copied, or is empty.
     """
 
     metrics: tuple[dict[str, Any], ...] = ()
+    save: Errand = ABSENT
+    refusal: str = ""
+    reclaimed: bool = False
+    interrupt_after: float | None = None
+    pool: str = ""
+    keeps: bool = False
+    price: float = 1.0
     copying: str = ""
 
 
@@ -54,4 +69,26 @@ class Upload:
     with_model: bool
 
 
-Action = Reserve | Download | Start | Watch | Upload | Signal | Forget | Remove
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Begins to ship the last log lines and the checkpoints of an attempt that another will follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Ends every errand, deletes the run folders and gives the places back: the job begins anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Takes over the warm pool of the job with this key."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Deletes the run folders of a job that has ended, and offers its places and its cache to the next."""
+
+
+Action = Reserve | Download | Start | Watch | Save | Upload | Signal | Forget | Reset | Claim | Keep | Remove

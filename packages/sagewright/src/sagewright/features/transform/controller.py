@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from sagewright.compute import trees
-from sagewright.compute.placement import Machine, Slots, limits
+from sagewright.compute.placement import Machine, limits
 from sagewright.compute.replica import Replica, open_replica
+from sagewright.compute.slots import Slots
 from sagewright.features.transform import plan as planning
 from sagewright.features.transform.progress import TERMINAL, Blueprint, Run
 from sagewright.features.transform.settings import environment
@@ -87,7 +88,7 @@ class TransformController:
         """Does one action."""
         match action:
             case Reserve(adopted):
-                if not self._slots.take(_key(resource), adopted):
+                if not self._slots.take(_key(resource), adopted=adopted):
                     raise Later(WAIT_SECONDS, "another job took the last place")
             case Act(run, slot, move):
                 await self._containers.act(move, self._unit(resource, run, slot))

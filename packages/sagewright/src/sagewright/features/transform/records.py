@@ -12,6 +12,7 @@ from typing import IO
 RECORDIO_MAGIC = 0xCED7230A
 """MXNet's RecordIO, which SageMaker's protobuf recordIO uses: magic, length in 29 bits, payload padded to four bytes."""
 
+_LINE_END = b"\r\n"
 _TWO = struct.Struct("<II")
 _LENGTH_BITS = (1 << 29) - 1
 _TFRECORD_HEAD = struct.Struct("<QI")
@@ -35,6 +36,34 @@ def payloads(file: IO[bytes], split: str, *, many: bool, limit: int) -> Iterator
         size += len(record) + separator
     if batch:
         yield batch
+
+
+def line_payloads(file: IO[bytes], limit: int) -> Iterator[list[bytes]]:
+    """What ``payloads`` would make of lines, many at a time, each payload in one piece: for whoever needs no single record.
+
+    ``limit`` is positive. A payload is read, cut at its last line and sent; nothing looks at the lines in it. Raises BadInput.
+    """
+    left = b""
+    while content := left + file.read(limit + len(_LINE_END) - len(left)):
+        end = _last_line(content, limit)
+        body, left = _without_empty_lines(content[:end]), content[end:]
+        if body:
+            yield [_checked(body, limit)]
+
+
+def _last_line(content: bytes, limit: int) -> int:
+    """Where the lines end that fit into a payload: a line that is larger than one ends wherever it is cut."""
+    if len(content) <= limit:
+        return len(content)
+    return content.rfind(b"\n", 0, limit) + 1 or content.find(b"\n", limit) + 1 or len(content)
+
+
+def _without_empty_lines(content: bytes) -> bytes:
+    """Lines with single newlines between them, none at the end."""
+    lines = content.replace(_LINE_END, b"\n").removesuffix(b"\r").strip(b"\n")
+    if b"\n\n" not in lines:
+        return lines
+    return b"\n".join(line for line in lines.split(b"\n") if line)
 
 
 def join(batch: list[bytes], split: str) -> bytes:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sagewright.compute.placement import Machine, Slots
+from sagewright.compute.placement import Machine
+from sagewright.compute.slots import Slots
 from sagewright.features.transform.controller import KIND, TransformController
 from sagewright.features.transform.progress import TERMINAL
 from sagewright.features.transform.rules import QUIRKS, RULES

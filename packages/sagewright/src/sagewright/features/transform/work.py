@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 from sagewright.base import files
 from sagewright.compute.replica import Answer, Replica
 from sagewright.features.transform.processing import Processing
-from sagewright.features.transform.records import BadInput, join, payloads
+from sagewright.features.transform.records import BadInput, join, line_payloads, payloads
 from sagewright.features.transform.settings import Sending, parameters
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.patience import patiently
@@ -153,7 +153,7 @@ class Work:
         """A window of payloads under way; their answers are stored in the order of the input."""
         sending = sender.sending
         with _opened(source, self._job.request["TransformInput"].get("CompressionType", "None")) as file:
-            batches = payloads(file, self._split, many=sending.many, limit=sending.limit)
+            batches = self._payloads(file, sending)
             window: deque[tuple[list[bytes], asyncio.Task[Answer]]] = deque()
             try:
                 while (batch := await asyncio.to_thread(_next, batches)) is not None:
@@ -167,6 +167,11 @@ class Work:
                 for _, task in window:
                     task.cancel()
                 await asyncio.gather(*(task for _, task in window), return_exceptions=True)
+
+    def _payloads(self, file: IO[bytes], sending: Sending) -> Iterator[list[bytes]]:
+        if self._split == "Line" and sending.many and sending.limit and self._processing.idle:
+            return line_payloads(file, sending.limit)
+        return payloads(file, self._split, many=sending.many, limit=sending.limit)
 
     def _body(self, batch: list[bytes]) -> bytes:
         return join(self._processing.before(batch), self._split)
