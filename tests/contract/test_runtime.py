@@ -423,6 +423,28 @@ def test_without_mounts_there_are_no_file_systems(tmp_path: Path) -> None:
     assert Process(Host(tmp_path, ())).without_file_systems
 
 
+def test_a_lent_folder_stays_whose_it_is(isolating: Bench, tmp_path: Path) -> None:
+    """B10, B11: read or written as its permissions say; a link on the way there is not followed, whoever planted it when."""
+    folder = tmp_path / "lent"
+    folder.mkdir()
+    folder.chmod(0o777)
+    (folder / "name").write_text("data")
+    (tmp_path / "link").symlink_to(folder)
+    target = "/opt/ml/input/data/train"
+    source = f"print(open('{target}/name').read()); open('{target}/new', 'w').write('x')"
+    owner = folder.stat().st_uid
+    read = [Mount(folder, target, writable, lent=True) for writable in (True, False)]
+    ended, output = isolating.run(source, mounts=(read[0],))
+    assert (ended.code, output, (folder / "new").read_text()) == (0, "data\n", "x")
+    assert {folder.stat().st_uid, (folder / "name").stat().st_uid} == {owner}
+    ended, output = isolating.run(source, mounts=(read[1],))
+    assert ended.code == 1
+    assert "Read-only file system" in output
+    with pytest.raises(OSError, match=r".+") as refused:
+        isolating.run(source, mounts=(Mount(tmp_path / "link", target, True, lent=True),))
+    assert refused.value.errno in (errno.ELOOP, errno.ENOTDIR, errno.EIO)
+
+
 # Signals
 
 
