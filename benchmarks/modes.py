@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,10 @@ def _data(server: Server) -> str:
     body = np.random.default_rng(0).bytes(SIZE)
     s3.put_object(Bucket=store, Key="set/large", Body=body)
     s3.put_object(Bucket=store, Key="one/large", Body=body)
-    for number in range(SMALL):
-        s3.put_object(Bucket=store, Key=f"small/{number:05}", Body=body[number : number + SMALL_BYTES])
-    for number in range(0, MANY):
-        s3.put_object(Bucket=store, Key=f"set/many/{number:05}", Body=b"x")
+    items = [(f"small/{number:05}", body[number : number + SMALL_BYTES]) for number in range(SMALL)]
+    items += [(f"set/many/{number:05}", b"x") for number in range(MANY)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda item: s3.put_object(Bucket=store, Key=item[0], Body=item[1]), items))
     return store
 
 
