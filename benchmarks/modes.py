@@ -166,7 +166,10 @@ def _become_weed(server: Server, upstream: Upstream, store: str, folder: Path) -
         for target in (1, 2):
             os.dup2(log, target)
         where = [f"-filer=127.0.0.1:{filer}", f"-filer.path=/buckets/{store}", f"-dir={folder / 'mnt'}"]
-        os.execv(find_program(), ["weed", "mount", *where, f"-cacheDir={folder}", "-readOnly", "-allowOthers=false"])
+        os.execv(
+            find_program(),
+            ["weed", "mount", *where, f"-cacheDir={folder}", "-cacheCapacityMB=0", "-readOnly", "-allowOthers=false"],
+        )
     finally:
         os._exit(1)
 

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 
 from sagewright.objects.s3 import Stored
 
-BLOCK = 4 << 20
-"""Bytes asked of S3 at once while a program reads on."""
-AHEAD = 4
+BLOCK = 8 << 20
+"""Bytes asked of S3 at once while a program reads on: SeaweedFS keeps objects in pieces of this size, and a part costs a whole one."""
+AHEAD = 3
 """Blocks asked for before a program wants them, once it has read on for a while."""
-MEMORY = 32
+MEMORY = 16
 """Blocks in memory, of all files together."""
 EAGER = 512 << 10
 """Who has read so much of a file from its beginning on will want the rest."""
