@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, training
+from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, training, tuning
 from benchmarks.figures import print_figures
 
 SUITES = {
@@ -19,6 +19,7 @@ SUITES = {
     "training": training.figures,
     "modes": modes.figures,
     "algorithms": algorithms.figures,
+    "tuning": tuning.figures,
 }
 
 

@@ -38,6 +38,32 @@ def test_sdk2_pytorch(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_script_mode_to_the_full(run_program: RunProgram) -> None:
+    """G03, G14, G16: git_config, dependencies, requirements.txt, pip in the script, every SM_ variable, TensorBoard output."""
+    output = run_program("sdk2", "sdk2_script_mode.py")
+    assert "everything is there" in output
+    assert output.endswith("sdk2 full script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_remote_functions(run_program: RunProgram) -> None:
+    """G03: @remote with dependencies, local modules, pre-execution commands and errors; RemoteExecutor."""
+    assert run_program("sdk2", "sdk2_remote.py").endswith("sdk2 remote: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_script_mode_to_the_full(run_program: RunProgram) -> None:
+    """G03, G04: ModelTrainer with SourceCode(requirements, command), Compute, Torchrun, local files as channels, TensorBoard output."""
+    assert run_program("sdk3", "sdk3_script_mode.py").endswith("sdk3 full script mode: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_remote_functions(run_program: RunProgram) -> None:
+    """G03: the same of the SDK's third version."""
+    assert run_program("sdk3", "sdk3_remote.py").endswith("sdk3 remote: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_several_instances(run_program: RunProgram) -> None:
     """G14: PyTorch(instance_count=2, distribution={"torch_distributed": …}), instance_groups; logs of both hosts."""
     output = run_program("sdk2", "sdk2_clusters.py")
@@ -129,6 +155,31 @@ def test_sdk2_transform(run_program: RunProgram) -> None:
     assert run_program("sdk2", "sdk2_transform.py").endswith("sdk2 transform: done\n")
 
 
+def test_sdk2_processing(run_program: RunProgram) -> None:
+    """C01: SKLearnProcessor, ScriptProcessor on two instances, FrameworkProcessor; a job that fails, one that is stopped."""
+    output = run_program("sdk2", "sdk2_processing.py")
+    assert "split 80 20 said" in output
+    assert "algo-1 has 2 of" in output
+    assert "algo-2 has 2 of" in output
+    assert "Last log lines: the rows are of the wrong colour" in output
+    assert output.endswith("sdk2 processing: done\n")
+
+
+def test_sdk3_processing(run_program: RunProgram) -> None:
+    """C01: ScriptProcessor and FrameworkProcessor of sagemaker.core, ProcessingJob.get."""
+    output = run_program("sdk3", "sdk3_processing.py")
+    assert "means of 100 rows" in output
+    assert output.endswith("sdk3 processing: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_pyspark(run_program: RunProgram) -> None:
+    """B07, C01: PySparkProcessor on one instance and on two."""
+    output = run_program("sdk2", "sdk2_spark.py")
+    assert output.count("total 499500 imported 3") == 2
+    assert output.endswith("sdk2 spark: done\n")
+
+
 def test_sdk2_live_logs_and_a_model_that_reads_from_s3(run_program: RunProgram) -> None:
     """G03, K01: wait_for_endpoint(live_logging=True) shows what model_fn prints; its code calls AWS as the model's role."""
     output = run_program("sdk2", "sdk2_live_logs.py", through="env")
@@ -141,6 +192,18 @@ def test_sdk2_inside_a_job(run_program: RunProgram) -> None:
     output = run_program("sdk2", "sdk2_inside.py")
     assert "front: True" in output
     assert output.endswith("sdk2 inside: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_tunes(run_program: RunProgram) -> None:
+    """I01: HyperparameterTuner with fit, analytics, attach, best_training_job, deploy, warm start."""
+    assert run_program("sdk2", "sdk2_tuner.py").endswith("sdk2 tuner: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_tunes(run_program: RunProgram) -> None:
+    """I01: HyperparameterTuner on a ModelTrainer."""
+    assert run_program("sdk3", "sdk3_tuner.py").endswith("sdk3 tuner: done\n")
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import botocore.exceptions
 import numpy as np
 import psutil
 import pytest
-from support.environments import define
+from support.environments import define, package
 from support.serving import MODEL, SKLEARN, XGBOOST, Rig, archive, variant, xgboost_model
 
 from sagewright.compute import records
@@ -241,6 +241,24 @@ def test_an_environment_that_cannot_be_built(rig: Rig, tmp_path: Path) -> None:
     assert again["EndpointStatus"] == "InService", (again.get("FailureReason"), rig.lines("/aws/sagemaker/Endpoints/again", ""))
     answer = rig.invoke(b"1", name="again")
     assert answer.body.decode() == str(next((tmp_path / "environments").glob("autogluon-*/bin")).parent)
+
+
+def test_an_endpoint_has_what_its_requirements_name(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feature row G03: a model's code/requirements.txt, although a serving container reaches no registry."""
+    package(tmp_path / "wheels", "tiny", "ANSWER = 42\n", "1.0")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    script = b"import tiny\ndef model_fn(_): return tiny\ndef transform_fn(model, *_): return str(model.ANSWER), 'text/plain'\n"
+    rig.objects.put(MODEL, archive({"code/inference.py": script, "code/requirements.txt": b"tiny\n"}))
+    rig.model(image=SKLEARN, SAGEMAKER_PROGRAM="inference.py")
+    rig.config()
+    found = rig.endpoint()
+    assert found["EndpointStatus"] == "InService", (found.get("FailureReason"), rig.lines("/aws/sagemaker/Endpoints/e", ""))
+    assert rig.invoke(b"1").body == b"42"
+    rig.objects.put(MODEL, archive({"code/inference.py": script, "code/requirements.txt": b"tiny==9\n"}))
+    failed = rig.endpoint("other")
+    assert failed["EndpointStatus"] == "Failed"
+    assert "No matching distribution found for tiny==9" in failed["FailureReason"]
 
 
 def lend_numpy(python: str) -> None:

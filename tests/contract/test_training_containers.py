@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from support.environments import define
+from support.environments import define, package
 from support.jobs import archive, breast_cancer, csv
 from support.training import PYTORCH, SKLEARN, XGBOOST, Rig
 
@@ -191,6 +191,59 @@ def test_an_environment_that_cannot_be_built(rig: Rig, tmp_path: Path) -> None:
     assert reason.startswith("ClientError: The environment autogluon could not be built; ")
     assert "`sagewright environments build autogluon`" in reason
     assert "no_such_library cannot be imported: ModuleNotFoundError" in reason
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that no image has, and pip finds without a network."""
+    package(tmp_path / "wheels", "tiny", "ANSWER = 42\n", "1.0")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+
+
+def with_requirements(rig: Rig, name: str, requirements: str, **changes: Any) -> dict[str, Any]:
+    files = {"train.py": "import tiny; print('answer', tiny.ANSWER)", "requirements.txt": requirements}
+    rig.objects.put("s3://bucket/source.tar.gz", archive(files))
+    given = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bucket/source.tar.gz"'}
+    rig.create(name, HyperParameters=given, **changes)
+    return rig.ended(name)
+
+
+def test_requirements_are_laid_over_the_image_once_for_all_jobs(rig: Rig, tmp_path: Path, tiny: None) -> None:
+    """Feature row G03: an isolated job has what an earlier one brought; nothing is installed in the container."""
+    without = {"EnableNetworkIsolation": True, "Environment": {"PIP_NO_INDEX": "1"}}  # pip would try again for a while
+    isolated = with_requirements(rig, "isolated", "tiny\n", **without)
+    assert isolated["FailureReason"].startswith("AlgorithmError: framework error")
+    for name, changes in (
+        ("first", {}),
+        ("isolated-again", {"EnableNetworkIsolation": True}),
+        ("two", {"ResourceConfig": TWO}),
+    ):
+        job = with_requirements(rig, name, "tiny\n", **changes)
+        assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+        lines = rig.lines(job)
+        assert "answer 42" in lines
+        assert not any(line.startswith("Installing dependencies") for line in lines)
+    assert len([path for path in (tmp_path / "environments/layers").iterdir() if path.is_dir()]) == 1
+
+
+def test_a_requirement_that_cannot_be_installed(rig: Rig, tiny: None) -> None:
+    """The installer's last words: of the server's where the containers reach no registry."""
+    alone = with_requirements(rig, "alone", "tiny==9\n", Environment={"PIP_NO_INDEX": "1"})
+    assert "No matching distribution found for tiny==9" in alone["FailureReason"]
+    two = with_requirements(rig, "two", "tiny==9\n", ResourceConfig=TWO)
+    assert two["FailureReason"].startswith("AlgorithmError: InstallRequirementsError: ")
+    assert "No matching distribution found for tiny==9" in two["FailureReason"]
+
+
+def test_output_that_is_shown_while_a_job_runs(rig: Rig) -> None:
+    """SRC aws/sagemaker-training-toolkit intermediate_output.py: with sagemaker_s3_output, below the job's name."""
+    rig.create(
+        AlgorithmSpecification=shell("echo early > /opt/ml/output/intermediate/report"),
+        HyperParameters={"sagemaker_s3_output": '"s3://bucket/shown"'},
+    )
+    assert rig.ended()["TrainingJobStatus"] == "Completed"
+    assert "shown/job/output/intermediate/report" in rig.objects.keys("bucket")
 
 
 def mpi_version() -> str:

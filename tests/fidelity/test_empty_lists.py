@@ -38,7 +38,6 @@ def test_below_a_pipeline_that_is_there(sagemaker: Any) -> None:
         ("list_cluster_nodes", {"ClusterName": "absent"}),
         ("list_monitoring_alerts", {"MonitoringScheduleName": "absent"}),
         ("list_pipeline_executions", {"PipelineName": "absent"}),
-        ("list_training_jobs_for_hyper_parameter_tuning_job", {"HyperParameterTuningJobName": "absent"}),
     ],
 )
 def test_below_a_parent_that_is_missing(sagemaker: Any, operation: str, request_: dict[str, str]) -> None:

@@ -17,19 +17,25 @@ def define(folder: Path, name: str, *requirements: str, imports: tuple[str, ...]
 
 def wheel(folder: Path, name: str, source: str) -> str:
     """A package of one module; its requirement."""
+    return f"{name} @ {package(folder, name, source, '1.0').as_uri()}"
+
+
+def package(folder: Path, name: str, source: str, version: str, requires: str = "") -> Path:
+    """The wheel of a package of one module."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}-1.0-py3-none-any.whl"
-    about = f"{name}-1.0.dist-info"
+    file = folder / f"{name}-{version}-py3-none-any.whl"
+    about = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     files = {
         f"{name}.py": source,
-        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{about}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
         f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{path},,\n" for path in (*files, f"{about}/RECORD"))
     with zipfile.ZipFile(file, "w") as archive:
         for path, content in {**files, f"{about}/RECORD": record}.items():
             archive.writestr(path, content)
-    return f"{name} @ {file.as_uri()}"
+    return file
 
 
 def _document(requirements: tuple[str, ...], imports: tuple[str, ...]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
 
 from sagewright.compute import records
-from support.server import ROLE, XGBOOST
+from support.server import ROLE, SKLEARN, XGBOOST
 
 
 def csv(rows: NDArray[Any]) -> bytes:
@@ -67,10 +67,10 @@ def instances(count: int) -> dict[str, Any]:
     return {"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 5}
 
 
-def processes(server: Any, job: str) -> list[records.Identity]:
-    """What runs for a training job: the shims, init and user's processes of its containers, the switch of its network."""
+def processes(server: Any, job: str, kind: str = "training-job") -> list[records.Identity]:
+    """What runs for a job: the shims, init and user's processes of its containers, the switch of its network."""
     found = []
-    for folder in server.settings.jobs.glob(f"training-job/*/*/{job}/*"):
+    for folder in server.settings.jobs.glob(f"{kind}/*/*/{job}/*"):
         record = records.read(folder, records.STARTED) or {}
         found += [records.Identity(*record[who]) for who in ("shim", "init", "user") if record.get(who)]
     return found
@@ -135,3 +135,36 @@ def log_lines(server: Any, group: str, prefix: str) -> list[str]:
                 break
             token = {"nextToken": page["nextForwardToken"]}
     return lines
+
+
+def processing_job(name: str, bucket: str, script: str, count: int = 1, **changes: Any) -> dict[str, Any]:
+    """A CreateProcessingJob request that runs ``s3://<bucket>/<name>/code/x.py``; its output is s3://<bucket>/<name>/out."""
+    code = {
+        "S3Uri": f"s3://{bucket}/{name}/code/{script}",
+        "LocalPath": "/opt/ml/processing/input/code",
+        "S3DataType": "S3Prefix",
+    }
+    output = {"S3Uri": f"s3://{bucket}/{name}/out", "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
+    return {
+        "ProcessingJobName": name,
+        "RoleArn": ROLE,
+        "AppSpecification": {
+            "ImageUri": SKLEARN,
+            "ContainerEntrypoint": ["python3", f"/opt/ml/processing/input/code/{script}"],
+        },
+        "ProcessingInputs": [{"InputName": "code", "S3Input": {**code, "S3InputMode": "File"}}],
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": output}]},
+        "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.t3.medium", "InstanceCount": count, "VolumeSizeInGB": 1}},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 300},
+        **changes,
+    }
+
+
+def wait_for_processing(sagemaker: Any, name: str, seconds: float = 120.0) -> dict[str, Any]:
+    """Polls until the processing job has ended; returns its description."""
+    return wait(
+        lambda: sagemaker.describe_processing_job(ProcessingJobName=name),
+        "ProcessingJobStatus",
+        {"Completed", "Failed", "Stopped"},
+        seconds,
+    )

@@ -120,7 +120,7 @@ class Server:
         assert record is not None
         pids = [record["pid"], *(part["pid"] for part in record["parts"].values() if part["pid"])]
         processes = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-        below = [child for process in processes for child in process.children(recursive=True) if child.name() == "weed"]
+        below = [child for process in processes for child in process.children(recursive=True) if _is_weed(child)]
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -163,6 +163,14 @@ class Server:
             **arguments,
         }
         return boto3.session.Session().client(service, **given)
+
+
+def _is_weed(process: psutil.Process) -> bool:
+    """What control starts for a moment may be gone by now."""
+    try:
+        return bool(process.name() == "weed")
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextlib.contextmanager

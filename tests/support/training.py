@@ -27,7 +27,8 @@ from support.signals import messages
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 LDA = "766337827248.dkr.ecr.us-east-1.amazonaws.com/lda:1"
 PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.6-cpu-py312"
-SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+# A tag without a version is met by whichever the server has: nothing of it is said in the log.
+SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:latest-cpu-py3"
 GROUP = "/aws/sagemaker/TrainingJobs"
 
 
@@ -52,7 +53,7 @@ class Rig:
         self.keyring = Keyring.open(tmp_path / "credentials.json")
         self._options = {"twice": twice, "hold": hold, "slots": slots}
         self._terms, self._gpus = terms, gpus
-        self.harness = Harness(controllers={"TrainingJob"}, quirks=feature.QUIRKS, install=self._install)
+        self.harness = self._harness()
 
     def __enter__(self) -> Rig:
         self.harness.__enter__()
@@ -76,6 +77,9 @@ class Rig:
     def _stop(self) -> None:
         self.harness.run(self.loop.close())
         self.harness.run(self.training.close())
+
+    def _harness(self) -> Harness:
+        return Harness(controllers={"TrainingJob"}, quirks=feature.QUIRKS, install=self._install)
 
     def _install(self, parts: Parts) -> None:
         self._compose(parts)

@@ -160,7 +160,7 @@ def test_one_pipe_is_left_for_the_next_epoch_only(tmp_path: Path) -> None:
     assert sorted(path.name for path in data.parent.iterdir()) == ["train_2", "train_3"]
 
 
-@pytest.mark.parametrize("content", [b"plain text", gzip.compress(b"1,2\n")[:-6]])
+@pytest.mark.parametrize("content", [b"plain text", gzip.compress(b"1,2\n")[:-6]], ids=["text", "cut"])
 def test_what_is_no_gzip_file_ends_the_job(tmp_path: Path, content: bytes) -> None:
     """The program is killed before it can take what came for all there is."""
     data = piped(tmp_path, {"a.csv": content}, Gzip=True)

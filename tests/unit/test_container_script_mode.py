@@ -99,6 +99,23 @@ def test_gpus_are_those_that_the_container_was_given(root: MlRoot, visible: str,
     assert env["SM_NUM_GPUS"] == expected
 
 
+def test_what_the_toolkit_sets_besides(root: MlRoot) -> None:
+    """SRC aws/sagemaker-training-toolkit environment.py: the job's own name wins over the one that a tuner copies."""
+    root.archive("input/config/sourcedir.tar.gz", train_py=REPORT)
+    root.configure(v2("train.py", sagemaker_job_name="estimator-1", sagemaker_region="eu-west-1"), train="text/csv")
+    env = report(root.train(TRAINING_JOB_NAME="tuning-001"))["env"]
+    assert isinstance(env, dict)
+    assert (env["CURRENT_HOST"], env["SAGEMAKER_JOB_NAME"], env["SAGEMAKER_REGION"]) == ("algo-1", "estimator-1", "eu-west-1")
+    assert json.loads(env["SM_TRAINING_ENV"])["job_name"] == "tuning-001"
+
+
+def test_the_environment_names_the_program_before_the_hyperparameters_do(root: MlRoot) -> None:
+    """SRC aws/sagemaker-training-toolkit environment.py."""
+    root.archive("input/config/sourcedir.tar.gz", train_py=REPORT, other_py="raise SystemExit(9)")
+    root.configure(v2("other.py"))
+    assert report(root.train(SAGEMAKER_PROGRAM="train.py"))["argv"] == ["train.py"]
+
+
 def test_plain_values_of_sdk_v3_mean_the_same(root: MlRoot) -> None:
     """clients.md 4: v3 hyperparameters are not JSON-quoted."""
     root.archive("input/config/sourcedir.tar.gz", train_py=REPORT)

@@ -155,7 +155,11 @@ def test_what_does_not_fit_is_refused(into: Callable[..., Path]) -> None:
         into(file("large", bytes(5000)), room=4096)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no archive" * 100), archive(file("x"))[:60]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"no archive" * 100), archive(file("x"))[:60]],
+    ids=["nothing", "text", "packed text", "cut"],
+)
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "blob").write_bytes(content)
     (tmp_path / "layer").mkdir()

@@ -77,9 +77,58 @@ def test_algorithms_on_numpy_share_a_light_zygote(name: str) -> None:
     assert not {"pandas", "sklearn", "scipy", "torch"} & set(images.preload("numpy"))
 
 
-def test_a_missing_library_is_named() -> None:
-    image = images.resolve(f"{ECR}/sagemaker-mxnet:1.4.1")
-    assert "mxnet" in image.problem
+@pytest.mark.parametrize(
+    ("repository", "words"),
+    [
+        ("mxnet-training:1.9.0-cpu-py38-ubuntu20.04", "MXNet was retired"),
+        ("sagemaker-mxnet-serving-eia:1.4.0", "Elastic Inference"),
+        ("sagemaker-chainer:5.0.0-cpu-py3", "Chainer"),
+        ("pytorch-training-neuronx:2.1.2-neuronx-py310", "Neuron"),
+        ("huggingface-pytorch-trcomp-training:1.9.0-transformers4.11.0-gpu-py38", "Training Compiler"),
+        ("smdistributed-modelparallel:2.8.0-gpu-py311-cu124", "model parallel"),
+        ("sagemaker-inference-pytorch:2.0-cpu-py3", "Neo"),
+        ("djl-inference:0.33.0-lmi15.0.0-cu128", "model server"),
+        ("huggingface-tensorflow-training:2.6.3-transformers4.17.0-gpu-py38", "TensorFlow"),
+    ],
+)
+def test_what_has_nothing_to_run_in_is_refused_with_a_sentence(repository: str, words: str) -> None:
+    image = images.resolve(f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{repository}")
+    assert image.problem.startswith("The image 763104351884.dkr.ecr.us-east-1.amazonaws.com/")
+    assert words in image.problem
+    assert image.problem.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "edition"),
+    [
+        ("sagemaker-scikit-learn:1.2-1-cpu-py3", "sklearn@1.2"),
+        ("sagemaker-scikit-learn:1.4-2-py312", "sklearn@1.4-py312"),
+        ("pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker", "pytorch@2.6.0-py312"),
+        (
+            "huggingface-pytorch-training:2.8.0-transformers4.56.2-gpu-py312-cu129-ubuntu22.04",
+            "huggingface@2.8.0-transformers4.56.2-py312",
+        ),
+        ("sagemaker-base-python-310:1.0", "python@-py310"),
+        ("sagemaker-distribution-prod:3.2.0-cpu", "python"),
+        ("autogluon-training:1.1.1-cpu-py311", "autogluon"),
+        ("kmeans:1", "kmeans"),
+    ],
+)
+def test_the_environment_of_a_version(name: str, edition: str) -> None:
+    image = images.resolve(name)
+    assert image.environment() == ("numpy" if name == "kmeans:1" else edition)
+
+
+def test_the_zygote_of_a_version_imports_what_its_scripts_do() -> None:
+    image = images.resolve(f"{ECR}/sagemaker-xgboost:1.7-1")
+    assert (image.zygote(sys.executable), image.zygote("/envs/xgboost@1.7/bin/python")) == ("xgboost", "xgboost@1.7")
+    assert "xgboost" in images.preload("xgboost@1.7")
+    assert images.preload("sklearn@1.2") == images.preload("sklearn")
+
+
+def test_xgboost_has_a_version_for_scripts_and_none_for_the_algorithm() -> None:
+    image = images.resolve(f"{ECR}/sagemaker-xgboost:1.7-1")
+    assert (image.environment(), image.environment(own_code=False)) == ("xgboost@1.7", "xgboost")
 
 
 def test_commands_call_the_toolkit_of_this_environment() -> None:

@@ -74,11 +74,15 @@ def test_a_raise(quotas: Any) -> None:
     assert found == changes[0]
     history = quotas.list_requested_service_quota_change_history(ServiceCode="sagemaker")["RequestedQuotas"]
     assert {change["Id"] for change in history} == {change["Id"] for change in changes}
-    by_quota = quotas.list_requested_service_quota_change_history_by_quota
-    assert len(by_quota(ServiceCode="sagemaker", QuotaCode=code)["RequestedQuotas"]) == 2
-    assert by_quota(ServiceCode="sagemaker", QuotaCode=code, Status="DENIED")["RequestedQuotas"] == []
-    page = by_quota(ServiceCode="sagemaker", QuotaCode=code, MaxResults=1)
-    assert len(by_quota(ServiceCode="sagemaker", QuotaCode=code, NextToken=page["NextToken"])["RequestedQuotas"]) == 1
+
+    def by_quota(**more: Any) -> dict[str, Any]:
+        given = {"ServiceCode": "sagemaker", "QuotaCode": code, **more}
+        return dict(quotas.list_requested_service_quota_change_history_by_quota(**given))
+
+    assert len(by_quota()["RequestedQuotas"]) == 2
+    assert by_quota(Status="DENIED")["RequestedQuotas"] == []
+    rest = by_quota(NextToken=by_quota(MaxResults=1)["NextToken"])
+    assert len(rest["RequestedQuotas"]) == 1
 
 
 def test_what_is_refused(quotas: Any) -> None:

@@ -1,12 +1,23 @@
-"""``python -m sagewright_container train|serve``: the commands that AWS's container contract gives to an image; ``feed`` is our own."""
+"""``python -m sagewright_container train|serve``: the commands that AWS's container contract gives to an image.
+
+``feed`` is our own; ``spark`` is the smspark-submit of AWS's Spark image.
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 from sagewright_container import feed, serve, train
 
-COMMANDS = {"train": train.main, "serve": serve.main, "feed": feed.main}
+
+def _spark() -> int:
+    """Loaded only now: no other container needs it."""
+    code: int = importlib.import_module("sagewright_container.spark.submit").main()
+    return code
+
+
+COMMANDS = {"train": train.main, "serve": serve.main, "feed": feed.main, "spark": _spark}
 
 
 def main() -> int:

@@ -1,40 +1,50 @@
-"""The user's requirements.txt: installed beside the job when the image does not satisfy it already.
+"""The user's requirements.txt: installed for the job when the image does not satisfy it already.
 
-The image's files are read-only, so they go into a folder of the job, which is put first on the path. Whoever has
-everything already pays no pip start. Loaded by name, only where there is such a file (importlib.metadata is slow to import).
+Often the server has done so before the start, in a layer that all jobs with the same file share; it then names the file's digest
+(``SAGEWRIGHT_REQUIREMENTS``). Else pip puts it into the container's own environment, or, where there is none (plain processes),
+into a folder of the job. Whoever has everything already pays no pip start. Loaded by name, only where there is such a file
+(importlib.metadata is slow to import).
 """
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import importlib.util
+import os
 import re
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
+from sagewright_container import interpreter
 from sagewright_container.code import CodeError, add_to_path
 
+LAYERED = "SAGEWRIGHT_REQUIREMENTS"
 _EXACT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9, ._-]*\])?\s*(?:==\s*([A-Za-z0-9.!+_-]+))?\s*(?:#.*)?$")
-_TAIL = 2000
+_TAIL = 800  # characters of the installer's last words: the failure file has room for 1 024
 
 
 def install(code: Path) -> None:
     """Installs ``code/requirements.txt`` where it is needed. Raises CodeError with the installer's reason."""
     file = code / "requirements.txt"
-    if satisfied(file.read_text(encoding="utf-8")):
+    content = file.read_bytes()
+    if os.environ.get(LAYERED) == hashlib.sha256(content).hexdigest() or satisfied(content.decode("utf-8", "replace")):
         return
-    target = code / ".requirements"
+    target = None if sys.executable == os.environ.get(interpreter.VARIABLE) else code / ".requirements" / "site-packages"
     print(f"Installing dependencies from {file}", flush=True)
-    command = [*_installer(), "--target", str(target), "-r", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=code)
+    command = [*_installer(), *([] if target is None else ["--target", str(target)]), "-r", str(file)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=code)
     print(done.stdout, end="", flush=True)
     if done.returncode:
         raise CodeError(
             f"InstallRequirementsError: requirements.txt could not be installed (is the container's network off? "
-            f"see EnableNetworkIsolation)\n{done.stderr[-_TAIL:]}"
+            f"see EnableNetworkIsolation)\n{done.stdout.strip()[-_TAIL:]}"
         )
-    add_to_path(target)
+    if target is not None:
+        add_to_path(target)
+    importlib.invalidate_caches()
 
 
 def satisfied(text: str) -> bool:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 _FILE_SYSTEM = re.compile(r"fs-[0-9a-f]{8,40}=/[^,]*")
 _LONGEST_SOCKET_PATH = 90  # the kernel takes 107 bytes; the name of the socket still has to fit
@@ -47,6 +47,9 @@ class Settings:
     """Secret for s3_url."""
     runtime: str = "auto"
     """auto, zygote, sandbox or process: how containers run; auto takes the strongest this machine can do."""
+    images: Literal["own", "versions"] = "own"
+    """own: framework images run in the server's Python environment, whatever version their tags name (an environment of that version that was
+    built beforehand is taken). versions: an environment of that version is built when a job first needs it."""
     fronts: int = 1
     """How many front processes share the port."""
     inline: bool = False
@@ -64,7 +67,9 @@ class Settings:
     spot_price: float = 0.3
     """What a second of a spot instance counts in BillableTimeInSeconds; 1 is the price on demand."""
     prewarm: str = "xgboost"
-    """Comma list of images whose zygote is started with the server; empty: none."""
+    """Comma list of images whose zygote is started with the server, and stays; empty: none."""
+    zygote_idle: float = 1800.0
+    """Seconds after which the zygote of another image ends when no job has used it; 0: never."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
@@ -90,6 +95,8 @@ class Settings:
             raise ValueError(f"--test-hooks is for loopback addresses only, and {self.host} is none")
         if self.runtime not in ("auto", "zygote", "sandbox", "process", "fake"):
             raise ValueError(f"runtime must be auto, zygote, sandbox or process, not {self.runtime!r}")
+        if self.images not in ("own", "versions"):
+            raise ValueError(f"images must be own or versions, not {self.images!r}")
         if not (len(self.account) == 12 and self.account.isdigit()):
             raise ValueError(f"account must have 12 digits, not {self.account!r}")
         if not 1 <= self.fronts <= 64:
@@ -101,6 +108,8 @@ class Settings:
         interruptions(self.spot_interruptions)
         if not self.hold_describe >= 0:
             raise ValueError(f"hold_describe must be 0 or more seconds, not {self.hold_describe}")
+        if not self.zygote_idle >= 0:
+            raise ValueError(f"zygote_idle must be 0 or more seconds, not {self.zygote_idle}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):
             raise ValueError(f"s3_url must begin with http:// or https://, and {self.s3_url!r} does not")
         if any(not _FILE_SYSTEM.fullmatch(entry) for entry in filter(None, self.file_systems.split(","))):
@@ -180,6 +189,11 @@ class Settings:
     def layers(self) -> Path:
         """Unpacked layers of images of one's own."""
         return self.data / "layers"
+
+    @property
+    def tables(self) -> Path:
+        """Where the tables lie that dataset definitions of processing jobs may query (features/processing/tables.py)."""
+        return self.data / "tables.toml"
 
     @property
     def run(self) -> Path:

@@ -48,5 +48,6 @@ class DataParallel:
     def _average(self, tensors: Sequence[Tensor], weight: float) -> None:
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         mean = torch.from_numpy(self._cluster.mean(flat.cpu().numpy(), weight)).to(flat.device)
-        for tensor, part in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
+        parts = torch.split(mean, [tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view(tensor.shape))

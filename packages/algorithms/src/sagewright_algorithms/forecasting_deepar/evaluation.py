@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sagewright_algorithms.common import log
-from sagewright_algorithms.common.cluster import Cluster
+from sagewright_algorithms.common.cluster import ALONE, Cluster
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.forecasting_deepar.forecasting import Forecaster
@@ -38,7 +38,12 @@ class Scores:
 
 
 def score(
-    forecaster: Forecaster, series: Sequence[Series], quantiles: Sequence[float], samples: int, cluster: Cluster, parts: int
+    forecaster: Forecaster,
+    series: Sequence[Series],
+    quantiles: Sequence[float],
+    samples: int,
+    cluster: Cluster = ALONE,
+    parts: int = 1,
 ) -> Scores:
     """``parts``: so many hosts have these series, too. Raises ClientError when no series has more steps than the prediction."""
     length = forecaster.design.prediction_length

@@ -30,8 +30,12 @@ def shared(job: Job, data: Tables) -> Tables:
     """This host's rows of the training data: its file share, or every n-th row where all hosts have everything. Raises ClientError."""
     if job.cluster.size == 1:
         return data
-    if job.cluster.most(data.width) != data.width:
-        raise ClientError("The instances have training data of different widths")
+    columns = job.cluster.documents([data.width, *data.categorical])
+    if any(found != columns[0] for found in columns):
+        raise ClientError(
+            "The instances have different columns: all need rows of one width and the same categorical_index.json "
+            "(S3DataDistributionType FullyReplicated)"
+        )
     sharded = job.channels[job.training().name].get("S3DistributionType") == "ShardedByS3Key"
     by_feature = job.hyperparameters.text("tree_learner") == _BY_FEATURE
     if sharded and by_feature:

@@ -36,7 +36,7 @@ def main() -> int:
 
 def _serve_here() -> int:
     try:
-        endpoint: Endpoint = user_endpoint.load(Layout.current())
+        endpoint: Endpoint = user_endpoint.load(Layout.current(), renewable=True)
     except Exception:  # noqa: BLE001 - the user's script and model_fn may raise anything
         traceback.print_exc()
         print("Unable to load the model", file=sys.stderr, flush=True)

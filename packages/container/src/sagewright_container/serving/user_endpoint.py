@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from sagewright_container import interpreter
 from sagewright_container.code import CodeError, make_importable, prepare
 from sagewright_container.layout import Layout
 from sagewright_container.serving import functions
@@ -23,14 +24,20 @@ _DEFAULT_PROGRAM = "inference.py"
 _WHOLE = "endpoint_fn"
 
 
-def load(layout: Layout) -> Endpoint:
-    """Raises CodeError, and whatever the user's script and its model_fn raise."""
+def load(layout: Layout, renewable: bool = False) -> Endpoint:
+    """Raises CodeError, and whatever the user's script and its model_fn raise.
+
+    ``renewable``: this process serves alone, and may begin anew where the script brought other versions than it has in memory.
+    """
     _configure_logging()
+    interpreter.adopt()
     code = _code(layout)
     program = _program()
     module = None
     if "SAGEMAKER_PROGRAM" in os.environ or (code / program).is_file():
         make_importable(code)
+        if renewable and interpreter.is_stale():
+            interpreter.renew("serve")
         module = functions.load(code, program)
     if hasattr(module, _WHOLE):
         endpoint: Endpoint = getattr(module, _WHOLE)(str(layout.model))

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import IO, NoReturn, Protocol
 
+from sagewright_container import interpreter
+
 _KEPT_LINES = 100
 
 
@@ -51,7 +53,8 @@ class _Process(Protocol):
 
 def _is_imported(words: list[str]) -> bool:
     """Whether it is a module of a package that this process, a zygote's child, has in memory already: torchrun needs a second less."""
-    return words[0] == sys.executable and words[1] == "-m" and words[2].partition(".")[0] in sys.modules
+    is_module = words[0] == sys.executable and words[1] == "-m"
+    return is_module and words[2].partition(".")[0] in sys.modules and not interpreter.is_stale()
 
 
 class _Fork:

@@ -54,6 +54,15 @@ class TrainingEnvironment:
             result[f"SM_HP_{name.upper()}"] = values.variable(value)
         return result
 
+    def platform_variables(self) -> dict[str, str]:
+        """What AWS's toolkit sets besides, without SM_."""
+        region = self.platform.get("sagemaker_region") or os.environ.get("AWS_REGION")
+        return {
+            "CURRENT_HOST": self.cluster()["current_host"],
+            "SAGEMAKER_JOB_NAME": values.variable(self.platform.get("sagemaker_job_name")),
+            "SAGEMAKER_REGION": values.variable(region),
+        }
+
     def cluster(self) -> dict[str, Any]:
         """Hosts and instance groups: hosts, current_host, master_hostname, …; the first of those that work together is the master."""
         resources = self.resources
@@ -137,7 +146,7 @@ class TrainingEnvironment:
             "input_config_dir": str(layout.config),
             "input_data_config": dict(self.channels),
             "input_dir": str(layout.input),
-            "job_name": self.platform.get("sagemaker_job_name") or os.environ.get("TRAINING_JOB_NAME"),
+            "job_name": os.environ.get("TRAINING_JOB_NAME") or self.platform.get("sagemaker_job_name"),
             "log_level": int(self.platform.get("sagemaker_container_log_level") or _DEFAULT_LOG_LEVEL),
             "model_dir": str(layout.model),
             "module_dir": self.source or str(layout.code),
@@ -156,7 +165,7 @@ class TrainingEnvironment:
 def read(layout: Layout) -> TrainingEnvironment:
     """From the files of a job and the process's environment. Raises ValueError when a file is not a JSON object."""
     hyperparameters = values.decode(_object(layout.config / "hyperparameters.json"))
-    program = hyperparameters.get("sagemaker_program") or os.environ.get("SAGEMAKER_PROGRAM")
+    program = os.environ.get("SAGEMAKER_PROGRAM") or hyperparameters.get("sagemaker_program")
     source = hyperparameters.get("sagemaker_submit_directory") or os.environ.get("SAGEMAKER_SUBMIT_DIRECTORY")
     return TrainingEnvironment(
         layout,

@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-from sagewright_container import log
+from sagewright_container import interpreter, log
 from sagewright_container.code import ClientError, CodeError, make_importable, prepare
 from sagewright_container.failure import write_failure
 from sagewright_container.training import child, distribution, mpi, remote
@@ -31,6 +31,7 @@ def run(environment: TrainingEnvironment) -> int:
     layout = environment.layout
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever follows the log sees every line when it is printed
+    interpreter.adopt()
     try:
         code = prepare(layout, environment.source)
         words = command(code, environment)
@@ -41,11 +42,12 @@ def run(environment: TrainingEnvironment) -> int:
         return _report_failure(environment, f"framework error: \n{error}", _FAILURE)
     for folder in (layout.model, layout.output_data):
         folder.mkdir(parents=True, exist_ok=True)
-    os.environ.update({**environment.variables(), **distribution.variables(environment)})
+    os.environ.update({**environment.variables(), **environment.platform_variables(), **distribution.variables(environment)})
     os.chdir(code)
     _announce(environment, words)
     with remote.leading(mpi.followers(environment)):
-        status, message = _run_here(code / words[1], words[1:]) if runs_here(words) else child.run(words)
+        here = runs_here(words) and not interpreter.is_stale()
+        status, message = _run_here(code / words[1], words[1:]) if here else child.run(words)
     if status == 0:
         log.info("Reporting training SUCCESS")
         return 0

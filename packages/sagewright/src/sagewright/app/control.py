@@ -24,7 +24,12 @@ from sagewright.wire.http import Request
 
 log = logging.getLogger(__name__)
 
-_KIND_OF_FOLDER = {"training-job": "TrainingJob", "endpoint": "Endpoint", "transform-job": "TransformJob"}
+_KIND_OF_FOLDER = {
+    "training-job": "TrainingJob",
+    "processing-job": "ProcessingJob",
+    "endpoint": "Endpoint",
+    "transform-job": "TransformJob",
+}
 _DATAGRAM = 4096
 
 

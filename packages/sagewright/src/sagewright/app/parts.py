@@ -23,10 +23,13 @@ from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
+from sagewright.features.tuning.tuning import Tuning
 from sagewright.kernel.api import Api
+from sagewright.kernel.client import LocalClient
 from sagewright.kernel.controller import Controller
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
@@ -44,7 +47,7 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "Endpoint", "TransformJob"})
+CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -60,8 +63,10 @@ class Parts:
     runtime: Runtime
     environments: Environments
     training: training.Training
+    processing: processing.Processing
     hosting: Hosting
     transform: Transform
+    tuning: Tuning
     containers: Containers
     objects: Objects
     loop: Loop
@@ -73,14 +78,15 @@ class Parts:
         store = await Store.open(settings.database_url, clock)
         keyring = Keyring.open(settings.credentials, settings.account, settings.region)
         objects = Objects(settings.url, Keys(keyring.access_key, keyring.secret), settings.region)
-        runtime = choose(settings.runtime, Host(settings.sockets, (settings.data, settings.sockets)))
+        this = Host(settings.sockets, (settings.data, settings.sockets))
+        runtime = choose(settings.runtime, this, settings.zygote_idle)
         here = Machine.here()
         slots = Slots.of(here)
         hints = _Hints()
 
         way_back = WayBack(settings.address, settings.url, keyring, clock)
         own_images = OwnImages(settings.registry, settings.layers)
-        environments = Environments(settings.environments, own_images=own_images)
+        environments = Environments(settings.environments, images=settings.images, own_images=own_images)
         containers = Containers(runtime, objects, store, hints, way_back, environments)
         jobs = training.Training.compose(
             store=store,
@@ -97,21 +103,40 @@ class Parts:
             file_systems=settings.registered_file_systems,
             terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
         )
+        preparation = processing.Processing.compose(
+            store=store,
+            runtime=runtime,
+            objects=objects,
+            way_back=way_back,
+            jobs=settings.jobs,
+            tables=settings.tables,
+            environments=environments,
+            wake=hints,
+            slots=slots,
+            machine=here,
+            hold_describe=settings.hold_describe,
+        )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
-        engine = _engine(settings, store, operations, keyring, own_images)
+        api = Api(operations, clock)
+        tuning = Tuning(store, LocalClient(api), hints)
+        engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
+        preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
+        tuning.register(engine, operations)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
         controllers: list[Controller[Any, Any]] = [
             jobs.controller,
+            preparation.controller,
             hosting.controller,
             transform.controller,
+            tuning.controller,
             *services.controllers(store),
         ]
         loop = Loop(store, controllers, announce=StateChanges(engine.catalog))
@@ -121,12 +146,14 @@ class Parts:
             store=store,
             operations=operations,
             engine=engine,
-            api=Api(operations, clock),
+            api=api,
             runtime=runtime,
             environments=environments,
             training=jobs,
+            processing=preparation,
             hosting=hosting,
             transform=transform,
+            tuning=tuning,
             containers=containers,
             objects=objects,
             loop=loop,
@@ -137,13 +164,16 @@ class Parts:
         self._warm()
         await self.hosting.open()
         await self.training.open()
+        await self.processing.open()
         await self.loop.start()
 
     async def close(self) -> None:
         """Ends what runs in this process; containers go on and are adopted by the next control."""
         await self.loop.close()
         await self.training.close()
+        await self.processing.close()
         await self.transform.close()
+        await self.tuning.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -153,7 +183,9 @@ class Parts:
         """Empties every account, S3 included (test hooks)."""
         await self.loop.close()
         await self.training.reset()
+        await self.processing.reset()
         await self.transform.reset()
+        self.tuning.reset()
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
@@ -173,14 +205,16 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-def _engine(settings: Settings, store: Store, operations: Operations, keyring: Keyring, own_images: OwnImages) -> Engine:
+def _engine(
+    settings: Settings, store: Store, operations: Operations, keyring: Keyring, own_images: OwnImages, tuning: Tuning
+) -> Engine:
     """Everything that follows from the service model, with what the features say about it."""
     return Engine(
         store,
         operations,
         controllers=CONTROLLED,
         rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**training.QUIRKS, **Transform.quirks},
+        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )

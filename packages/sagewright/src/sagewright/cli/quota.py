@@ -37,7 +37,9 @@ def show(
 @app.command("raise")
 def increase(
     name: Annotated[str, typer.Argument(help="The quota's name or code, as in the error message.", show_default=False)],
-    value: Annotated[int, typer.Argument(help="How many instances from now on.", show_default=False)],
+    value: Annotated[
+        int, typer.Argument(help="How many instances from now on.", min=1, max=10_000_000_000, show_default=False)
+    ],
     data: Data = None,
 ) -> None:
     """Raise a quota; it is granted at once."""
@@ -48,8 +50,8 @@ def increase(
         fail(f"there is no quota {name}; see: sagewright quota list")
     try:
         service.request_service_quota_increase(ServiceCode=_SERVICE, QuotaCode=quota["QuotaCode"], DesiredValue=value)
-    except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError) as problem:
-        fail(f"{quota['QuotaName']} is {quota['Value']:.0f}: {problem}")
+    except botocore.exceptions.ClientError as problem:
+        fail(f"{quota['QuotaName']} is {quota['Value']:.0f}. {problem.response['Error']['Message']}")
     console.print(f"{quota['QuotaName']}: {value}", highlight=False)
     _say_whether_they_count(settings)
 

@@ -41,8 +41,8 @@ class Capability:
     remedy: str = ""
 
 
-def choose(setting: str, host: Host) -> Runtime:
-    """The driver for a setting (SETTINGS). Raises ValueError for another word; "auto" takes the best that works."""
+def choose(setting: str, host: Host, idle: float = 0.0) -> Runtime:
+    """The driver for a setting (SETTINGS); ``idle`` is settings.zygote_idle. Raises ValueError for another word; "auto" takes the best that works."""
     if setting not in SETTINGS:
         raise ValueError(f"runtime must be one of {', '.join(SETTINGS)}, not {setting!r}")
     if setting == "fake":
@@ -54,7 +54,7 @@ def choose(setting: str, host: Host) -> Runtime:
     if setting == "auto" and not (bubblewrap or namespaces):
         return Process(host)
     sandbox = Sandbox(host) if bubblewrap or not namespaces else Sandbox(host, None)
-    return Zygote(host, fallback=sandbox) if setting == "zygote" or (setting == "auto" and namespaces) else sandbox
+    return Zygote(host, fallback=sandbox, idle=idle) if setting == "zygote" or (setting == "auto" and namespaces) else sandbox
 
 
 def survey() -> tuple[Capability, ...]:

@@ -1,18 +1,23 @@
 """Which environment an image URI stands for.
 
 Repository and tag decide: the SDKs put an account and a region of AWS's registries in front, 374 accounts for 99 repositories,
-and neither means anything here. An image runs in the server's own Python unless compute/environments defines an interpreter of
-its environment's own. What a built-in algorithm is called and needs is in its manifest; the tables below are the framework images.
+and neither means anything here. An image runs in the server's own Python, in an environment of the version that its tag names, or in
+one that compute/environments defines: Environments decides. What a built-in algorithm is called and needs is in its manifest; the
+tables below are the framework images.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from sagewright.compute import refusals
+from sagewright.compute.environments.edition import Edition
+from sagewright.compute.environments.recipe import RECIPES
 from sagewright.compute.oci.reference import parse
 from sagewright_algorithms.manifest import installed, load, names
 
@@ -27,9 +32,10 @@ OWN = "own"
 class Image:
     """What an image URI resolved to.
 
-    ``name`` is the environment (InstanceSpec.image, one zygote each), ``algorithm`` the built-in algorithm it holds or "",
+    ``name`` is the environment (one zygote each), ``algorithm`` the built-in algorithm it holds or "",
     ``framework`` the framework its script mode offers or "", ``version`` the version its tag names (as typed) or "".
     ``preload`` names the modules its zygote imports, ``env`` what its containers find in their environment.
+    ``edition`` is the environment of the version that the tag names (environments/edition.py), empty where there is but one.
     ``problem`` is empty, or why it cannot run here: a text for FailureReason and for a ValidationException. ``missing`` is
     empty, or what has to be installed before it can run: a text for FailureReason.
     """
@@ -43,7 +49,19 @@ class Image:
     problem: str = ""
     missing: str = ""
     preload: tuple[str, ...] = ()
+    edition: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self, own_code: bool = True) -> str:
+        """The environment that a container runs in (Environments.prepare). ``own_code``: a script or command of the user's runs.
+
+        Algorithms and what was written for them run where their libraries are, whatever version the image has.
+        """
+        return self.edition if self.edition and own_code else self.name
+
+    def zygote(self, python: str) -> str:
+        """What the zygote is called that may serve its containers (InstanceSpec.image) where ``python`` is their interpreter."""
+        return self.edition if self.edition and python != sys.executable else self.name
 
     def train_command(self, python: str = sys.executable) -> tuple[str, ...]:
         """The argv of a training container; ``python`` is the interpreter of its environment."""
@@ -53,6 +71,11 @@ class Image:
         """What goes before another command than ours, so that the pipes of a training job are fed."""
         return (python, "-m", "sagewright_container", "feed")
 
+    def own_command(self, entrypoint: tuple[str, ...], python: str = sys.executable) -> tuple[str, ...]:
+        """An entrypoint of the user's; a program that AWS has in the image and we in the container's toolkit is run from there."""
+        module = _PROGRAMS.get(self.name, {}).get(entrypoint[0]) if entrypoint else None
+        return (python, "-m", "sagewright_container", module, *entrypoint[1:]) if module else entrypoint
+
     def serve_command(self, python: str = sys.executable) -> tuple[str, ...]:
         """The argv of a serving container."""
         return (python, "-m", "sagewright_container", "serve")
@@ -61,11 +84,14 @@ class Image:
 def resolve(uri: str) -> Image:
     """Never raises: what cannot run has a ``problem``."""
     repository, tag = _split(uri)
-    entry = _REPOSITORIES.get(repository)
-    if entry is None and parse(uri) is not None:
+    entry = _REPOSITORIES.get(_BASE_PYTHON.sub(r"\1", repository))
+    if entry is None and not refusals.reason(repository) and parse(uri) is not None:
         return Image(uri, OWN, "own")
     if entry is None:
-        return Image(uri, "unknown", "unknown", problem=_unknown(uri))
+        reason = refusals.reason(repository)
+        return Image(
+            uri, "unknown", "unknown", problem=f"The image {uri} cannot be run here: {reason}" if reason else _unknown(uri)
+        )
     environment = entry.environment
     return Image(
         uri,
@@ -77,8 +103,18 @@ def resolve(uri: str) -> Image:
         _problem(uri, entry),
         load(entry.algorithm).missing() if entry.algorithm else _ENVIRONMENTS[environment].missing(),
         preload(environment),
+        _edition(repository, entry, tag),
         _told(entry, _version(tag)),
     )
+
+
+def _edition(repository: str, entry: _Entry, tag: str) -> str:
+    if entry.framework not in RECIPES or entry.environment not in RECIPES or repository in _SERVERS:
+        return ""
+    if entry.framework == "python":
+        python = _BASE_PYTHON.fullmatch(repository)
+        return Edition("python", python=f"3.{python[2]}").name if python else ""
+    return Edition.of_tag(entry.environment, tag).name
 
 
 def _told(entry: _Entry, version: str) -> dict[str, str]:
@@ -92,8 +128,11 @@ def _told(entry: _Entry, version: str) -> dict[str, str]:
 
 
 def preload(environment: str) -> tuple[str, ...]:
-    """The modules that the zygote of an environment (``Image.name``) imports before it forks."""
-    return _ENVIRONMENTS[environment].preload if environment in _ENVIRONMENTS else ()
+    """The modules that the zygote of an environment (``Image.zygote``) imports before it forks."""
+    family, _, version = environment.partition("@")
+    if family == "xgboost" and version:  # scripts run there, and no algorithm
+        return (*_TOOLKIT, *RECIPES[family].imports)
+    return _ENVIRONMENTS[family].preload if family in _ENVIRONMENTS else ()
 
 
 class _Entry(NamedTuple):
@@ -107,15 +146,21 @@ class _Environment(NamedTuple):
     preload: tuple[str, ...]
     extra: str = ""  # of sagewright-algorithms, which installs what ``optional`` names
     optional: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()  # of the machine
 
     def missing(self) -> str:
         """ "" or a sentence with the command that installs what is not there."""
+        without = [program for program in self.programs if shutil.which(program, path=_PATH) is None]
+        if without:
+            return f"This image needs the program {', '.join(without)} of this machine, which is not on {_PATH}."
         absent = [module for module in self.optional if not installed(module)]
         if not absent:
             return ""
         command = f"pip install 'sagewright-algorithms[{self.extra}]'"
         return f"This image needs {', '.join(absent)}, which the server's environment does not have: {command}"
 
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where a container looks for a program of the system
 
 _TOOLKIT = ("sagewright_container.__main__",)
 
@@ -165,7 +210,7 @@ _ENVIRONMENTS = {
     ),
     "tensorflow": _Environment(("sagewright_container", "tensorflow"), _TOOLKIT),
     "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
-    "mxnet": _Environment(("sagewright_container", "mxnet"), _TOOLKIT),
+    "spark": _Environment((), _TOOLKIT, programs=("java",)),  # likewise
     "rl": _Environment(
         ("sagewright_container",),
         (*_TOOLKIT, "sagewright_algorithms.common", "torch", "torch._dynamo", "torch.optim", "stable_baselines3"),
@@ -173,6 +218,9 @@ _ENVIRONMENTS = {
         ("torch", "gymnasium", "stable_baselines3"),
     ),
 }
+
+# Programs on the path of AWS's images, as commands of the toolkit: by environment.
+_PROGRAMS = {"spark": {"smspark-submit": "spark"}}
 
 # Algorithms whose image also runs the user's own script.
 _SCRIPT_MODE = {"sagemaker-xgboost": "xgboost"}
@@ -196,18 +244,18 @@ _FRAMEWORKS = {
     "sagemaker-tensorflow-serving": "tensorflow",
     "autogluon-training": "autogluon",
     "autogluon-inference": "autogluon",
-    "mxnet-training": "mxnet",
-    "mxnet-inference": "mxnet",
-    "sagemaker-mxnet": "mxnet",
-    "sagemaker-mxnet-serving": "mxnet",
     "sagemaker-base-python": "python",
     "sagemaker-distribution-prod": "python",
+    "sagemaker-spark-processing": "spark",
     "sagemaker-rl-coach-container": "rl",
     "sagemaker-rl-mxnet": "rl",
     "sagemaker-rl-ray-container": "rl",
     "sagemaker-rl-tensorflow": "rl",
     "sagemaker-rl-vw-container": "rl",
 }
+
+# TensorFlow Serving, not Python: what stands for it here is the server's own TensorFlow, where that is installed.
+_SERVERS = ("tensorflow-inference", "tensorflow-inference-graviton", "sagemaker-tensorflow-serving")
 
 _REPOSITORIES: dict[str, _Entry] = {
     **{
@@ -221,6 +269,7 @@ _REPOSITORIES: dict[str, _Entry] = {
 _URI = re.compile(
     r"(?:\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[^/]+/)?(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@.+)?", re.DOTALL
 )
+_BASE_PYTHON = re.compile(r"(sagemaker-base-python)-3(\d+)")  # these images carry their Python in the repository
 _VERSION = re.compile(r"(?:py\d+/)?(\d+(?:\.\d+)*(?:-\d+)?)(?=-|$)")
 
 
@@ -228,9 +277,7 @@ def _split(uri: str) -> tuple[str, str]:
     match = _URI.fullmatch(uri)
     if match is None:
         return "", ""
-    repository = match["repository"]
-    # The base Python images carry their Python in the repository: sagemaker-base-python-310.
-    return re.sub(r"^(sagemaker-base-python)-\d+$", r"\1", repository), match["tag"] or ""
+    return match["repository"], match["tag"] or ""
 
 
 def _version(tag: str) -> str:
@@ -246,6 +293,9 @@ def _unknown(uri: str) -> str:
 
 
 def _problem(uri: str, entry: _Entry) -> str:
+    """What has an edition is built where the server lacks it."""
+    if not entry.algorithm and entry.environment in RECIPES and _split(uri)[0] not in _SERVERS:
+        return ""
     missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not installed(module)]
     if missing:
         return f"The image {uri} cannot be run here: it needs {', '.join(missing)}, not installed in the server's environment."

@@ -61,7 +61,7 @@ class Process(Supervised):
 
 def _environment(spec: InstanceSpec) -> dict[str, str]:
     folders = {name: f"{spec.ml}/{folder}" for name, folder in _FOLDERS.items()}
-    given = {name: _rewritten(value, spec.ml) for name, value in container_environment(spec).items()}
+    given = {name: _rewritten(value, spec.ml) for name, value in container_environment(spec, has_workbench=False).items()}
     return {**folders, **given, "HOME": str(spec.ml), "SAGEWRIGHT_ML_ROOT": str(spec.ml)}
 
 

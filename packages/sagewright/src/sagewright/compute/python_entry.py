@@ -47,7 +47,8 @@ def _fresh_interpreter(argv: list[str]) -> None:
     _open_streams()
     time.tzset()
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
-    sys.orig_argv[:] = argv
+    if hasattr(sys, "orig_argv"):  # since 3.10
+        sys.orig_argv[:] = argv
     for name in [name for name in sys.modules if name.partition(".")[0] == "sagewright"]:
         del sys.modules[name]
     importlib.invalidate_caches()  # imports importlib.metadata, which is therefore imported above, once for all forks

@@ -34,6 +34,7 @@ def steps(spec: InstanceSpec, this: Host) -> list[list[str]]:
     if (resolver := host.resolver()) is not None:
         found.append(["read", resolver, resolver])
     found.append(["write", str(spec.ml), "/opt/ml"])
+    found += [["read", str(layer), str(layer)] for layer in spec.layers]
     return _in_order(found + _mounts(spec))
 
 

@@ -95,7 +95,8 @@ class InstanceSpec:
     ``network``: "isolated" has loopback only, "open" the host's network. ``way_out`` (host, port) is the one address that an
     isolated container reaches all the same, at the same port of its own loopback. ``peers`` are whom an isolated container
     reaches by their names, at any port of the interface eth0; ``hostname`` is one of them. ``rootfs`` is None for a container
-    that sees this machine's programs.
+    that sees this machine's programs. ``layers`` are folders like a virtual environment's (environments/layer.py) whose
+    packages come before the environment's, the first one first.
     """
 
     key: str
@@ -114,6 +115,7 @@ class InstanceSpec:
     workdir: str = "/"
     python: str = sys.executable
     rootfs: RootFs | None = None
+    layers: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

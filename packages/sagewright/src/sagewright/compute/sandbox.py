@@ -7,7 +7,7 @@ import functools
 import subprocess
 from typing import Any
 
-from sagewright.compute import host, root
+from sagewright.compute import host, root, workbench
 from sagewright.compute.host import Host
 from sagewright.compute.runtime import InstanceSpec
 from sagewright.compute.supervised import Supervised, find_bubblewrap, run_shim
@@ -38,15 +38,20 @@ class Sandbox(Supervised):
         run_shim(self._request(spec, "bubblewrap", env=env, root=steps, bubblewrap=self._program, bubblewrap_options=options))
 
 
-def container_environment(spec: InstanceSpec) -> dict[str, str]:
+def container_environment(spec: InstanceSpec, has_workbench: bool = True) -> dict[str, str]:
     """The environment of a container's process; the folders that its PYTHONPATH names come before ours."""
     if spec.rootfs is not None:
         return {"PATH": _PATH, "HOSTNAME": spec.hostname, **spec.env}
     ours = host.environment(spec.hostname, spec.python)
-    env = {**ours, **spec.env}
-    if "PYTHONPATH" in spec.env and "PYTHONPATH" in ours:
-        env["PYTHONPATH"] = f"{spec.env['PYTHONPATH']}:{ours['PYTHONPATH']}"
-    return env
+    bench = workbench.variables(workbench.describe(spec.python, tuple(map(str, spec.layers))), has_workbench)
+    env = {**ours, **bench, **spec.env}
+    env["PATH"] = spec.env.get("PATH") or _joined(bench.get("PATH"), ours["PATH"])
+    env["PYTHONPATH"] = _joined(spec.env.get("PYTHONPATH"), bench["PYTHONPATH"], ours.get("PYTHONPATH"))
+    return {name: value for name, value in env.items() if value or name != "PYTHONPATH"}
+
+
+def _joined(*paths: str | None) -> str:
+    return ":".join(filter(None, paths))
 
 
 def _run_image(request: dict[str, Any]) -> None:

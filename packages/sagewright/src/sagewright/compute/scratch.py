@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sagewright.compute import launch, trees
+from sagewright.compute import launch, trees, workbench
 
 FOLDER = "scratch"
 NAMES = ("hosts", "hostname")  # files of the run folder shown in /etc
@@ -43,6 +43,8 @@ def prepare(request: launch.Request) -> None:
         (root / name).mkdir()
         (root / name).chmod(mode)
     (root / "var/run").symlink_to("/run")
+    if request["workbench"] is not None:
+        workbench.make(root, request["workbench"])
     if request["user"] is not None:
         trees.give(root, *request["user"])
 

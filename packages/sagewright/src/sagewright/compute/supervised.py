@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sagewright.compute import cgroups, limits, plain, records, scratch, trees
+from sagewright.compute import cgroups, limits, plain, records, scratch, trees, workbench
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.dial import dial
 from sagewright.compute.host import Host, image_users
@@ -130,6 +130,7 @@ class Supervised:
             "workdir": spec.workdir,
             "hostname": spec.hostname,
             "python": sys.executable,
+            "workbench": None if launcher == "process" else workbench.describe(spec.python, tuple(map(str, spec.layers))),
             "network": spec.network,
             "way_out": None if spec.way_out is None else list(spec.way_out),
             "file_systems": None if spec.file_systems is None else _request_file_systems(spec.file_systems),

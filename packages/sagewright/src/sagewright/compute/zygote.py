@@ -1,7 +1,7 @@
 """Containers that start in milliseconds: forked from a process that has imported the image's libraries already.
 
-One zygote per image and interpreter, started when first needed (or by ``warm``), ended with the server; the containers it forked live on. What
-a zygote cannot do, the sandbox does: commands that are not Python, environments that must be there when an interpreter starts,
+One zygote per image and interpreter, started when first needed (or by ``warm``), ended with the server or when nobody has needed it
+for a while; the containers it forked live on. What a zygote cannot do, the sandbox does: commands that are not Python, environments that must be there when an interpreter starts,
 and anything for which the zygote failed.
 """
 
@@ -38,7 +38,10 @@ _log = logging.getLogger(__name__)
 
 
 class Zygote(Supervised):
-    """The driver. ``preload`` names the modules that an image's zygote imports."""
+    """The driver. ``preload`` names the modules that an image's zygote imports.
+
+    ``idle``: seconds after which a zygote that no container was asked of is ended (0: never); those that ``warm`` started stay.
+    """
 
     name = "zygote"
 
@@ -47,8 +50,12 @@ class Zygote(Supervised):
         host: Host,
         preload: Callable[[str], tuple[str, ...]] = images.preload,
         fallback: Supervised | None = None,
+        idle: float = 0.0,
     ) -> None:
         super().__init__(host)
+        self._idle = idle
+        self._over = threading.Event()
+        self._janitor: threading.Thread | None = None
         self._preload = preload
         self._fallback = fallback or Sandbox(host)
         self._servers: dict[tuple[str, str], _Server] = {}
@@ -56,10 +63,18 @@ class Zygote(Supervised):
 
     def warm(self, image: str, python: str = sys.executable) -> None:
         """Starts the zygote of an image without waiting for its imports. Raises OSError."""
-        self._server(image, python).start()
+        server = self._server(image, python)
+        server.stays = True
+        server.start()
+
+    def running(self) -> list[str]:
+        """The images whose zygotes run."""
+        with self._lock:
+            return [image for (image, _), server in self._servers.items() if server.runs]
 
     def close(self) -> None:
         """Ends the zygotes; what they forked goes on."""
+        self._over.set()
         with self._lock:
             for server in self._servers.values():
                 server.stop()
@@ -81,7 +96,17 @@ class Zygote(Supervised):
         with self._lock:
             if (image, python) not in self._servers:
                 self._servers[image, python] = _Server(self._host.run / "zygotes", image, python, self._preload(image))
+            if self._idle and self._janitor is None:
+                self._janitor = threading.Thread(target=self._end_idle, name="idle zygotes", daemon=True)
+                self._janitor.start()
             return self._servers[image, python]
+
+    def _end_idle(self) -> None:
+        while not self._over.wait(self._idle / 4):
+            with self._lock:
+                idle = [server for server in self._servers.values() if server.idles(self._idle)]
+            for server in idle:
+                server.stop()  # one that is asked meanwhile is started again
 
 
 def runs_in_fork(argv: tuple[str, ...], env: Mapping[str, str], python: str = sys.executable) -> bool:
@@ -105,17 +130,35 @@ class _Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
         self._lock = threading.Lock()
+        self._used = time.monotonic()
+        self._asked, self._count = 0, threading.Lock()
+        self.stays = False
 
     def ask(self, request: bytes) -> bytes:
         """Has a container started; the shim's answer. Raises OSError when the zygote cannot be started or reached.
 
         One that dies while it is asked is asked again: a second shim for the same container would stop at the first one's lock.
         """
+        with self._count:
+            self._asked += 1
         try:
             return self._exchange(request)
         except (ConnectionResetError, BrokenPipeError):
             self.stop()
             return self._exchange(request)
+        finally:
+            self._used = time.monotonic()
+            with self._count:
+                self._asked -= 1
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process is there."""
+        return (process := self._process) is not None and process.poll() is None
+
+    def idles(self, seconds: float) -> bool:
+        """Whether it runs and nobody has asked for so long; never one that stays."""
+        return not self.stays and not self._asked and self.runs and time.monotonic() - self._used > seconds
 
     def _exchange(self, request: bytes) -> bytes:
         with self._connected() as stream:

@@ -17,9 +17,10 @@ _MARK = "gpus.json"
 
 
 def write_down(jobs: Path, resource: Resource, devices: Devices) -> None:
-    """For every instance that has none written down yet."""
-    folders = JobFolder.all(jobs, resource)
-    for folder, own in zip(folders, devices or ((),) * len(folders), strict=True):
+    """For every instance that has none written down yet; nothing for a job without any."""
+    if not any(devices):
+        return
+    for folder, own in zip(JobFolder.all(jobs, resource), devices, strict=True):
         file = folder.mark(_MARK)
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)

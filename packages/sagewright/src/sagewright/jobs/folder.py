@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from sagewright.base import files
 from sagewright.jobs.instances import cluster, instances
 from sagewright.store.rows import Resource
 
@@ -46,6 +47,19 @@ class JobFolder:
     def mark(self, name: str) -> Path:
         """Says that something has been done completely; outside the container's view."""
         return self.run / "marks" / name
+
+    def say(self, text: str) -> None:
+        """What the job's log begins with, known before the container starts."""
+        self.mark("said").parent.mkdir(parents=True, exist_ok=True)
+        files.write(self.mark("said"), text.encode())
+
+    @property
+    def said(self) -> str:
+        """What ``say`` was given, or empty."""
+        try:
+            return self.mark("said").read_text()
+        except FileNotFoundError:
+            return ""
 
     def ledger(self, name: str) -> Path:
         """What of a synchronised folder is in S3."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.environments.place import Place
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.oci.own_images import OwnImage
 from sagewright.compute.placement import Machine, limits
@@ -49,7 +50,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """``program`` says what a job's row asks for, ``slots`` which GPUs it has; without them no container gets any."""
+    """``program`` says what a job's row asks for, ``slots`` which GPUs it has: without them no container gets any.
+
+    ``packages`` says what its containers start from (else the image's environment).
+    """
 
     program: Callable[[Resource], Program]
     runtime: Runtime
@@ -58,6 +62,7 @@ class Launch:
     way_back: WayBack
     environments: Environments
     slots: Slots | None = None
+    packages: Callable[[Resource], Awaitable[Place]] | None = None
 
     async def start(self, resource: Resource) -> None:
         """Starts every container once, however often it is called. Raises ErrandFailed, OSError."""
@@ -67,7 +72,10 @@ class Launch:
             raise ErrandFailed(f"ClientError: {image.problem or image.missing}")
         devices = self.slots.devices(key(resource)) if self.slots else ()
         await asyncio.to_thread(write_down, self.jobs, resource, devices)
-        containers = self.containers(resource, program, image, await self._python(image))
+        place = await self._place(resource, image)
+        for folder in JobFolder.all(self.jobs, resource) if place.said else ():
+            await asyncio.to_thread(folder.say, place.said)
+        containers = self.containers(resource, program, image, place)
         if image.kind == "own":
             containers = await self._dressed(resource, program, containers)
         try:
@@ -92,35 +100,38 @@ class Launch:
         own = await own_image.pulled(self.environments.own_images, program.image_uri, resource.world)
         return tuple(own_image.dressed(container, own, program.own_command(own)) for container in containers)
 
-    async def _python(self, image: Image) -> str:
-        """The interpreter of the image's environment."""
+    async def _place(self, resource: Resource, image: Image) -> Place:
+        if self.packages is not None:
+            return await self.packages(resource)
+        name = image.environment()
         try:
-            return await self.environments.prepare(image.name)
+            python = await self.environments.prepare(name)
+            return Place(python, said=await asyncio.to_thread(self.environments.said, name))
         except BuildError as problem:
             raise ErrandFailed(f"ClientError: {problem}") from problem
 
     async def _start(self, container: InstanceSpec) -> None:
         await asyncio.to_thread(self.runtime.start, container)
 
-    def containers(self, resource: Resource, program: Program, image: Image, python: str) -> tuple[InstanceSpec, ...]:
-        """What the runtime is asked for; ``python`` is the interpreter."""
+    def containers(self, resource: Resource, program: Program, image: Image, place: Place) -> tuple[InstanceSpec, ...]:
+        """What the runtime is asked for."""
         found = instances(cluster(resource.spec))
         hosts = tuple(instance.host for instance in found)
         peers = Peers(network_folder(self.jobs, resource), hosts) if len(hosts) > 1 else None
-        return tuple(self._container(resource, program, image, python, instance, peers) for instance in found)
+        return tuple(self._container(resource, program, image, place, instance, peers) for instance in found)
 
     def _container(
-        self, resource: Resource, program: Program, image: Image, python: str, instance: JobInstance, peers: Peers | None
+        self, resource: Resource, program: Program, image: Image, place: Place, instance: JobInstance, peers: Peers | None
     ) -> InstanceSpec:
         """API EnableNetworkIsolation: no calls in or out, "except for calls between peers within a training cluster"."""
         folder, isolated = JobFolder.of(self.jobs, resource, instance.host), program.isolated
         devices = given(folder)
         way_back = {} if isolated else self._way_back(resource, program, own_network=peers is not None)
-        platform = {**image.env, **way_back, **gpus.visible(devices, self.machine)}
+        platform = {**image.env, **place.env, **way_back, **gpus.visible(devices, self.machine)}
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
-            image=image.name,
-            argv=program.command(image, python),
+            image=image.zygote(place.python),
+            argv=program.command(image, place.python),
             folder=folder.run,
             ml=folder.ml,
             env=program.environment(platform),
@@ -131,7 +142,8 @@ class Launch:
             way_out=None if isolated or not peers else self.way_back.address,
             peers=peers,
             hostname=instance.host,
-            python=python,
+            python=place.python,
+            layers=place.layers,
         )
 
     def _file_systems(self, resource: Resource, program: Program, folder: JobFolder) -> FileSystems | None:

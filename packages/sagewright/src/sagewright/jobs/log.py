@@ -82,12 +82,13 @@ class JobLog:
 
     def _source(self, resource: Resource, instance: JobInstance) -> tail.Source:
         stream = _stream(resource, instance)
-        texts = (gpus.notices(resource.spec, self.usage.machine).get(instance.host, ""), self.caution)
+        folder = JobFolder.of(self.jobs, resource, instance.host)
+        texts = (gpus.notices(resource.spec, self.usage.machine).get(instance.host, ""), self.caution, folder.said)
         return tail.Source(
             resource.world,
             namespace(resource.kind),
             stream,
-            JobFolder.of(self.jobs, resource, instance.host).stdout,
+            folder.stdout,
             tuple(filter(None, texts)),
             self.digest(resource, stream),
         )

@@ -15,10 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from sagewright.base import files
 from sagewright.compute import trees
 from sagewright.compute.dialler import DIAL_SOCKET
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.environments.place import Place
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.replica import Address
 from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
@@ -27,7 +29,7 @@ from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import ErrandFailed, Errands
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access
-from sagewright.serving import pulled
+from sagewright.serving import packages, pulled
 from sagewright.serving.attendant import Attendant
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
 from sagewright.serving.step import Move
@@ -120,8 +122,10 @@ class Containers:
         world, now = unit.identity[0], int(self._store.clock.now() * 1000)
         await self._store.write(lambda transaction: logs.create_stream(transaction, world, unit.group, unit.stream, now))
         try:
-            python = await self._environments.prepare(resolve(unit.container["Image"]).name)
-            spec = await pulled.dressed(self._environments.own_images, self._spec(unit, address, python), unit)
+            found = await packages.find(self._environments, unit)
+            if found.said:
+                await asyncio.to_thread(files.write, unit.said, found.said.encode())
+            spec = await pulled.dressed(self._environments.own_images, self._spec(unit, address, found), unit)
             await asyncio.to_thread(self._runtime.start, spec)
         except (OSError, BuildError, ErrandFailed) as problem:
             raise Later(MACHINE_SECONDS, f"the machine refuses to start {unit.key}: {problem}") from problem
@@ -139,14 +143,14 @@ class Containers:
 
     async def _prepare(self, unit: Unit) -> None:
         """Raises ErrandFailed with the words of a FailureReason."""
-        try:
-            await self._environments.prepare(resolve(unit.container["Image"]).name)
-        except BuildError as problem:
-            raise ErrandFailed(str(problem)) from problem
         await pulled.pull(self._environments.own_images, unit, self._isolates)
         unit.ml.mkdir(parents=True, exist_ok=True)
         access = Access(unit.identity[0].region, unit.role)
         await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)
+        try:
+            await packages.prepare(self._environments, unit)
+        except BuildError as problem:
+            raise ErrandFailed(str(problem)) from problem
         _prepared(unit).touch()
 
     def _arrange(self, unit: Unit) -> Address:
@@ -171,23 +175,24 @@ class Containers:
         """Plain processes have neither a network of their own, so each needs a port of its own, nor mounts."""
         return self._runtime.name != "process"
 
-    def _spec(self, unit: Unit, address: Address, python: str) -> InstanceSpec:
+    def _spec(self, unit: Unit, address: Address, found: Place) -> InstanceSpec:
         image = resolve(unit.container["Image"])
         outward = address.protocol == "http" and not unit.isolated
         back = self._way_back.environment(unit.identity[0].account, unit.role, self._isolates) if outward else {}
         return InstanceSpec(
             key=unit.key,
-            image=image.name,
-            argv=image.serve_command(python),
+            image=image.zygote(found.python),
+            argv=image.serve_command(found.python),
             folder=unit.run,
             ml=unit.ml,
-            env={**back, **_environment(unit, image, address)},
+            env={**back, **found.env, **_environment(unit, image, address)},
             mounts=(Mount(unit.home / "ipc", IPC, writable=True),) if self._isolates else (),
             limits=unit.limits,
             network="isolated" if self._isolates else "open",
             way_out=self._way_back.address if outward and self._isolates else None,
             hostname="algo-1",
-            python=python,
+            python=found.python,
+            layers=found.layers,
         )
 
 

@@ -50,7 +50,13 @@ class Unit:
     @property
     def source(self) -> Source:
         """Its log."""
-        return Source(self.identity[0], self.group, self.stream, self.run / "stdout")
+        said = self.said.read_text() if self.said.exists() else ""
+        return Source(self.identity[0], self.group, self.stream, self.run / "stdout", (said,) if said else ())
+
+    @property
+    def said(self) -> Path:
+        """What its log begins with, known before the container starts."""
+        return self.home / "said"
 
 
 @dataclass(frozen=True, slots=True)

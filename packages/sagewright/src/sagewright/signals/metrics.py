@@ -151,6 +151,17 @@ def statistics(
     return [buckets[key] for key in sorted(buckets)]
 
 
+def values(
+    transaction: Transaction, world: World, namespace: str, name: str, dimensions: Mapping[str, str]
+) -> tuple[float, ...]:
+    """Every single value of a metric, oldest first, those of one moment in the order they came in; statistic sets are left out."""
+    series = transaction.records.series(world, KIND, namespace, _series_name(name, dimensions))
+    if series is None:
+        return ()
+    points = _points(transaction, series, 0.0, series.last_at / 1000 + 1)
+    return tuple(point.total for point in points if point.count == 1)
+
+
 def find(
     transaction: Transaction,
     world: World,

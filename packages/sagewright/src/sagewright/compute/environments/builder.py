@@ -1,20 +1,26 @@
-"""The process that builds one environment for the server: ``<root> <definitions> <name>``; a complaint goes to standard output."""
+"""The process that builds for the server; a complaint goes to standard output.
+
+``<root> environment <definitions> <name>``, or ``<root> layer <interpreter> <requirement>…``.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from sagewright.compute.environments.build import BuildError, build
-from sagewright.compute.environments.definition import Definition
+from sagewright.compute.environments import layer
+from sagewright.compute.environments.build import BuildError, build, define
 
 
 def main() -> None:
     """Exits with 1 when it cannot be built."""
-    root, definitions, name = sys.argv[1:]
+    root, what, where, *words = sys.argv[1:]
     try:
-        build(Path(root), Definition.read(Path(definitions), name))
-    except BuildError as problem:
+        if what == "layer":
+            layer.make(Path(root), where, words)
+        else:
+            build(Path(root), define(Path(root), Path(where), words[0]))
+    except (BuildError, layer.LayerError) as problem:
         print(problem)
         sys.exit(1)
 

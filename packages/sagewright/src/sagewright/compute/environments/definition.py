@@ -1,7 +1,8 @@
-"""What an environment is made of: ``<name>.toml``, three values. The same content gives the same environment.
+"""What an environment is made of: ``<name>.toml``. The same content gives the same environment.
 
 ``python`` is the version of its interpreter ("" for the server's own), ``requirements`` the pins of everything that is in it,
-``imports`` the modules that must be importable once it is built.
+``imports`` the modules that must be importable once it is built. May be left out: ``note``, what users should know of it, and
+``sources``, the packages of which the registry has no wheel: their own build programs run here, nobody else's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+
+from sagewright.base import files
 
 DEFINITIONS = Path(__file__).parent
 _DIGEST = 12  # hexadecimal digits: enough to tell the pins of one name apart
@@ -25,6 +28,8 @@ class Definition:
     python: str
     requirements: tuple[str, ...]
     imports: tuple[str, ...]
+    note: str = ""
+    sources: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path, name: str) -> Definition:
@@ -32,7 +37,22 @@ class Definition:
         if name not in names(folder):
             raise KeyError(name)
         document = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
-        return cls(name, document["python"], tuple(document["requirements"]), tuple(document["imports"]))
+        requirements, imports = tuple(document["requirements"]), tuple(document["imports"])
+        sources = tuple(document.get("sources", ()))
+        return cls(name, document["python"], requirements, imports, document.get("note", ""), sources)
+
+    def write(self, folder: Path) -> None:
+        """Where ``read`` finds it. Raises OSError."""
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        values = {
+            "python": self.python,
+            "requirements": self.requirements,
+            "imports": self.imports,
+            "note": self.note,
+            "sources": self.sources,
+        }
+        lines = [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]  # JSON's strings and lists are TOML's
+        files.write(folder / f"{self.name}.toml", "".join(lines).encode())
 
     @property
     def version(self) -> str:

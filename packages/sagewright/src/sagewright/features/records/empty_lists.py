@@ -29,7 +29,6 @@ LISTS = {
     "ListPipelineExecutionSteps": Empty("PipelineExecutionSteps"),
     "ListPipelineExecutions": Empty("PipelineExecutionSummaries", "Pipeline"),
     "ListResourceCatalogs": Empty("ResourceCatalogs"),
-    "ListTrainingJobsForHyperParameterTuningJob": Empty("TrainingJobSummaries", "HyperParameterTuningJob"),
 }
 
 

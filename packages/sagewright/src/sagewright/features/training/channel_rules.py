@@ -7,7 +7,7 @@ from typing import Any
 
 from sagewright.features.training import directories
 from sagewright.features.training.channels import FILE, PIPE, mode
-from sagewright.features.training.refusals import unsupported
+from sagewright.jobs.refusals import unsupported
 
 Request = Mapping[str, Any]
 

@@ -29,6 +29,7 @@ from sagewright.features.training.intake import Intake
 from sagewright.features.training.interruption import NotInterruptible, interrupt
 from sagewright.features.training.kinds import QUIRKS
 from sagewright.features.training.operations import TrainingOperations
+from sagewright.features.training.packages import Packages
 from sagewright.features.training.pools import Pools
 from sagewright.features.training.program import program
 from sagewright.features.training.prospects import NO_LIMITS, Prospects, Terms
@@ -80,6 +81,7 @@ class Training:
         settings.registered_file_systems.
         """
         directories = Directories(file_systems)
+        packages = Packages(environments, jobs)
         here, front = machine or Machine.here(), urlsplit(endpoint_url)
         way_back = WayBack((front.hostname or "127.0.0.1", front.port or 80), endpoint_url, keyring, store.clock)
         shared = slots or Slots.of(here)
@@ -90,8 +92,8 @@ class Training:
             shared,
             Prospects(store, shared, pools, here, terms),
             Errands(wake, (TransferError,)),
-            Intake(runtime, objects, jobs, environments, pools, directories),
-            Launch(partial(program, directories), runtime, jobs, here, way_back, environments, shared),
+            Intake(runtime, objects, jobs, packages, pools, directories),
+            Launch(partial(program, directories), runtime, jobs, here, way_back, environments, shared, packages.found),
             Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
             Delivery(objects, jobs),
         )

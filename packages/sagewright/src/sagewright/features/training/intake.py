@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sagewright.compute.environments.build import BuildError
-from sagewright.compute.environments.folder import Environments
 from sagewright.compute.images import resolve
 from sagewright.compute.runtime import Runtime
 from sagewright.features.training import admission, channels, directories, ml_view
 from sagewright.features.training.directories import Directories
 from sagewright.features.training.folder import JobFolder
+from sagewright.features.training.packages import Packages
 from sagewright.features.training.pools import Pools
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.instances import JobInstance, instances, receivers
@@ -31,19 +30,13 @@ class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
     def __init__(
-        self,
-        runtime: Runtime,
-        objects: Objects,
-        jobs: Path,
-        environments: Environments,
-        pools: Pools,
-        directories: Directories,
+        self, runtime: Runtime, objects: Objects, jobs: Path, packages: Packages, pools: Pools, directories: Directories
     ) -> None:
         self._runtime = runtime
         self._directories = directories
         self._objects = objects
         self._jobs = jobs
-        self._environments = environments
+        self._packages = packages
         self._pools = pools
 
     async def bring(self, resource: Resource) -> None:
@@ -65,6 +58,7 @@ class Intake:
             if checkpoint.uri:
                 ledger = folder.ledger("checkpoints")
                 await checkpoints.restore(self._objects, checkpoint.uri, folder.ml, checkpoint.below, ledger, access)
+        await self._packages.bring(resource)
 
     async def _channel(self, resource: Resource, channel: Mapping[str, Any], access: Access) -> None:
         """FastFile and Pipe data stay in S3 where a file system can show them; else they are copied, as with File."""
@@ -93,11 +87,8 @@ class Intake:
     async def _environment(self, resource: Resource) -> None:
         image = resolve(resource.spec["AlgorithmSpecification"]["TrainingImage"])
         if image.kind == "own":
-            await pulled(self._environments.own_images, image.uri, resource.world)
-        try:
-            await self._environments.prepare(image.name)
-        except BuildError as problem:
-            raise ErrandFailed(f"ClientError: {problem}") from problem
+            await pulled(self._packages.environments.own_images, image.uri, resource.world)
+        await self._packages.prepare(resource)
 
     async def _source(self, folder: JobFolder, spec: Mapping[str, Any]) -> None:
         uri, target = ml_view.source_uri(spec), folder.config / ml_view.SOURCE_ARCHIVE

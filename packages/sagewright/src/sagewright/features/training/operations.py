@@ -3,47 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagewright.compute.oci.own_images import OwnImages
-from sagewright.compute.way_back import SESSION
 from sagewright.features.training import channels, progress, quotas, warm_pool
 from sagewright.features.training.prospects import Terms
 from sagewright.features.training.rules import check
 from sagewright.jobs import own_image
+from sagewright.jobs.first_look import FirstLook
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access, TransferError, check_channel
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
-from sagewright.wire.credentials import assumed_role_arn
 from sagewright.wire.errors import Fault, validation
 
 KIND = "TrainingJob"
-YOUNG_SECONDS = 60.0
-"""A Describe this long after the Create is not its first any more."""
-REMEMBERED = 10_000
 
 
 @dataclass(slots=True)
 class TrainingOperations:
-    """``hold`` is for how many seconds the first Describe of a young job may wait for its end; 0 never waits.
-
-    ``counting``: two jobs must not both take the last of a quota.
-    """
+    """``first_look`` holds the first Describe of a young job. ``counting``: two jobs must not both take the last of a quota."""
 
     engine: Engine
     objects: Objects
     own_images: OwnImages
-    hold: float
+    first_look: FirstLook
     terms: Terms
     create_derived: Handler
     describe_derived: Handler
-    held: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
     counting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
@@ -60,7 +51,8 @@ class TrainingOperations:
         create, describe = (operations.find(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
         if create is None or describe is None:
             raise LookupError(f"the engine has derived nothing for {KIND}")
-        made = cls(engine, objects, own_images, hold, terms, create, describe)
+        look = FirstLook(engine, hold, (*progress.TERMINAL, "Deleting"))
+        made = cls(engine, objects, own_images, look, terms, create, describe)
         for verb in ("Create", "Describe", "Stop", "Update", "Delete"):
             operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
         return made
@@ -84,10 +76,8 @@ class TrainingOperations:
             return await self.create_derived(context, request)
 
     async def describe(self, context: Context, request: Document) -> Document:
-        """The SDKs look again only after 5 to 30 seconds, so the first look waits for a job that is about to end."""
-        row = await self._find(context, request)
-        if self.hold > 0 and context.now - row.created < YOUNG_SECONDS and self._first(context, row):
-            await self._ended(row)
+        """See jobs/first_look.py."""
+        await self.first_look.wait(context, await self._find(context, request))
         return await self.describe_derived(context, request)
 
     async def stop(self, context: Context, request: Document) -> Document:
@@ -140,28 +130,6 @@ class TrainingOperations:
     def _row(self, transaction: Transaction, context: Context, request: Document) -> Resource:
         catalog = self.engine.catalog
         return catalog.find(transaction, context.world, catalog[KIND], request)
-
-    def _first(self, context: Context, row: Resource) -> bool:
-        """Whether this caller has not been held for this job yet. A job that looks at itself must not wait for its own end."""
-        if context.caller.arn == assumed_role_arn(row.spec["RoleArn"], SESSION):
-            return False
-        key = (context.caller.access_key, f"{row.arn} {row.created}")
-        if key in self.held:
-            return False
-        self.held[key] = None
-        if len(self.held) > REMEMBERED:
-            self.held.popitem(last=False)
-        return True
-
-    async def _ended(self, row: Resource) -> None:
-        """Waits until the job has ended, at most ``hold`` seconds."""
-        seen: Resource | None = row
-        deadline = asyncio.get_running_loop().time() + self.hold
-        while seen is not None and seen.state not in (*progress.TERMINAL, "Deleting"):
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0 or not await self.engine.store.changed(row.identity, left, seen.version):
-                return
-            seen = await self.engine.get(row.world, row.kind, row.key)
 
 
 def _kept_alive(row: Resource, config: Mapping[str, Any], now: float) -> Resource:

@@ -13,8 +13,8 @@ from typing import Any
 from sagewright.compute.images import resolve
 from sagewright.features.training import channel_rules, channels, warm_pool
 from sagewright.features.training.deadlines import DEFAULT_MAX_RUNTIME
-from sagewright.features.training.refusals import unsupported
 from sagewright.jobs.instances import groups
+from sagewright.jobs.refusals import unsupported
 from sagewright.kernel.operation import Context
 from sagewright.objects.s3 import Location
 from sagewright.quotas import values

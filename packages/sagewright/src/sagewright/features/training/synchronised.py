@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,17 +11,22 @@ from sagewright.jobs.folder import CONTAINER_ROOT
 from sagewright.jobs.synchronised import Part
 
 _OUTPUT = "sagemaker_s3_output"
-"""The hyperparameter by which RLEstimator says where intermediate files go."""
+"""The hyperparameter by which AWS's toolkit and RLEstimator say where intermediate files go."""
+_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/|$)")
 
 
 def synchronised(spec: Mapping[str, Any]) -> dict[str, Part]:
-    """By name: checkpoints (API CheckpointConfig; always there), tensorboard (API TensorBoardOutputConfig), intermediate (RLEstimator)."""
+    """By name: checkpoints (API CheckpointConfig; always there), tensorboard (API TensorBoardOutputConfig), intermediate output.
+
+    The last one is AWS's toolkit's, with the hyperparameter sagemaker_s3_output: the key has the job's name before it.
+    """
     parts = {"checkpoints": _part("checkpoints", spec.get("CheckpointConfig", {}), "S3Uri", "/opt/ml/checkpoints")}
     if tensorboard := spec.get("TensorBoardOutputConfig"):
         parts["tensorboard"] = _part("tensorboard", tensorboard, "S3OutputPath", "/opt/ml/output/tensorboard")
-    if (output := _text(spec.get("HyperParameters", {}).get(_OUTPUT, ""))).startswith("s3://"):
-        uri = f"{output.rstrip('/')}/{spec['TrainingJobName']}/output/intermediate"
-        parts["intermediate"] = Part("output/intermediate", "", uri, mirrored=False)
+    output = _text(spec.get("HyperParameters", {}).get(_OUTPUT, "")).rstrip("/")
+    if _S3.match(output):
+        below = "output/intermediate"
+        parts["intermediate"] = Part(below, "", f"{output}/{spec['TrainingJobName']}/{below}", mirrored=False)
     return parts
 
 

@@ -1,0 +1,31 @@
+"""What the containers of a processing job run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sagewright.compute.images import Image
+from sagewright.features.processing import view
+from sagewright.features.processing.plan import GRACE_SECONDS
+from sagewright.jobs.launch import Program
+from sagewright.store.rows import Resource
+
+
+def program(resource: Resource) -> Program:
+    """For jobs.launch."""
+    spec = resource.spec
+    runtime = spec.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", view.DEFAULT_MAX_RUNTIME)
+    return Program(
+        image_uri=spec["AppSpecification"]["ImageUri"],
+        command=lambda image, python: _command(spec["AppSpecification"], image, python),
+        environment=lambda platform: view.environment(resource, platform),
+        isolated=bool(spec.get("NetworkConfig", {}).get("EnableNetworkIsolation")),
+        seconds=runtime + GRACE_SECONDS,
+    )
+
+
+def _command(application: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:
+    """DG byoc-run-image: the entrypoint, then the arguments. What only an image has on its path is run from its toolkit."""
+    entrypoint = tuple(application.get("ContainerEntrypoint", ()))
+    return (*image.own_command(entrypoint, python), *application.get("ContainerArguments", ()))
