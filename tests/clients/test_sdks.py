@@ -77,9 +77,9 @@ def test_spot_instances_and_warm_pools(sdk: str, server: Server, run_program: Ru
     """G09, P04: use_spot_instances, max_wait, checkpoints, keep_alive_period; `sagewright interrupt` takes the instance away."""
     with interrupting(server, f"{sdk}-spot"):
         output = run_program(sdk, f"{sdk}_spot.py")
-    assert "begins at epoch 0" in output
     assert output.endswith(f"{sdk} spot: done\n")
     if sdk == "sdk2":
+        assert "begins at epoch 0" in output
         assert "Managed Spot Training savings: " in output
 
 

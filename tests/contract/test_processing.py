@@ -403,7 +403,14 @@ class TestRefusals:
         ("changes", "text"),
         [
             ({"AppSpecification": {"ImageUri": SKLEARN}}, "ContainerEntrypoint"),
-            (application(ImageUri="mine:1"), "cannot be run here"),
+            (
+                application(ImageUri="123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"),
+                "Cannot find repository: mine in registry ID",
+            ),
+            (
+                application(ImageUri="683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-sparkml-serving:3.3"),
+                "cannot be run here",
+            ),
             (application(ContainerArguments=["a\0b"]), "NUL"),
             ({"ProcessingInputs": [s3_input(path="/opt/ml/model")]}, "below /opt/ml/processing/"),
             ({"ProcessingInputs": [s3_input(path="/opt/ml/processing/../x")]}, "below /opt/ml/processing/"),

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import io
 import json
 import os
 import shutil
 import signal
 import socket
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ import pytest
 from sagewright.compute import capabilities, cgroups, host, records, supervised, trees, view
 from sagewright.compute.fake import Fake
 from sagewright.compute.host import Host
+from sagewright.compute.oci.layer import unpack
 from sagewright.compute.process import Process
 from sagewright.compute.runtime import FileSystems, InstanceSpec, Limits, Mount, Observed, Peers, RootFs, Runtime
 from sagewright.compute.sandbox import Sandbox
@@ -732,6 +735,37 @@ def test_dial_reaches_a_server_without_a_network(isolating: Bench) -> None:
     isolating.ended(serving[0])
     with pytest.raises(ConnectionRefusedError):
         isolating.runtime.dial(serving[0].folder, 8080)
+
+
+def test_the_layers_of_an_image_lie_one_on_the_other(bench: Bench) -> None:
+    """OCI image layout: what a layer removes is gone, a folder that it makes anew is empty below; nothing of it can be changed."""
+    busybox = shutil.which("busybox")
+    if not bench.of_image or busybox is None:
+        pytest.skip("about images, and busybox must be installed")
+    program = Path(busybox).read_bytes()
+    low = {"bin/busybox": program, "etc/motd": b"low", "etc/kept": b"kept", "var/d/old": b"", "secret": b"secret"}
+    high = {"etc/.wh.motd": b"", "var/d/.wh..wh..opq": b"", "var/d/new": b""}
+    layers = tuple(unpacked(bench.data / "layers", name, content) for name, content in (("low", low), ("high", high)))
+    script = "for word in /etc/motd /etc/kept /var/d/*; do busybox test -e $word && echo $word; done"
+    script += "; busybox cat /secret; busybox rm /var/d/new; echo changed > /etc/kept; busybox ls /var/d"
+    for _ in range(2):
+        ended, output = bench.run(argv=("busybox", "sh", "-c", script), rootfs=RootFs(layers), mounts=())
+        assert (ended.code, output) == (0, "/etc/kept\n/var/d/new\nsecret"), "each container begins anew"
+
+
+def unpacked(home: Path, name: str, files: dict[str, bytes]) -> Path:
+    """A layer of files that nobody but the image's root may touch."""
+    content, folder = io.BytesIO(), home / name
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for path, data in files.items():
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(data), 0o700
+            tar.addfile(member, io.BytesIO(data))
+    folder.mkdir(parents=True)
+    blob = home / f"{name}.tar"
+    blob.write_bytes(content.getvalue())
+    unpack(blob, folder, 1 << 30, host.image_users())
+    return folder
 
 
 def test_an_image_that_has_nothing_of_this_machine(bench: Bench) -> None:

@@ -263,7 +263,6 @@ class TestWarmPools:
         self.pool(rig, "Available", "first")
         listed = rig.sagemaker.list_training_jobs(WarmPoolStatusEquals="Available")["TrainingJobSummaries"]
         assert [job["TrainingJobName"] for job in listed] == ["first"]
-        self.settled(rig, "first")
         rig.create("second", ResourceConfig=KEPT, HyperParameters={"other": "1"})
         rig.ended("second")
         reused = self.pool(rig, "Reused", "first")

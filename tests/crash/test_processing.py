@@ -77,7 +77,7 @@ def request(server: Server, store: str, name: str, program: str, **changes: Any)
     return processing_job(name, store, "x.py", **changes)
 
 
-@pytest.mark.parametrize("victim", ["control", "everything"])
+@pytest.mark.parametrize("victim", ["control", pytest.param("everything", marks=pytest.mark.slow)])
 def test_two_instances_go_on_and_each_ran_once(server: Server, store: str, victim: str) -> None:
     name = f"pair-{victim}"
     job = request(server, store, name, TOGETHER, count=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +18,7 @@ print("announced", flush=True)
 time.sleep(0.5)
 print(f"loss={(arguments.rate - 0.3) ** 2!r}", flush=True)
 """
-_TRIALS = 14
+_TRIALS = 10
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +59,7 @@ def test_every_trial_ran_once(server: Server, victim: str) -> None:
     def describe() -> dict[str, Any]:
         return dict(sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name))
 
-    deadline = time.monotonic() + 120
-    for done in (1, 3, 5, 8, 11):
+    for done in (1, 4, 7):
         eventually(lambda done=done: describe()["TrainingJobStatusCounters"]["Completed"] >= done, 60)
         if victim == "everything":
             server.kill_everything()
@@ -69,7 +67,7 @@ def test_every_trial_ran_once(server: Server, victim: str) -> None:
         else:
             server.kill(victim)
             server.wait_until_healthy()
-    job = wait(describe, "HyperParameterTuningJobStatus", {"Completed", "Failed"}, deadline - time.monotonic())
+    job = wait(describe, "HyperParameterTuningJobStatus", {"Completed", "Failed"}, 120)
     assert job["HyperParameterTuningJobStatus"] == "Completed", job.get("FailureReason")
     assert job["TrainingJobStatusCounters"]["Completed"] == _TRIALS
     listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=name, MaxResults=100)

@@ -27,7 +27,7 @@ from support.images import (
     shell_files,
     toolkit_tar,
 )
-from support.jobs import bucket, log_lines, wait, wait_for_job
+from support.jobs import bucket, log_lines, wait, wait_for_job, wait_for_processing
 from support.server import ROLE, Server, eventually, running_server
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
@@ -295,3 +295,22 @@ def test_an_image_with_the_training_toolkit_of_aws(server: Server, registry: Reg
     assert ended["TrainingJobStatus"] == "Completed", (ended.get("FailureReason"), lines[-20:])
     assert "script ['--rounds', '3']" in lines
     assert any("Reporting training SUCCESS" in line for line in lines)
+
+
+def test_a_processing_job_runs_the_entrypoint_without_a_word(server: Server, registry: Registry, store: str) -> None:
+    """C01, DG byoc-run-image: ENTRYPOINT and CMD, or ContainerArguments in the place of CMD; pip's settings are the image's business."""
+    sagemaker = server.client("sagemaker")
+    request = {
+        "ProcessingJobName": "talks",
+        "RoleArn": ROLE,
+        "AppSpecification": {"ImageUri": f"{ACCOUNT}/team/talk:latest", "ContainerArguments": ["processed"]},
+        "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}},
+    }
+    sagemaker.create_processing_job(**request)
+    ended = wait_for_processing(sagemaker, "talks")
+    said = log_lines(server, "/aws/sagemaker/ProcessingJobs", "talks/")
+    assert ended["ProcessingJobStatus"] == "Completed", (ended, said)
+    assert said[0] == "word processed hello 0 /made/on/start"
+    absent = {**request, "ProcessingJobName": "absent", "AppSpecification": {"ImageUri": f"{ACCOUNT}/team/absent:latest"}}
+    with pytest.raises(ClientError, match="Cannot find repository: team/absent"):
+        sagemaker.create_processing_job(**absent)

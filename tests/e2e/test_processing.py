@@ -133,7 +133,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name == "forks" else ()) for name in BAD])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in ("forks", "hungry") else ()) for name in BAD]
+)
 def test_the_failure_reason_says_what_happened(server: Server, store: str, name: str) -> None:
     program, text = BAD[name]
     job = run(server, store, f"bad-{name}", program)
@@ -192,6 +194,7 @@ def test_requirements_that_cannot_be_installed(server: Server, store: str) -> No
     assert "absent-1.0-py3-none-any.whl" in job["FailureReason"], job["FailureReason"]
 
 
+@pytest.mark.slow
 def test_megabytes_of_logs_neither_hurt_nor_get_lost(server: Server, store: str) -> None:
     job = run(server, store, "loud", "for i in range(30000): print('line %06d ' % i + 'x' * 80)")
     assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")

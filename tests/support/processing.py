@@ -18,7 +18,7 @@ from sagewright.compute.way_back import WayBack
 from sagewright.features.processing import feature
 from sagewright.features.processing.feature import Processing
 from sagewright.kernel.loop import Loop
-from sagewright.neighbours import services
+from sagewright.neighbours.iam.operations import Iam
 from sagewright.signals import logs
 from sagewright.wire.credentials import Keyring
 from support.objects import MemoryObjects
@@ -67,9 +67,8 @@ class ProcessingRig:
     def _install(self, parts: Parts) -> None:
         self._compose(parts)
         self.processing.install(parts.engine, parts.operations)
-        for service, handlers in services.neighbours(parts.store, self.keyring).items():
-            for name, handler in handlers.items():
-                parts.operations.write(service, name, handler)
+        for name, handler in Iam(parts.store).operations().items():
+            parts.operations.write("iam", name, handler)
 
     def _compose(self, parts: Parts) -> None:
         address = ("127.0.0.1", 8400)

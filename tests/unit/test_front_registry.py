@@ -19,6 +19,7 @@ from sagewright.front.body import Body
 from sagewright.front.registry import Registry
 from sagewright.front.streamed import Streamed
 from sagewright.wire.credentials import Keyring
+from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 
 WORLD = ("123456789012", "us-east-1")
@@ -30,8 +31,11 @@ class StubControl:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.away = False
 
     async def handle(self, caller: Any, request: Request) -> Response:
+        if self.away:
+            raise Fault("ServiceUnavailable", "The service is starting or stopping; please try again.", 503)
         (name,) = json.loads(request.body)["repositoryNames"]
         self.asked.append({**caller.document(), "name": name, "target": request.headers["x-amz-target"]})
         if name not in ("algo", "fixed"):
@@ -151,6 +155,13 @@ async def test_paths_that_lead_nowhere(rig: Rig, path: str) -> None:
     status, _, body = await rig.ask("GET", path)
     assert (status, code(body)) == (404, "NAME_INVALID")
     assert rig.seen == []
+
+
+async def test_while_control_is_away_it_says_so(rig: Rig) -> None:
+    """Docker reads the registry's form of an error, and tries again after a 503."""
+    rig.control.away = True
+    status, _, body = await rig.ask("GET", "/v2/algo/manifests/v1")
+    assert (status, code(body)) == (503, "UNAVAILABLE")
 
 
 async def test_images_are_not_deleted_here(rig: Rig) -> None:

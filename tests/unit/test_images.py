@@ -98,6 +98,12 @@ def test_what_has_nothing_to_run_in_is_refused_with_a_sentence(repository: str, 
     assert image.problem.endswith(".")
 
 
+@pytest.mark.parametrize("repository", ["ray:1", "my-neuron:latest", "vllm:mine"])
+def test_a_repository_of_ones_own_may_have_any_name(repository: str) -> None:
+    image = images.resolve(f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{repository}")
+    assert (image.kind, image.problem) == ("own", "")
+
+
 @pytest.mark.parametrize(
     ("name", "edition"),
     [

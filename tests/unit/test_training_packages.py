@@ -135,6 +135,13 @@ async def test_remote_functions_bring_their_sdk(tmp_path: Path, module: str, ver
     assert job.environments.asked == ([[wanted]] if wanted else [])
 
 
+async def test_an_image_of_ones_own_brings_its_packages_itself(tmp_path: Path) -> None:
+    job = Job(tmp_path, image="123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest")
+    job.source("no-such-package\n")
+    await job.packages.bring(job.resource)
+    assert job.environments.asked == []
+
+
 @pytest.mark.parametrize("given", [{"EnableNetworkIsolation": True}, {"Environment": {"PIP_INDEX_URL": "http://mine/"}}])
 async def test_who_has_no_network_or_an_installer_of_ones_own_gets_no_layer(tmp_path: Path, given: dict[str, Any]) -> None:
     job = Job(tmp_path, **given)

@@ -17,6 +17,7 @@ from sagewright.compute.runtime import Observed as Instance
 from sagewright.features.training import leaving, progress, warm_pool
 from sagewright.features.training.plan import plan
 from sagewright.features.training.sight import (
+    Announce,
     Claim,
     Download,
     Failure,
@@ -450,6 +451,7 @@ LEAVING: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Sight, tuple[Any,
     ),
     ("no data", DOWNLOADING, RETRY, Sight(placed=True, download=Errand("failed", "ClientError: y")), (), "Failed"),
     ("a pool that fits", STARTING, {}, Sight(pool="other", waiting="Waiting."), (Claim("other"),), ""),
+    ("a pool that is about to be there", STARTING, {}, Sight(pool_soon=True), (), ""),
     ("no capacity ever", STARTING, {}, Sight(refusal="CapacityError: x"), (), "Failed"),
 ]
 
@@ -527,4 +529,6 @@ def test_the_life_of_a_warm_pool() -> None:
     assert ended is not None
     assert ended["WarmPoolStatus"] == {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 60}
     assert plan(job(ended, **kept), Sight(), T0 + 161).actions == (Remove(),)
+    settled = progress.settled(begun, {"Status": "Completed", "Secondary": "Completed"}, "", T0 + 90)
+    assert plan(job(settled, **kept), seen(exited(0), upload=DONE), T0 + 100).actions == (Announce(),)
     assert warm_pool.extended(over, 600)["Run"]["Until"] == T0 + 700

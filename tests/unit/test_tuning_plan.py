@@ -140,14 +140,6 @@ class TestCompletion:
         assert self.ends(*trials, config=config, limits=limits) == completion.Ending("Completed")
         assert self.ends(*trials[:10], config=config, limits=limits) is None
 
-    def test_retries_do_not_count(self) -> None:
-        """API RetryStrategy."""
-        lost = trial(1, status="Failed", failure="InternalServerError: gone")
-        again = trial(2, 0.4, again=1)
-        changes = {"limits": {"MaxNumberOfTrainingJobs": 1}, "definition": {"RetryStrategy": {"MaximumRetryAttempts": 1}}}
-        assert self.ends(lost, **changes) is None
-        assert self.ends(lost, again, **changes) == completion.Ending("Completed")
-
 
 class TestEarlyStopping:
     def stopped(self, curves: dict[int, list[float]], direction: str = "Minimize") -> list[int]:
@@ -227,14 +219,6 @@ class TestSearch:
         assert questions[0].told[0] == ((0.05,), -0.1)
         assert questions[0].pending == ((0.9,),)
 
-    async def test_a_failure_that_may_pass_comes_first(self) -> None:
-        settings = Settings.of(job(definition={"RetryStrategy": {"MaximumRetryAttempts": 2}}))
-        lost = trial(1, status="Failed", failure="InternalServerError: gone")
-        found, _ = await self.asked(settings, lost)
-        assert [(item.number, item.again, item.values) for item in found] == [(2, 1, lost.values)]
-        found, _ = await self.asked(settings, lost, replace(lost, number=2, again=1), replace(lost, number=3, again=1))
-        assert found[0].again == 0
-
     async def test_a_finite_space_is_not_tried_twice(self) -> None:
         ranges = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["a", "b", "c"]}]}
         settings = Settings.of(job(ranges=ranges, limits={"MaxParallelTrainingJobs": 3}))
@@ -243,7 +227,7 @@ class TestSearch:
 
 
 def test_what_is_written_of_a_trial_is_what_is_read() -> None:
-    one = trial(3, 0.25, failure="no", again=1, refusal="never", times={"CreationTime": T0})
+    one = trial(3, 0.25, failure="no", refusal="never", times={"CreationTime": T0})
     row = one.row(job())
     assert Trial.of(replace(row, status=json.loads(json.dumps(row.status)))) == one
 

@@ -61,7 +61,7 @@ for _ in range(2):
 first, second = (TrainingJob.get(training_job_name=one.training_job_name) for one in jobs)
 assert (first.warm_pool_status.status, first.warm_pool_status.reused_by_job) == ("Reused", second.training_job_name)
 assert second.warm_pool_status.status == "Available"
-second.update(resource_config=ResourceConfigForUpdate(keep_alive_period_in_seconds=0))
+second.update(resource_config=ResourceConfigForUpdate(keep_alive_period_in_seconds=1))  # the SDK drops a 0
 second.refresh()
 assert second.warm_pool_status.status in ("Available", "Terminated")
 print("sdk3 spot: done")

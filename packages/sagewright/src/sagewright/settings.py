@@ -68,6 +68,8 @@ class Settings:
     """What a second of a spot instance counts in BillableTimeInSeconds; 1 is the price on demand."""
     prewarm: str = "xgboost"
     """Comma list of images whose zygote is started with the server, and stays; empty: none."""
+    metrics_seconds: float = 15.0
+    """Seconds between two measurements of what the containers of a job use; AWS's are a minute apart."""
     zygote_idle: float = 1800.0
     """Seconds after which the zygote of another image ends when no job has used it; 0: never."""
 
@@ -108,6 +110,8 @@ class Settings:
         interruptions(self.spot_interruptions)
         if not self.hold_describe >= 0:
             raise ValueError(f"hold_describe must be 0 or more seconds, not {self.hold_describe}")
+        if not 1 <= self.metrics_seconds <= 3600:
+            raise ValueError(f"metrics_seconds must be between 1 and 3600, not {self.metrics_seconds}")
         if not self.zygote_idle >= 0:
             raise ValueError(f"zygote_idle must be 0 or more seconds, not {self.zygote_idle}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):

@@ -98,6 +98,7 @@ class Parts:
             endpoint_url=settings.url,
             wake=hints,
             hold_describe=settings.hold_describe,
+            metrics_seconds=settings.metrics_seconds,
             slots=slots,
             machine=here,
             file_systems=settings.registered_file_systems,
@@ -115,6 +116,7 @@ class Parts:
             slots=slots,
             machine=here,
             hold_describe=settings.hold_describe,
+            metrics_seconds=settings.metrics_seconds,
         )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)

@@ -85,13 +85,8 @@ def resolve(uri: str) -> Image:
     """Never raises: what cannot run has a ``problem``."""
     repository, tag = _split(uri)
     entry = _REPOSITORIES.get(_BASE_PYTHON.sub(r"\1", repository))
-    if entry is None and not refusals.reason(repository) and parse(uri) is not None:
-        return Image(uri, OWN, "own")
     if entry is None:
-        reason = refusals.reason(repository)
-        return Image(
-            uri, "unknown", "unknown", problem=f"The image {uri} cannot be run here: {reason}" if reason else _unknown(uri)
-        )
+        return _without_environment(uri, repository)
     environment = entry.environment
     return Image(
         uri,
@@ -106,6 +101,15 @@ def resolve(uri: str) -> Image:
         _edition(repository, entry, tag),
         _told(entry, _version(tag)),
     )
+
+
+def _without_environment(uri: str, repository: str) -> Image:
+    """One of AWS's that cannot run, or the user's own."""
+    account = _ACCOUNT.match(uri)
+    reason = refusals.reason(repository, account[1] if account else "")
+    if reason:
+        return Image(uri, "unknown", "unknown", problem=f"The image {uri} cannot be run here: {reason}")
+    return Image(uri, OWN, "own") if parse(uri) is not None else Image(uri, "unknown", "unknown", problem=_unknown(uri))
 
 
 def _edition(repository: str, entry: _Entry, tag: str) -> str:
@@ -269,6 +273,7 @@ _REPOSITORIES: dict[str, _Entry] = {
 _URI = re.compile(
     r"(?:\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[^/]+/)?(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@.+)?", re.DOTALL
 )
+_ACCOUNT = re.compile(r"(\d{12})\.dkr\.ecr")
 _BASE_PYTHON = re.compile(r"(sagemaker-base-python)-3(\d+)")  # these images carry their Python in the repository
 _VERSION = re.compile(r"(?:py\d+/)?(\d+(?:\.\d+)*(?:-\d+)?)(?=-|$)")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from sagewright.compute.placement import Machine
 
 _GONE_SECONDS = 30.0
-"""One who stands in line asks every second; who has not for so long is not there any more."""
+"""One who stands in line asks every few seconds; who has not for so long is not there any more."""
 _OVERTAKEN_SECONDS = 60.0
 """For how long smaller jobs may go past one that waits for many places."""
 
@@ -45,9 +45,10 @@ ONE = Need()
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What somebody in line wants, since when, when it last asked, and how it is told that its time may have come."""
+    """What somebody in line wants (places and GPUs), since when, when it last asked, how it is told that its time may have come."""
 
     need: Need
+    wanted: tuple[int, int]
     since: float
     asked: float
     told: Callable[[], None]
@@ -101,7 +102,7 @@ class Slots:
             return ""
         now = self.clock()
         since = self.line[key].since if key in self.line else now
-        self.line[key] = _Wish(need, since, now, told)  # one who asks again keeps its place in the line
+        self.line[key] = _Wish(need, self._wanted(need), since, now, told)  # one who asks again keeps its place in the line
         self._reclaim()
         return self._reason(need)
 
@@ -153,17 +154,14 @@ class Slots:
         """Places and GPUs, at most all that there are."""
         return min(need.places, self.count), min(sum(need.gpus), len(self.gpus))
 
-    def _fits(self, need: Need) -> bool:
-        return _covers(self._free, self._wanted(need))
-
     def _free_for(self, key: str, need: Need) -> bool:
-        now = self.clock()
+        now, free = self.clock(), self._free
         for other, wish in self._before(key, need.spot):
             if now - wish.asked > _GONE_SECONDS:
                 del self.line[other]
-            elif self._fits(wish.need) or now - wish.since >= _OVERTAKEN_SECONDS or wish.need.spot < need.spot:
+            elif wish.need.spot < need.spot or now - wish.since >= _OVERTAKEN_SECONDS or _covers(free, wish.wanted):
                 return False
-        return self._fits(need)
+        return _covers(free, self._wanted(need))
 
     def _before(self, key: str, spot: bool) -> list[tuple[str, _Wish]]:
         """Who in line comes before ``key``: who asked first of its kind, and before a spot job every other job."""
@@ -177,12 +175,14 @@ class Slots:
 
     def _reclaim(self) -> None:
         """Has spot jobs leave, the last to begin first, as far as that serves those that stand in line for good."""
+        if not any(held.need.spot for held in self.held.values()):
+            return
         free = self._free
         for key in self.leaving:
             free = _plus(free, self.held[key])
         now = self.clock()
         for wish in [wish for wish in self.line.values() if not wish.need.spot and now - wish.asked <= _GONE_SECONDS]:
-            wanted, chosen = self._wanted(wish.need), []
+            wanted, chosen = wish.wanted, []
             for key in [key for key in reversed(self.held) if self.held[key].need.spot and key not in self.leaving]:
                 if _covers(free, wanted):
                     break
@@ -220,9 +220,8 @@ class Slots:
         self.line.pop(key, None)
         free = self._free
         for wish in sorted(self.line.values(), key=lambda wish: wish.need.spot):
-            wanted = self._wanted(wish.need)
-            if _covers(free, wanted):
-                free = free[0] - wanted[0], free[1] - wanted[1]
+            if _covers(free, wish.wanted):
+                free = free[0] - wish.wanted[0], free[1] - wish.wanted[1]
                 wish.told()
 
 

@@ -130,7 +130,7 @@ class Supervised:
             "workdir": spec.workdir,
             "hostname": spec.hostname,
             "python": sys.executable,
-            "workbench": None if launcher == "process" else workbench.describe(spec.python, tuple(map(str, spec.layers))),
+            "workbench": _workbench(spec) if launcher != "process" and spec.rootfs is None else None,
             "network": spec.network,
             "way_out": None if spec.way_out is None else list(spec.way_out),
             "file_systems": None if spec.file_systems is None else _request_file_systems(spec.file_systems),
@@ -253,6 +253,10 @@ def check_answer(answer: bytes, complaint: str = "") -> None:
     document = json.loads(answer)
     if not document.get("ok"):
         raise OSError(document["errno"] or 5, document["text"])
+
+
+def _workbench(spec: InstanceSpec) -> dict[str, Any]:
+    return workbench.describe(spec.python, tuple(map(str, spec.layers)))
 
 
 def group_name(folder: Path) -> str:

@@ -72,6 +72,8 @@ class Registry:
             return await self._repository(caller, request, body)
         except Refused as refused:
             return refused.answer
+        except Fault as fault:  # control is away
+            return Refused(fault.status, "UNAVAILABLE", fault.message).answer
 
     async def close(self) -> None:
         """Closes idle connections."""

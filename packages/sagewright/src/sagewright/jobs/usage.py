@@ -6,8 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sagewright.compute import gpu_use
+from sagewright.compute.gpu_use import GpuUse
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import Limits, Runtime, Stats
+from sagewright.jobs.devices import given
 from sagewright.jobs.folder import JobFolder
 from sagewright.jobs.instances import JobInstance, cluster
 from sagewright.signals import metrics
@@ -16,6 +19,7 @@ from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Resource
 
 SAMPLE_SECONDS = 15.0
+"""AWS measures once a minute; a job here may be over by then."""
 
 
 def namespace(kind: str) -> str:
@@ -31,13 +35,15 @@ class Usage:
     runtime: Runtime
     jobs: Path
     machine: Machine
+    interval: float = SAMPLE_SECONDS
     samples: dict[Path, tuple[float, Stats]] = field(default_factory=dict)
 
     async def measure(self, resource: Resource, instance: JobInstance) -> None:
         """Looks now and then, and writes down the use since the last look."""
-        folder, now = JobFolder.of(self.jobs, resource, instance.host).run, self.store.clock.now()
+        place, now = JobFolder.of(self.jobs, resource, instance.host), self.store.clock.now()
+        folder = place.run
         then, before = self.samples.get(folder, (0.0, None))
-        if now - then < SAMPLE_SECONDS:
+        if now - then < self.interval:
             return
         try:
             stats = await asyncio.to_thread(self.runtime.stats, folder)
@@ -47,6 +53,7 @@ class Usage:
         if before is not None:
             volume = cluster(resource.spec).get("VolumeSizeInGB", 0)
             points = _utilisation(limits(instance.instance_type, volume, self.machine), before, stats, now - then)
+            points |= _of_gpus(await asyncio.to_thread(lambda: gpu_use.read(given(place))))
             await self.store.write(lambda transaction: _put(transaction, resource, instance, points, now))
 
     def forget(self, resource: Resource) -> None:
@@ -63,6 +70,10 @@ def _utilisation(limit: Limits, before: Stats, stats: Stats, seconds: float) -> 
     if limit.disk:
         found["DiskUtilization"] = stats.disk / limit.disk * 100
     return found
+
+
+def _of_gpus(use: GpuUse | None) -> dict[str, float]:
+    return {"GPUUtilization": use.busy, "GPUMemoryUtilization": use.memory} if use else {}
 
 
 def _put(transaction: Transaction, resource: Resource, instance: JobInstance, points: dict[str, float], now: float) -> None:

@@ -33,9 +33,12 @@ _LINE_BREAK = "(?:\r\n|" + characters.expression(characters.VERTICAL_SPACE) + ")
 _TAMED = {
     "[a-z0-9]([-a-z0-9]*[a-z0-9]){0,39}?": "[a-z0-9]([-a-z0-9]*[a-z0-9])?",
     r"^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$": r"^[a-z0-9*](?:[._\-/]?[a-z0-9*])*$",
+    r"^[ \t]*[\x20-\x7E]+([ \t]+[\x20-\x7E]+)*[ \t]*$": r"^\t*[\x20-\x7E][\t\x20-\x7E]*$",
+    r"^[ \t]*[^\x00-\x1F:\x7F]+([ \t]+[^\x00-\x1F:\x7F]+)*[ \t]*$": r"^\t*[^\x00-\x1F:\x7F][^\x00-\x08\x0A-\x1F:\x7F]*$",
 }
 """Patterns that backtrack without end, with one that matches the same texts. ClusterSchedulerPriorityClassName has no length either;
-one repetition already matches whatever 39 match. Of ECR's ScanningRepositoryFilterValue a separator stands between two others. A test tries every pattern of the models for more of its kind."""
+one repetition already matches whatever 39 match. Of ECR's ScanningRepositoryFilterValue a separator stands between two others;
+EventBridge's names and values of headers are anything without other controls than tabs, and not tabs alone. A test tries every pattern of the models for more of its kind."""
 
 
 @cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagewright.compute.environments.folder import Environments
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
@@ -22,7 +23,7 @@ from sagewright.features.processing.sources import synchronised
 from sagewright.jobs.launch import Launch
 from sagewright.jobs.log import JobLog
 from sagewright.jobs.synchronised import Synchronised
-from sagewright.jobs.usage import Usage
+from sagewright.jobs.usage import SAMPLE_SECONDS, Usage
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.errands import Errands
 from sagewright.kernel.operation import Operations
@@ -39,6 +40,7 @@ class Processing:
     """Controller, rules and written operations of processing jobs. ``hold_describe`` in seconds (settings.hold_describe)."""
 
     controller: ProcessingController
+    own_images: OwnImages
     hold_describe: float
 
     @classmethod
@@ -56,6 +58,7 @@ class Processing:
         slots: Slots,
         machine: Machine,
         hold_describe: float = 0.0,
+        metrics_seconds: float = SAMPLE_SECONDS,
     ) -> Processing:
         """``jobs`` is settings.jobs, ``tables`` settings.tables; ``wake`` tells the loop to look at a row; ``slots`` are shared with other kinds of jobs."""
         controller = ProcessingController(
@@ -66,15 +69,15 @@ class Processing:
             Errands(wake, (TransferError,)),
             Intake(objects, jobs, environments, Answers(objects, tables)),
             Launch(program, runtime, jobs, machine, way_back, environments, slots),
-            JobLog(store, runtime.caution, jobs, Usage(store, runtime, jobs, machine)),
+            JobLog(store, runtime.caution, jobs, Usage(store, runtime, jobs, machine, metrics_seconds)),
             Synchronised(objects, jobs, store.clock, synchronised),
             Delivery(objects, jobs),
         )
-        return cls(controller, hold_describe)
+        return cls(controller, environments.own_images, hold_describe)
 
     def install(self, engine: Engine, operations: Operations) -> None:
         """Registers the operations written by hand."""
-        ProcessingOperations.install(engine, operations, self.hold_describe)
+        ProcessingOperations.install(engine, operations, self.own_images, self.hold_describe)
 
     async def open(self) -> None:
         """Adopts what runs, before anything may be started: two jobs must not be given the same GPU."""

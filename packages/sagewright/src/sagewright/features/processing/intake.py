@@ -15,6 +15,7 @@ from sagewright.features.processing.answers import Answers
 from sagewright.features.processing.dataset import Dataset, datasets
 from sagewright.features.processing.folder import JobFolder
 from sagewright.features.processing.sources import inputs, outputs
+from sagewright.jobs.own_image import pulled
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access, Share, download_channel
@@ -62,8 +63,11 @@ class Intake:
         image = resolve(resource.spec["AppSpecification"]["ImageUri"])
         if image.missing:
             raise ErrandFailed(f"ClientError: {image.missing}")
+        if image.kind == "own":
+            await pulled(self._environments.own_images, image.uri, resource.world)
+            return
         try:
-            await self._environments.prepare(image.name)
+            await self._environments.prepare(image.environment())
         except BuildError as problem:
             raise ErrandFailed(f"ClientError: {problem}") from problem
 

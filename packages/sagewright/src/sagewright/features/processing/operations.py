@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sagewright.compute.oci.own_images import OwnImages
 from sagewright.features.processing import progress
 from sagewright.features.processing.role import check_role
 from sagewright.features.processing.rules import check
+from sagewright.jobs import own_image
 from sagewright.jobs.first_look import FirstLook
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
@@ -25,18 +28,19 @@ class ProcessingOperations:
 
     engine: Engine
     operations: Operations
+    own_images: OwnImages
     first_look: FirstLook
     create_derived: Handler
     describe_derived: Handler
 
     @classmethod
-    def install(cls, engine: Engine, operations: Operations, hold: float) -> ProcessingOperations:
+    def install(cls, engine: Engine, operations: Operations, own_images: OwnImages, hold: float) -> ProcessingOperations:
         """Registers the handlers over the derived ones."""
         create, describe = (operations.find(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
         if create is None or describe is None:
             raise LookupError(f"the engine has derived nothing for {KIND}")
         look = FirstLook(engine, hold, (*progress.TERMINAL, "Deleting"))
-        made = cls(engine, operations, look, create, describe)
+        made = cls(engine, operations, own_images, look, create, describe)
         for verb in ("Create", "Describe", "Stop", "Delete"):
             operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
         return made
@@ -44,6 +48,8 @@ class ProcessingOperations:
     async def create(self, context: Context, request: Document) -> Document:
         """AWS assumes the role before it accepts the job; inputs that are not there only show when the job runs."""
         check(context, request)
+        image = request["AppSpecification"]["ImageUri"]
+        await asyncio.to_thread(own_image.check, self.own_images, context.world, image, request["RoleArn"])
         await check_role(self.operations, context, request["RoleArn"])
         return await self.create_derived(context, request)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright.compute.images import Image
+from sagewright.compute.oci.own_images import OwnImage
 from sagewright.features.processing import view
 from sagewright.features.processing.plan import GRACE_SECONDS
 from sagewright.jobs.launch import Program
@@ -19,10 +20,16 @@ def program(resource: Resource) -> Program:
     return Program(
         image_uri=spec["AppSpecification"]["ImageUri"],
         command=lambda image, python: _command(spec["AppSpecification"], image, python),
+        own_command=lambda image: _own_command(spec["AppSpecification"], image),
         environment=lambda platform: view.environment(resource, platform),
         isolated=bool(spec.get("NetworkConfig", {}).get("EnableNetworkIsolation")),
         seconds=runtime + GRACE_SECONDS,
     )
+
+
+def _own_command(application: Mapping[str, Any], image: OwnImage) -> tuple[str, ...]:
+    """Of an image of the user's own: ENTRYPOINT and CMD, or what the request has in their place; no word of SageMaker's."""
+    return image.command("", application.get("ContainerEntrypoint", ()), application.get("ContainerArguments", ()))
 
 
 def _command(application: Mapping[str, Any], image: Image, python: str) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def _application(request: Request) -> Iterator[str]:
     image = resolve(application["ImageUri"])
     if image.problem:
         yield image.problem
-    if not application.get("ContainerEntrypoint"):
+    if image.kind != "own" and not application.get("ContainerEntrypoint"):
         yield (
             f"The image {application['ImageUri']} has no command of its own here: name one in "
             "AppSpecification.ContainerEntrypoint."

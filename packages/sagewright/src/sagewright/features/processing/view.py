@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sagewright.base.files import write as write_whole
+from sagewright.compute.images import resolve
 from sagewright.features.processing.folder import PACKAGES
 from sagewright.jobs.instances import cluster, instances
 from sagewright.store.rows import Document, Resource
@@ -35,18 +36,22 @@ def environment(resource: Resource, platform: Mapping[str, str]) -> dict[str, st
     """The variables that the runtime adds to its own: ours, the image's and the role's (``platform``), the request's, which win."""
     region = resource.world.region
     given = {name: str(value) for name, value in resource.spec.get("Environment", {}).items()}
-    path = ":".join(filter(None, (given.get("PYTHONPATH"), PACKAGES)))
+    own = resolve(resource.spec["AppSpecification"]["ImageUri"]).kind == "own"
     return {
         "PROCESSING_JOB_NAME": resource.name,
         "PROCESSING_JOB_ARN": resource.arn,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "PIP_TARGET": PACKAGES,
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         **platform,
         **given,
-        "PYTHONPATH": path,
+        **({} if own else _packages(given)),
     }
+
+
+def _packages(given: Mapping[str, str]) -> dict[str, str]:
+    """Our images' own files cannot be changed: pip installs elsewhere. An image of the user's own has a Python as it likes."""
+    target = {"PIP_TARGET": given.get("PIP_TARGET", PACKAGES), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return {**target, "PYTHONPATH": ":".join(filter(None, (given.get("PYTHONPATH"), PACKAGES)))}
 
 
 def _job(resource: Resource) -> Document:

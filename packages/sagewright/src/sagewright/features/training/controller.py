@@ -90,6 +90,8 @@ class TrainingController:
                 await asyncio.to_thread(self._signal, JobFolder.all(self.jobs, resource), number)
             case sight.Forget(errand):
                 self.errands.forget(job, errand)
+            case sight.Announce():
+                self.prospects.pools.announce(resource)
             case sight.Claim(other):
                 await self._claim(resource, other)
             case sight.Reset() | sight.Keep() | sight.Remove():
@@ -108,7 +110,7 @@ class TrainingController:
         """Ends every errand and gives back every place of a training job."""
         await self.errands.close()
         self.slots.forget(prefix(self.kind))
-        self.prospects.pools.offered.clear()
+        self.prospects.pools.clear()
 
     async def close(self) -> None:
         """Ends what runs in this process; containers go on."""

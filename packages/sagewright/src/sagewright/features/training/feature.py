@@ -35,7 +35,7 @@ from sagewright.features.training.program import program
 from sagewright.features.training.prospects import NO_LIMITS, Prospects, Terms
 from sagewright.features.training.watch import Watch
 from sagewright.jobs.launch import Launch
-from sagewright.jobs.usage import Usage
+from sagewright.jobs.usage import SAMPLE_SECONDS, Usage
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.errands import Errands
 from sagewright.kernel.operation import Operations
@@ -70,6 +70,7 @@ class Training:
         endpoint_url: str,
         wake: Callable[[Identity], None],
         hold_describe: float = 0.0,
+        metrics_seconds: float = SAMPLE_SECONDS,
         slots: Slots | None = None,
         machine: Machine | None = None,
         terms: Terms = NO_LIMITS,
@@ -94,7 +95,7 @@ class Training:
             Errands(wake, (TransferError,)),
             Intake(runtime, objects, jobs, packages, pools, directories),
             Launch(partial(program, directories), runtime, jobs, here, way_back, environments, shared, packages.found),
-            Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here)),
+            Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here, metrics_seconds)),
             Delivery(objects, jobs),
         )
         return cls(controller, objects, environments.own_images, hold_describe)

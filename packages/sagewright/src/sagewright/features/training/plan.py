@@ -72,9 +72,11 @@ def _place(resource: Resource, sight: Sight, now: float) -> JobPlan:
         return steps.end(resource, sight, resource.status, outcome.failed(sight.refusal), now)
     if sight.pool and not sight.placed and not sight.begun:
         return Plan(actions=(Claim(sight.pool),), due=now)
+    if sight.pool_soon and not sight.placed and not sight.begun:
+        return Plan(due=now + steps.SOON_SECONDS)
     if sight.waiting and not sight.placed and not sight.begun:
         waiting = progress.entered(resource.status, resource.status["SecondaryStatus"], sight.waiting, now)
-        return save(waiting, due=now + steps.WAIT_SECONDS)
+        return save(waiting, due=min(now + steps.LINE_SECONDS, deadlines.next_look(resource, sight, now)))
     actions: tuple[Action, ...] = (Reserve(adopted=sight.begun), Download())
     if "Stream" in resource.status.get("Run", {}):
         return Plan(actions=actions, due=now + steps.SOON_SECONDS)

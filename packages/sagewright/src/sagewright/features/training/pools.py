@@ -21,27 +21,39 @@ from sagewright.store.rows import Identity, Resource
 
 @dataclass(slots=True)
 class Pools:
-    """``offered``: by the job that has ended, what its instances are like."""
+    """``offered``: by the job that has ended, what its instances are like; ``coming``: of jobs that are ending this moment."""
 
     store: Store
     jobs: Path
     offered: dict[Identity, tuple[Any, ...]] = field(default_factory=dict)
+    coming: dict[Identity, tuple[Any, ...]] = field(default_factory=dict)
+
+    def announce(self, resource: Resource) -> None:
+        """The row of a job is about to say that its instances are available, before its folders are put away."""
+        self.coming[resource.identity] = warm_pool.kind_of_instances(resource.spec)
 
     def offer(self, resource: Resource) -> None:
         """The instances of a job that has ended may be taken over."""
         self.offered[resource.identity] = warm_pool.kind_of_instances(resource.spec)
+        self.coming.pop(resource.identity, None)
 
     def withdraw(self, resource: Resource) -> None:
         """They may not any more."""
         self.offered.pop(resource.identity, None)
+        self.coming.pop(resource.identity, None)
+
+    def clear(self) -> None:
+        """Forgets all of them."""
+        self.offered.clear()
+        self.coming.clear()
 
     def match(self, resource: Resource) -> str:
         """The key of a job whose pool fits this one; empty when there is none."""
-        if not self.offered or not warm_pool.may_reuse(resource.spec):
-            return ""
-        wanted = warm_pool.kind_of_instances(resource.spec)
-        fitting = (key for (world, _, key), kind in self.offered.items() if world == resource.world and kind == wanted)
-        return next(fitting, "")
+        return _fitting(self.offered, resource)
+
+    def expects(self, resource: Resource) -> bool:
+        """Whether there will be one in a moment."""
+        return bool(_fitting(self.coming, resource))
 
     async def claim(self, resource: Resource, other: str, now: float) -> bool:
         """Makes the pool of the job ``other`` this job's; False when it is not to be had any more. Raises Stale."""
@@ -92,3 +104,10 @@ class Pools:
         if "Pool" not in run:
             return None
         return self.jobs / "warm-pool" / resource.world.account / resource.world.region / str(run["Pool"])
+
+
+def _fitting(pools: Mapping[Identity, tuple[Any, ...]], resource: Resource) -> str:
+    if not pools or not warm_pool.may_reuse(resource.spec):
+        return ""
+    wanted = warm_pool.kind_of_instances(resource.spec)
+    return next((key for (world, _, key), kind in pools.items() if world == resource.world and kind == wanted), "")

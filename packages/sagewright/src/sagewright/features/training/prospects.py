@@ -59,6 +59,7 @@ class Prospects:
             "reclaimed": self.slots.reclaimed(key(resource)),
             "interrupt_after": self.terms.interrupt_after(run.get("Interruptions", 0)) if spot else None,
             "pool": self.pools.match(resource) if waits and "Pool" not in run else "",
+            "pool_soon": waits and "Pool" not in run and self.pools.expects(resource),
             "keeps": waits and bool(warm_pool.keep_alive(spec)) and await self._may_keep(resource),
             "price": self.terms.spot_price if spot else 1.0,
         }

@@ -23,6 +23,7 @@ from sagewright.kernel.errands import ABSENT, Errand
 __all__ = [
     "MISSING",
     "Action",
+    "Announce",
     "Claim",
     "Download",
     "ErrandName",
@@ -46,9 +47,9 @@ class Sight(JobSight):
     """One look at a training job. ``metrics`` is the FinalMetricDataList so far, ``save`` the errand of an attempt that ends.
 
     ``refusal`` is why it never will run here. ``reclaimed``: its spot instances are needed elsewhere; after ``interrupt_after``
-    seconds they go as scheduled. ``pool`` is the key of a job that has ended and whose warm pool fits, ``keeps`` whether this one
-    may leave one. ``price`` is what a second of its instances costs, 1 being on demand. ``copying`` says why
-    FastFile and Pipe data must be copied, or is empty.
+    seconds they go as scheduled. ``pool`` is the key of a job that has ended and whose warm pool fits (``pool_soon``: in a moment there
+    will be one), ``keeps`` whether this one may leave one. ``price`` is what a second of its instances costs, 1 being on demand.
+    ``copying`` says why FastFile and Pipe data must be copied, or is empty.
     """
 
     metrics: tuple[dict[str, Any], ...] = ()
@@ -57,6 +58,7 @@ class Sight(JobSight):
     reclaimed: bool = False
     interrupt_after: float | None = None
     pool: str = ""
+    pool_soon: bool = False
     keeps: bool = False
     price: float = 1.0
     copying: str = ""
@@ -87,8 +89,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Says that there will be a warm pool in a moment: who sees it in the row must not miss it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """Deletes the run folders of a job that has ended, and offers its places and its cache to the next."""
 
 
-Action = Reserve | Download | Start | Watch | Save | Upload | Signal | Forget | Reset | Claim | Keep | Remove
+Action = Reserve | Download | Start | Watch | Save | Upload | Signal | Forget | Reset | Claim | Announce | Keep | Remove

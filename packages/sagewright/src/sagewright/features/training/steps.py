@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright.features.training import progress, warm_pool
-from sagewright.features.training.sight import Action, ErrandName, Forget, Reserve, Sight, Signal, Watch
+from sagewright.features.training.sight import Action, Announce, ErrandName, Forget, Reserve, Sight, Signal, Watch
 from sagewright.kernel.controller import Plan
 from sagewright.kernel.errands import Errand
 from sagewright.store.rows import Resource
@@ -17,6 +17,8 @@ GRACE_SECONDS = 120.0
 RETRY_SECONDS = 3.0
 WAIT_SECONDS = 1.0
 SOON_SECONDS = 0.25
+LINE_SECONDS = 5.0
+"""Between two looks of a job that waits for a place: it is told when there is one, and has to ask now and then to keep its turn."""
 
 JobPlan = Plan[Action]
 
@@ -29,7 +31,8 @@ def save(status: Mapping[str, Any], *actions: Action, due: float) -> JobPlan:
 def end(resource: Resource, sight: Sight, status: Mapping[str, Any], result: Mapping[str, str], now: float) -> JobPlan:
     """The last status is written first and the run folder removed at the next look: a crash between loses nothing."""
     last = progress.finished(status, result, now, sight.price)
-    return save(warm_pool.freed(last, resource.spec, now), due=now)
+    freed = warm_pool.freed(last, resource.spec, now)
+    return save(freed, *([Announce()] if warm_pool.status_of(freed) == warm_pool.AVAILABLE else []), due=now)
 
 
 def again(resource: Resource, errand: ErrandName, seen: Errand, now: float) -> JobPlan:

@@ -24,6 +24,7 @@ AS_THEY_ARE = (
     "EnableInterContainerTrafficEncryption",
     "EnableManagedSpotTraining",
     "Environment",
+    "RetryStrategy",
 )
 RESOURCES = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId", "KeepAlivePeriodInSeconds", "InstanceGroups")
 OBJECTIVE_NAME = "_tuning_objective_metric"

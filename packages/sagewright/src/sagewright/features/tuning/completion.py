@@ -37,7 +37,7 @@ def ending(settings: Settings, ledger: Ledger, runtime: float) -> Ending | None:
     refused = next((trial.refusal for trial in ledger.trials if trial.refusal), "")
     if refused:
         return Ending("Failed", refused)
-    exhausted = not ledger.active and not ledger.again(settings) and ledger.begun >= settings.most
+    exhausted = not ledger.active and len(ledger.trials) >= settings.most
     if not ledger.told and (exhausted or len(ledger.ended) >= HOPELESS) and ledger.ended:
         return Ending("Failed", _why(ledger))
     if exhausted or runtime >= settings.seconds or _criteria(settings, ledger):

@@ -49,25 +49,9 @@ class Ledger:
         """Those that have told their objective."""
         return tuple(trial for trial in self.trials if trial.succeeded)
 
-    @property
-    def begun(self) -> int:
-        """How many combinations were begun: a second attempt at one is none."""
-        return sum(not trial.again for trial in self.trials)
-
-    def again(self, settings: Settings) -> tuple[Trial, ...]:
-        """The failures that are to be tried once more (API RetryStrategy)."""
-        attempts: dict[int, list[Trial]] = {}
-        for trial in self.trials:
-            attempts.setdefault(trial.again or trial.number, []).append(trial)
-        return tuple(
-            found[-1]
-            for found in attempts.values()
-            if found[-1].retryable and len(found) <= settings.definition(found[-1].definition).retries
-        )
-
     def room(self, settings: Settings) -> int:
         """How many further combinations may be begun now."""
-        return max(0, min(settings.parallel - len(self.active) - len(self.again(settings)), settings.most - self.begun))
+        return max(0, min(settings.parallel - len(self.active), settings.most - len(self.trials)))
 
     def best(self, settings: Settings) -> Trial | None:
         """The one with the best objective; of equals the first."""

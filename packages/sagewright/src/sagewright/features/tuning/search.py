@@ -62,16 +62,12 @@ async def propose(
     sampler: Sampler,
     name: Callable[[int], str],
 ) -> tuple[Trial, ...]:
-    """As many trials as there is room for, failures to be tried again first. ``name`` is the training job's, by number."""
+    """As many trials as there is room for. ``name`` is the training job's, by number."""
     found: list[Trial] = []
     number = len(ledger.trials)
-    for failed in ledger.again(settings):
-        number += 1
-        found.append(Trial(number, name(number), failed.values, failed.definition, failed.again or failed.number))
     for _ in range(ledger.room(settings)):
         number += 1
-        begun = [trial for trial in (*ledger.trials, *found) if not trial.again]
-        definition = _turn(settings, begun)
+        definition = _turn(settings, (*ledger.trials, *found))
         if definition is None:
             break
         values = await _next(job, settings, definition, (*ledger.trials, *found), prior, transfer, sampler)
@@ -95,7 +91,7 @@ async def _next(
     transfer: bool,
     sampler: Sampler,
 ) -> dict[str, str]:
-    own = [trial for trial in trials if trial.definition == definition.name and not trial.again]
+    own = [trial for trial in trials if trial.definition == definition.name]
     place, space = len(own), definition.space
     if settings.strategy == "Grid":
         return space.combination(place)

@@ -33,12 +33,11 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One HyperParameterTrainingJobDefinition; ``name`` is empty for the only one. ``retries`` of a trial that failed for no fault of its own."""
+    """One HyperParameterTrainingJobDefinition; ``name`` is empty for the only one."""
 
     name: str
     objective: Objective
     space: Space
-    retries: int
     document: Document
 
     @classmethod
@@ -48,7 +47,6 @@ class Definition:
             document.get("DefinitionName", ""),
             Objective(objective["MetricName"], objective["Type"]),
             Space.of(ranges),
-            document.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0),
             document,
         )
 

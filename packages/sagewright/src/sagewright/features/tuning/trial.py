@@ -13,7 +13,7 @@ KIND = "tuning.Trial"
 """The kind of the rows; they are nobody's but tuning's. Key: ``<tuning job>/<number>``."""
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 RETRYABLE = "InternalServerError"
-"""A training job whose FailureReason begins so may be tried again (API TrainingJobStatusCounters)."""
+"""A training job whose FailureReason begins so could be tried again (API TrainingJobStatusCounters)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """``number`` counts from 1, ``definition`` is the DefinitionName or "". ``again`` is the number of the trial whose combination is
+    """``number`` counts from 1, ``definition`` is the DefinitionName or "". ``status`` is the last TrainingJobStatus, "" until then;
 
-    tried once more after a failure that may pass (0: a new one). ``status`` is the last TrainingJobStatus, "" until then;
     ``refusal`` says why the training job could not be made.
     """
 
@@ -47,7 +46,6 @@ class Trial:
     name: str
     values: Mapping[str, str]
     definition: str = ""
-    again: int = 0
     status: str = ""
     objective: float | None = None
     failure: str = ""
@@ -76,7 +74,6 @@ class Trial:
             resource.name,
             known["Values"],
             known["Definition"],
-            known["Again"],
             known["Status"],
             known["Objective"],
             known["Failure"],
@@ -90,7 +87,6 @@ class Trial:
             "Number": self.number,
             "Values": dict(self.values),
             "Definition": self.definition,
-            "Again": self.again,
             "Status": self.status,
             "Objective": self.objective,
             "Failure": self.failure,

@@ -61,7 +61,11 @@ class Workshop:
         except Fault as fault:
             if fault.status >= PASSING:
                 raise Later(RETRY_SECONDS, str(fault)) from fault
-            return "" if fault.code == "ResourceInUse" else f"ClientError: {fault.message}"
+            if fault.code == "ResourceInUse":
+                return ""
+            if fault.code == "ResourceLimitExceeded" and self._others(job, trial):
+                raise Later(RETRY_SECONDS, str(fault)) from fault
+            return f"ClientError: {fault.message}"
         finally:
             self._parentage.forget(job.world, trial.name)
         return ""
@@ -114,6 +118,10 @@ class Workshop:
     def close(self) -> None:
         """Listens no more."""
         self._unlisten()
+
+    def _others(self, job: Resource, trial: Trial) -> bool:
+        """Whether further training jobs of the tuning job take part of a quota; when they have ended there is more of it."""
+        return any(whose == job.identity and child != _identity(job, trial) for child, whose in self._whose.items())
 
     def _on_change(self, identity: Identity) -> None:
         whose = self._whose.get(identity)
