@@ -31,7 +31,7 @@ from sagewright.compute.fake import Fake
 from sagewright.compute.host import Host
 from sagewright.compute.oci.layer import unpack
 from sagewright.compute.process import Process
-from sagewright.compute.runtime import InstanceSpec, Limits, Mount, Observed, Peers, RootFs, Runtime
+from sagewright.compute.runtime import FileSystems, InstanceSpec, Limits, Mount, Observed, Peers, RootFs, Runtime
 from sagewright.compute.sandbox import Sandbox
 from sagewright.compute.supervised import Supervised, find_bubblewrap
 from sagewright.compute.zygote import Zygote
@@ -313,6 +313,139 @@ def test_a_link_in_opt_ml_does_not_lead_a_mount_out_of_the_container(isolating: 
         isolating.runtime.start(spec)
     assert not list((tmp_path / "victim").iterdir())
     assert isolating.runtime.observe(spec.folder).state == "missing"
+
+
+# File systems that a program outside serves
+
+
+FILES = [str(Path(__file__).parents[1]), *sys.path]
+SERVE = f"import sys; sys.path[:0] = {FILES!r}; sys.argv = ['files']; import runpy; runpy.run_module('support.memory_files', run_name='__main__')"
+
+
+def serving(*texts: str, command: str = SERVE) -> FileSystems:
+    argv = (sys.executable, "-c", command)
+    return FileSystems(argv, {"texts": texts}, tuple(f"/opt/ml/input/data/{text}" for text in texts))
+
+
+@pytest.fixture
+def mounting(isolating: Bench) -> Bench:
+    if isolating.runtime.without_file_systems:
+        pytest.skip(isolating.runtime.without_file_systems)
+    return isolating
+
+
+def helpers(spec: InstanceSpec) -> list[int]:
+    """The programs beside a container."""
+    started = records.read(spec.folder, records.STARTED)
+    assert started is not None
+    ours = {started["init"][0], *records.descendants(started["init"][0])}
+    return [pid for pid in records.children(started["shim"][0]) if pid not in ours]
+
+
+def served(pid: int) -> bool:
+    return b"memory_files" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_file_systems_are_read_only_and_in_nobody_elses_view(mounting: Bench) -> None:
+    """G07: two channels by one program; files belong to whoever the container's user is; nothing is in the host's mount table."""
+    source = """
+for name in ('one', 'two'):
+    folder = ML + '/input/data/' + name + '/in'
+    print(sorted(os.listdir(folder)), open(folder + '/name').read(), os.stat(folder + '/name').st_uid, os.path.exists(folder + '/x'))
+    for act in (lambda: open(folder + '/new', 'w'), lambda: os.remove(folder + '/name'), lambda: open(folder + '/broken').read()):
+        try: act(); print('done')
+        except OSError as error: print(error.errno)
+print('ready', flush=True); signal.pause()
+"""
+    spec = mounting.start(source, file_systems=serving("one", "two"))
+    mounting.says(spec, "ready")
+    lines = [line for line in mounting.output(spec).splitlines() if not line.startswith("told: ")]
+    files = "['broken', 'name', 'slow']"
+    refused = [str(errno.EROFS), str(errno.EROFS), str(errno.EIO)]
+    assert lines == [f"{files} one 0 False", *refused, f"{files} two 0 False", *refused, "ready"]
+    assert "told: [Errno 116] this object has changed" in mounting.output(spec)
+    assert "sagewright" not in [
+        line.split(" - ")[1].split()[1] for line in Path("/proc/self/mountinfo").read_text().splitlines()
+    ]
+    assert not list((spec.ml / "input/data/one").iterdir())
+    mounting.runtime.signal(spec.folder, signal.SIGTERM)
+    assert mounting.ended(spec).code == 143
+    assert not [pid for pid in records.children(os.getpid()) if served(pid)]
+
+
+@pytest.mark.parametrize("victim", ["shim", "program"])
+def test_a_death_around_a_file_system_leaves_nothing(mounting: Bench, victim: str) -> None:
+    """kill -9 of the shim ends program and container; kill -9 of the program makes reads fail, never hang."""
+    source = """
+print('ready', flush=True)
+try: open(ML + '/input/data/one/in/slow').read()
+except OSError as error: print('errno', error.errno, flush=True)
+signal.pause()
+"""
+    spec = mounting.start(source, file_systems=serving("one"))
+    mounting.says(spec, "ready")
+    started = records.read(spec.folder, records.STARTED)
+    assert started is not None
+    (program,) = [records.Identity(*records.identify(pid)) for pid in helpers(spec) if served(pid)]
+    records.send(program if victim == "program" else records.Identity(*started["shim"]), signal.SIGKILL)
+    await_until(lambda: not records.alive(program), spec)
+    if victim == "program":
+        mounting.says(spec, "errno")
+        assert mounting.runtime.observe(spec.folder).state == "running"
+    else:
+        await_until(lambda: not records.alive(records.Identity(*started["user"])), spec)
+
+
+def test_a_program_that_waits_for_a_file_can_be_killed(mounting: Bench) -> None:
+    source = "print('ready', flush=True); open(ML + '/input/data/one/in/slow').read()"
+    spec = mounting.start(source, file_systems=serving("one"))
+    mounting.says(spec, "ready")
+    mounting.runtime.signal(spec.folder, signal.SIGKILL)
+    assert mounting.ended(spec).code == 137
+
+
+def test_file_systems_of_peers(mounting: Bench) -> None:
+    """A container with a network of its own reads as well: the program is not in that network."""
+    peers = Peers(mounting.data / "jobs" / "net" / "network", ("algo-1",))
+    source = "print(open(ML + '/input/data/one/in/name').read())"
+    ended, output = mounting.run(source, file_systems=serving("one"), peers=peers)
+    assert (ended.code, output) == (0, "one\n")
+
+
+def test_a_program_that_dies_at_once_does_not_hang_the_container(mounting: Bench) -> None:
+    source = "print(os.path.exists(ML + '/input/data/one/in'))"
+    try:
+        ended, output = mounting.run(source, file_systems=serving("one", command="raise SystemExit(1)"))
+    except OSError:
+        return
+    assert ended.state == "exited", output
+    assert "True" not in output
+
+
+def test_without_mounts_there_are_no_file_systems(tmp_path: Path) -> None:
+    assert Process(Host(tmp_path, ())).without_file_systems
+
+
+def test_a_lent_folder_stays_whose_it_is(isolating: Bench, tmp_path: Path) -> None:
+    """B10, B11: read or written as its permissions say; a link on the way there is not followed, whoever planted it when."""
+    folder = tmp_path / "lent"
+    folder.mkdir()
+    folder.chmod(0o777)
+    (folder / "name").write_text("data")
+    (tmp_path / "link").symlink_to(folder)
+    target = "/opt/ml/input/data/train"
+    source = f"print(open('{target}/name').read()); open('{target}/new', 'w').write('x')"
+    owner = folder.stat().st_uid
+    read = [Mount(folder, target, writable, lent=True) for writable in (True, False)]
+    ended, output = isolating.run(source, mounts=(read[0],))
+    assert (ended.code, output, (folder / "new").read_text()) == (0, "data\n", "x")
+    assert {folder.stat().st_uid, (folder / "name").stat().st_uid} == {owner}
+    ended, output = isolating.run(source, mounts=(read[1],))
+    assert ended.code == 1
+    assert "Read-only file system" in output
+    with pytest.raises(OSError, match=r".+") as refused:
+        isolating.run(source, mounts=(Mount(tmp_path / "link", target, True, lent=True),))
+    assert refused.value.errno in (errno.ELOOP, errno.ENOTDIR, errno.EIO)
 
 
 # Signals

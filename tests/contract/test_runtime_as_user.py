@@ -17,7 +17,7 @@ import pytest
 
 NOBODY = 65534
 ROOT = Path(__file__).parents[2]
-SCENES = "cannot or sigkill or sigterm or dial or fork_bomb or too_much_memory or lost or adopts or isolation or refused or masked or peers or layers"
+SCENES = "cannot or sigkill or sigterm or dial or fork_bomb or too_much_memory or lost or adopts or isolation or refused or masked or peers or layers or file_system"
 
 
 def as_nobody(interpreter: str, *arguments: str, folder: str) -> subprocess.CompletedProcess[str]:

@@ -534,7 +534,7 @@ def resources(**changes: Any) -> dict[str, Any]:
                     }
                 )
             },
-            "other than S3DataSource is not supported",
+            "VpcConfig is required for a FileSystemDataSource",
         ),
         ({"AlgorithmSpecification": algorithm(AlgorithmName="a")}, "exactly one of TrainingImage and AlgorithmName"),
         ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage and AlgorithmName"),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
@@ -30,6 +31,8 @@ from support.jobs import (
 from support.server import ROLE, SKLEARN, XGBOOST, Server, eventually, running_server
 
 from sagewright.compute import records
+from sagewright.compute.host import Host
+from sagewright.compute.sandbox import Sandbox
 
 # Announces itself, waits for a sign from outside (the test's object is not reachable from here, so a file in the checkpoint
 # folder does), and ends. The count of announcements in the log is the count of runs.
@@ -42,6 +45,14 @@ for _ in range(40):
     time.sleep(0.1)
 with open(os.path.join(os.environ["SM_MODEL_DIR"], "model"), "w") as file:
     file.write("done")
+print("finished", flush=True)
+"""
+
+
+# Reads one half of its data, waits as above, and reads the other half.
+_READING = f"""{_PATIENT.partition("with open(os.path")[0]}
+data = open(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "large"), "rb").read()
+print("sum", sum(data[::4096]), flush=True)
 print("finished", flush=True)
 """
 
@@ -128,6 +139,22 @@ def test_a_running_job_of_two_instances_goes_on_and_each_ran_once(server: Server
     )
     eventually(lambda: not any(map(records.alive, running)))
     eventually(lambda: not list(server.settings.jobs.glob(f"training-job/*/*/{name}")))
+
+
+@pytest.mark.skipif(bool(Sandbox(Host(Path(), ())).without_file_systems), reason="nothing can be mounted here")
+def test_a_job_goes_on_reading_from_s3_when_everything_was_killed(server: Server, store: str) -> None:
+    """G07: the file system of a FastFile channel lives on with its container and waits for S3 to come back."""
+    body = bytes(range(256)) * (80 << 10)
+    server.client("s3").put_object(Bucket=store, Key="reading/set/large", Body=body)
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{store}/reading/set", "S3DataDistributionType": "FullyReplicated"}
+    channel = {"ChannelName": "train", "InputMode": "FastFile", "DataSource": {"S3DataSource": source}}
+    _start_patient(server, store, "reading", _READING, InputDataConfig=[channel])
+    server.kill_everything()
+    server.start()
+    described = wait_for_job(server.client("sagemaker"), "reading", 120)
+    lines = _lines(server, "reading")
+    assert described["TrainingJobStatus"] == "Completed", lines
+    assert (lines.count("announced"), lines.count(f"sum {sum(body[::4096])}")) == (1, 1)
 
 
 def test_a_job_of_two_instances_that_ends_while_nobody_looks_leaves_nothing(server: Server, store: str) -> None:

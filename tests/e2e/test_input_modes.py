@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,10 @@ from support.jobs import bucket, training_job, wait_for_job
 from support.record_io import records
 from support.server import Server
 
+from sagewright.compute.host import Host
+from sagewright.compute.sandbox import Sandbox
+
+WITHOUT_FUSE = Sandbox(Host(Path(), ())).without_file_systems
 IMAGE = "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1"
 
 
@@ -26,13 +32,13 @@ def data(server: Server) -> str:
     return name
 
 
-def trained(server: Server, data: str, name: str, prefix: str, mode: str, **changes: Any) -> dict[str, Any]:
+def trained(server: Server, data: str, name: str, prefix: str, mode: str, output: str = "", **changes: Any) -> dict[str, Any]:
     source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{data}/{prefix}/", "S3DataDistributionType": "FullyReplicated"}
     content_type = "application/x-recordio-protobuf"
     channel = {"ChannelName": "train", "ContentType": content_type, "DataSource": {"S3DataSource": source}, **changes}
     request = training_job(
         name,
-        data,
+        output or data,
         AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": mode},
         HyperParameters={"k": "3", "feature_dim": "4", "mini_batch_size": "50"},
         InputDataConfig=[channel],
@@ -59,4 +65,23 @@ def test_every_mode_brings_the_same_rows(server: Server, data: str) -> None:
     assert loss(shuffled) == pytest.approx(plain, rel=0.5)
     fast = trained(server, data, "modes-fast", "plain", "FastFile")
     assert loss(fast) == pytest.approx(plain)
-    assert "FastFile" in {step["Status"]: step["StatusMessage"] for step in fast["SecondaryStatusTransitions"]}["Downloading"]
+    message = {step["Status"]: step["StatusMessage"] for step in fast["SecondaryStatusTransitions"]}["Downloading"]
+    assert ("copied before the training starts" in message) == bool(WITHOUT_FUSE)
+
+
+def test_a_directory_bucket_is_a_source_like_any_other(server: Server, data: str) -> None:
+    """B09: S3 Express One Zone. boto3 makes sessions for such a bucket by itself, and signs with their keys."""
+    s3, name = server.client("s3"), "input-modes--use1-az4--x-s3"
+    s3.create_bucket(
+        Bucket=name,
+        CreateBucketConfiguration={
+            "Location": {"Type": "AvailabilityZone", "Name": "use1-az4"},
+            "Bucket": {"Type": "Directory", "DataRedundancy": "SingleAvailabilityZone"},
+        },
+    )
+    s3.put_object(Bucket=name, Key="plain/0.pbr", Body=records(load_iris().data.astype("float32")))
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=name)["Contents"]] == ["plain/0.pbr"]
+    s3.download_fileobj(name, "plain/0.pbr", io.BytesIO())
+    keys = s3.create_session(Bucket=name)["Credentials"]
+    assert keys["AccessKeyId"].startswith("ASIA")
+    assert loss(trained(server, name, "modes-express", "plain", "FastFile", output=data)) > 0

@@ -16,6 +16,7 @@ class MemoryObjects(Objects):
         self.away = False
         self.denied: set[str] = set()
         self.downloads: list[str] = []
+        self.listed = 0
 
     def put(self, uri: str, body: bytes = b"") -> None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -28,11 +29,26 @@ class MemoryObjects(Objects):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return self.buckets[bucket][key]
 
-    async def list(self, prefix: Location) -> AsyncIterator[Stored]:  # type: ignore[override]
+    async def list(self, prefix: Location, most: int = 1000) -> AsyncIterator[Stored]:  # type: ignore[override]
         bucket = self._bucket(prefix)
         for key in sorted(bucket):
             if key.startswith(prefix.key):
+                self.listed += 1
                 yield Stored(Location(prefix.bucket, key), len(bucket[key]), 0.0)
+
+    async def children(self, prefix: Location) -> AsyncIterator[Stored | str]:  # type: ignore[override]
+        folders = dict[str, None]()
+        async for stored in self.list(prefix):
+            rest, slash, _ = stored.location.key[len(prefix.key) :].partition("/")
+            if slash:
+                folders[f"{prefix.key}{rest}/"] = None
+            else:
+                yield stored
+        for folder in folders:
+            yield folder
+
+    async def read_range(self, stored: Stored, start: int, stop: int) -> bytes:
+        return self._body(stored.location)[start:stop]
 
     async def head(self, location: Location) -> Stored:
         return Stored(location, len(self._body(location)), 0.0)

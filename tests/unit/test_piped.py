@@ -123,7 +123,7 @@ async def test_a_record_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """RecordIO keeps a length in 29 bits."""
     objects = objects_of()
 
-    async def listed(location: Location) -> Any:
+    async def listed(location: Location, most: int) -> Any:
         yield Stored(Location("bk", "t/large"), RECORD_BYTES, 0.0)
 
     monkeypatch.setattr(objects, "list", listed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+_FILE_SYSTEM = re.compile(r"fs-[0-9a-f]{8,40}=/[^,]*")
 _LONGEST_SOCKET_PATH = 90  # the kernel takes 107 bytes; the name of the socket still has to fit
 
 
@@ -56,6 +58,8 @@ class Settings:
     """Seconds the first Describe after a Create may be held until the job ends; 0 turns it off."""
     test_hooks: bool = False
     """Adds POST /_sagewright/reset (loopback only): empties every account."""
+    file_systems: str = ""
+    """Comma list of file systems (EFS, FSx for Lustre) that jobs may name as data source, each id=directory; id=directory:ro is for reading only."""
     limits: str = "none"
     """none: what the machine can do is the only limit. aws: quotas as in a new account (`sagewright quota`), and no CPU in the place of a GPU."""
     spot_interruptions: str = ""
@@ -112,6 +116,10 @@ class Settings:
             raise ValueError(f"zygote_idle must be 0 or more seconds, not {self.zygote_idle}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):
             raise ValueError(f"s3_url must begin with http:// or https://, and {self.s3_url!r} does not")
+        if any(not _FILE_SYSTEM.fullmatch(entry) for entry in filter(None, self.file_systems.split(","))):
+            raise ValueError(
+                f"file_systems must be a comma list of fs-…=/directory or fs-…=/directory:ro, not {self.file_systems!r}"
+            )
         if self.database.partition(":")[0].partition("+")[0] not in ("", "sqlite", "postgresql"):
             raise ValueError("database must be a sqlite: or postgresql: URL")
         if not 0 <= self.port <= 65535:
@@ -124,6 +132,15 @@ class Settings:
     def with_port(self) -> Settings:
         """The same; with a free port chosen where port 0 asks for one."""
         return self if self.port else replace(self, port=free_port(self.host))
+
+    @property
+    def registered_file_systems(self) -> dict[str, tuple[Path, bool]]:
+        """``file_systems`` by id: the directory, without links, and whether jobs may write there."""
+        found = {}
+        for entry in filter(None, self.file_systems.split(",")):
+            name, _, text = entry.partition("=")
+            found[name] = Path(text.removesuffix(":ro")).resolve(), not text.endswith(":ro")
+        return found
 
     @property
     def loopback(self) -> bool:

@@ -65,8 +65,8 @@ class Channel:
         elif self.gzip:
             self._write_unpacked(pipe, part)
         else:
-            with (self.folder / part["File"]).open("rb") as file:
-                self._write_file(pipe, file, os.fstat(file.fileno()).st_size)
+            with (self.folder / part["File"]).open("rb", buffering=0) as file:
+                self._send_file(pipe, file.fileno(), os.fstat(file.fileno()).st_size)
 
     def _write_unpacked(self, pipe: BinaryIO, part: Part) -> None:
         """A record's length comes first, so one is unpacked as a whole."""
@@ -87,9 +87,27 @@ class Channel:
         self._write_file(pipe, BytesIO(content), len(content))
 
     def _write_file(self, pipe: BinaryIO, file: BinaryIO, length: int) -> None:
+        self._write_head(pipe, length)
+        shutil.copyfileobj(file, pipe, _PIECE)
+        self._write_end(pipe, length)
+
+    def _send_file(self, pipe: BinaryIO, file: int, length: int) -> None:
+        """The same for a file, whose content the kernel moves by itself."""
+        self._write_head(pipe, length)
+        pipe.flush()
+        sent = 0
+        while sent < length:
+            count = os.sendfile(pipe.fileno(), file, sent, length - sent)
+            if not count:
+                raise OSError(f"a file of {length} bytes ended after {sent}")
+            sent += count
+        self._write_end(pipe, length)
+
+    def _write_head(self, pipe: BinaryIO, length: int) -> None:
         """DG cdf-training: magic number and length in front of the payload, which is filled up to a multiple of four."""
         if self.record_io:
             pipe.write(_HEAD.pack(_MAGIC, length))
-        shutil.copyfileobj(file, pipe, _PIECE)
+
+    def _write_end(self, pipe: BinaryIO, length: int) -> None:
         if self.record_io:
             pipe.write(b"\0" * (-length % 4))

@@ -101,6 +101,7 @@ class Parts:
             metrics_seconds=settings.metrics_seconds,
             slots=slots,
             machine=here,
+            file_systems=settings.registered_file_systems,
             terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
         )
         preparation = processing.Processing.compose(

@@ -16,13 +16,14 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from sagewright.compute import dialler, launch, limits, namespaces, records, relay
+from sagewright.compute import dialler, fuse, launch, lent, limits, namespaces, records, relay
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.uplink import Uplink
 
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 _PRIVILEGES = ("--uid", "0", "--gid", "0", "--cap-drop", "ALL", "--die-with-parent", "--new-session", "--clearenv")
 _STAGES = ("/mnt", "/media", "/srv", "/home", "/opt")  # covered by the stage, in our own mount namespace only
+_LENT = {"lent read": "read", "lent write": "write"}
 _NO_PROGRAM = "bwrap: execvp"
 _BOUND = """
 import os, resource, sys
@@ -174,22 +175,32 @@ class _Child:
             if self._uplink is not None:  # bubblewrap is not asked for a network then: it finds this one
                 self._uplink.enter(self._request["peers"]["place"])
             steps, scratch = self._request["root"], self._request["scratch"]
+            if self._request["user"] is not None or any(kind == "fuse" or kind in _LENT for kind, _, _ in steps):
+                steps, scratch = self._stage(steps, scratch)
             if self._request["user"] is not None:
-                steps, scratch = self._leave_root(steps, scratch)
+                _become(*self._request["user"])
                 namespaces.die_with_parent(parent)
             limits.restrain(self._request["limits"], self._group)
             self._execute(steps, scratch)
         except OSError as error:
             launch.fail(f"bwrap: {error.strerror or error}")
 
-    def _leave_root(self, steps: list[list[str]], scratch: str) -> tuple[list[list[str]], str]:
-        sources = [scratch, *(source for kind, source, _ in steps if kind in ("read", "write", "device"))]
-        shown = _stage(sources)
-        user, group = self._request["user"]
-        os.setgroups([])
-        os.setresgid(group, group, group)
-        os.setresuid(user, user, user)
-        return [[kind, shown.get(source, source), target] for kind, source, target in steps], shown[scratch]
+    def _stage(self, steps: list[list[str]], scratch: str) -> tuple[list[list[str]], str]:
+        """Moves us into a mount namespace with a stage for all that is to be shown; the steps, and the scratch, from there."""
+        if self._request["user"] is None and self._uplink is None:  # an ordinary user may mount in a user namespace of its own
+            own = (os.geteuid(), os.getegid())
+            namespaces.unshare(namespaces.CLONE_NEWUSER)
+            namespaces.map_user("self", 0, own)
+        sources = {source: False for kind, source, _ in steps if kind in ("read", "write", "device")}
+        sources.update({source: True for kind, source, _ in steps if kind in _LENT})
+        stage, shown = _stage({scratch: False, **sources})
+        found = []
+        for kind, source, target in steps:
+            if kind == "fuse":
+                found.append(["read", _mount(self._request["devices"], int(source), stage), target])
+            else:
+                found.append([_LENT.get(kind, kind), shown.get(source, source), target])
+        return found, shown[scratch]
 
     def _execute(self, steps: list[list[str]], scratch: str) -> NoReturn:
         arguments = os.memfd_create("arguments", 0)
@@ -236,15 +247,35 @@ def _words(kind: str, source: str, target: str) -> list[str]:
     return [{"mask": "--tmpfs", "proc": "--proc", "dev": "--dev"}[kind], target]
 
 
-def _stage(sources: list[str]) -> dict[str, str]:
-    """Shows each source at a path that every user can reach; returns that path by source. Moves us into a mount namespace."""
+def _become(user: int, group: int) -> None:
+    os.setgroups([])
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
+
+
+def _mount(devices: socket.socket, number: int, stage: str) -> str:
+    """Where on the stage a file system (fuse.py) is, to be bound from there like any folder."""
+    place = Path(stage, f"fuse{number}")
+    place.mkdir()
+    fuse.mount(devices, number, str(place))
+    return str(place)
+
+
+def _stage(sources: dict[str, bool]) -> tuple[str, dict[str, str]]:
+    """Shows each source at a path that every user can reach, in a mount namespace of ours; the stage, and that path by source.
+
+    ``sources`` tells of each whether it is lent (lent.py).
+    """
     namespaces.unshare(namespaces.CLONE_NEWNS)
     namespaces.mount(None, "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE)
     stage = next((folder for folder in _STAGES if Path(folder).is_dir()), None)
     if stage is None:
         raise OSError(2, f"none of {', '.join(_STAGES)} exists to mount on")
     # Opened before the stage covers what may lie below it.
-    opened = {source: os.open(source, os.O_PATH | os.O_CLOEXEC) for source in dict.fromkeys(sources)}
+    opened = {
+        source: lent.opened(source) if is_lent else os.open(source, os.O_PATH | os.O_CLOEXEC)
+        for source, is_lent in sources.items()
+    }
     namespaces.mount("tmpfs", stage, "tmpfs", namespaces.MS_NOSUID, "size=1m,mode=755")
     shown = {}
     for number, (source, descriptor) in enumerate(opened.items()):
@@ -256,4 +287,4 @@ def _stage(sources: list[str]) -> dict[str, str]:
         namespaces.bind(f"/proc/self/fd/{descriptor}", str(place))
         os.close(descriptor)
         shown[source] = str(place)
-    return shown
+    return stage, shown

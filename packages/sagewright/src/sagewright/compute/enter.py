@@ -18,7 +18,7 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sagewright.compute import dialler, launch, limits, links, namespaces, overlay, records, relay, sockets, users
+from sagewright.compute import dialler, fuse, launch, lent, limits, links, namespaces, overlay, records, relay, sockets, users
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.uplink import Uplink
 
@@ -113,7 +113,8 @@ class _Init:
             namespaces.die_with_parent()
             os.umask(0o022)  # of the folders made to mount on
             self._isolate()
-            build(self._request["root"], self._request["scratch"], self._request["image"], self._request["user"])
+            request = self._request
+            build(request["root"], request["scratch"], request["image"], request["user"], request.get("devices"))
             self._wait("g")
             self._become_nobody()
             self._wait_not()
@@ -230,10 +231,17 @@ def _bury(user: int) -> None:
             os._exit(launch.exit_code(status))
 
 
-def build(steps: list[list[str]], root: str, image: dict[str, Any] | None = None, owner: tuple[int, int] | None = None) -> None:
+def build(
+    steps: list[list[str]],
+    root: str,
+    image: dict[str, Any] | None = None,
+    owner: tuple[int, int] | None = None,
+    devices: socket.socket | None = None,
+) -> None:
     """Builds the root that ``steps`` describe in the folder ``root`` and moves into it, in a mount namespace of our own.
 
-    ``image``: it begins with the image's layers (overlay.py) and folders made to mount on are ``owner``'s.
+    ``image``: it begins with the image's layers (overlay.py) and folders made to mount on are ``owner``'s. ``devices`` is where the
+    program that serves file systems gets them (fuse.py).
     """
     namespaces.mount(None, "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE)
     if image is not None:
@@ -242,7 +250,12 @@ def build(steps: list[list[str]], root: str, image: dict[str, Any] | None = None
     top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for kind, source, target in steps:
-            _show(top, kind, source, target, owner if image is not None else None)
+            maker = owner if image is not None else None
+            if kind == "fuse" and devices is not None:
+                with _placed(top, target, True, maker) as place:
+                    fuse.mount(devices, int(source), place)
+            else:
+                _show(top, kind, source, target, maker)
         for kind, _, target in steps:
             if kind == "mask":
                 with _placed(top, target, folder=True) as place:
@@ -255,6 +268,13 @@ def build(steps: list[list[str]], root: str, image: dict[str, Any] | None = None
 def _show(top: int, kind: str, source: str, target: str, owner: tuple[int, int] | None) -> None:
     if kind == "link":
         Path(f"/proc/self/fd/{top}{target}").symlink_to(source)  # only ever at the top
+        return
+    if kind.startswith("lent "):
+        descriptor = lent.opened(source)
+        try:
+            _show(top, kind.removeprefix("lent "), f"/proc/self/fd/{descriptor}", target, owner)
+        finally:
+            os.close(descriptor)
         return
     folder = kind not in ("read", "write", "device", "file") or Path(source).is_dir()
     with _placed(top, target, folder, owner, replaces=kind == "file") as place:

@@ -31,6 +31,7 @@ class Fake:
 
     name = "fake"
     caution = ""
+    without_file_systems = "the container is not a real one"
 
     def __init__(self, program: Program = runs_on, clock: Clock | None = None) -> None:
         self.program = program

@@ -17,7 +17,8 @@ from sagewright.compute import sockets
 Request = dict[str, Any]
 """What a driver asks of the shim: "key", "folder", "ml", "scratch" (the container's own root folder), "argv", "env", "workdir",
 "hostname", "python" (an interpreter that is there inside), "workbench" (see workbench.py; None for a plain process), "network", "way_out" (see relay.py), "peers" (None,
-or {"folder", "place", "hosts"}: see uplink.py; hosts are pairs of address and name), "limits" (see limits.py), "launcher" ("namespaces",
+or {"folder", "place", "hosts"}: see uplink.py; hosts are pairs of address and name), "file_systems" (None, or
+{"argv", "document"}: see fuse.py), "limits" (see limits.py), "launcher" ("namespaces",
 "bubblewrap" or "process"), "image" (None, or {"folder", "layers", "users", "user", "group", "groups"}: see overlay.py and users.py), "root" (steps, see root.py), "user" ([uid, gid] to become when we are root, else None), "group"
 ({"base", "name"} of cgroups.py or None), "wake" (path or None), "bubblewrap" (the program) and "bubblewrap_options"."""
 

@@ -126,6 +126,14 @@ def restrict(target: str, attributes: int) -> None:
     _check(result, f"mount_setattr {target}")
 
 
+def device_of(descriptor: int) -> str:
+    """The device (``major:minor``) of the file system that a descriptor (O_PATH) lies on, without asking that file system."""
+    lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
+    mount_id = next(line.split()[1] for line in lines if line.startswith("mnt_id:"))
+    mounts = (line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return next(words[2] for words in mounts if words[0] == mount_id)
+
+
 def pivot_root(root: str) -> None:
     """Makes the mount point ``root`` the root of this mount namespace and drops the old one."""
     os.chdir(root)

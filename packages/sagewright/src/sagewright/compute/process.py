@@ -33,6 +33,11 @@ class Process(Supervised):
         "This machine offers no sandbox: the container runs as a plain process and is not isolated. See: sagewright doctor"
     )
 
+    @property
+    def without_file_systems(self) -> str:
+        """See runtime.Runtime."""
+        return "the container runs as a plain process, in which nothing can be mounted"
+
     def _network(self, peers: Peers | None) -> contextlib.AbstractContextManager[object]:
         if peers is not None:
             text = "several instances need networks of their own, which take user namespaces or bubblewrap, and it offers neither to us"

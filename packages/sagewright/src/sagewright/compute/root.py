@@ -1,7 +1,8 @@
 """The container's view of a file system, as a list of steps that every driver carries out in order.
 
-A step is [kind, source, target] with target absolute inside: "read" and "write" bind a file or folder of the host, "device" a
-device file, "file" is "read" for a file in the place of whatever is there, "mask" covers a folder with an empty one, "link" makes a symbolic link at the top, "memory" is a tmpfs of source
+A step is [kind, source, target] with target absolute inside: "read" and "write" bind a file or folder of the host, "lent read" and
+"lent write" somebody's folder (lent.py), "device" a device file, "file" is "read" for a file in the place of whatever is there,
+"fuse" mounts the file system with the number ``source`` (fuse.py), "mask" covers a folder with an empty one, "link" makes a symbolic link at the top, "memory" is a tmpfs of source
 bytes, "proc" and "dev" are what their names say. Shallow targets come first, so that a deeper one lies on top of them.
 The root itself is a folder of the run folder: what a program writes to /tmp or / lies on disk, counts against the disk limit
 and goes when the container ends.
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from sagewright.compute import host, scratch
 from sagewright.compute.host import Host
-from sagewright.compute.runtime import InstanceSpec
+from sagewright.compute.runtime import InstanceSpec, Mount
 
 _TOPOLOGY = "/sys/devices/system"  # processors, for OpenMP and torch
 _SHARED_MEMORY = 1 << 30  # bytes of /dev/shm where no memory limit says otherwise
@@ -48,7 +49,10 @@ def _essentials(spec: InstanceSpec) -> list[list[str]]:
 
 
 def _mounts(spec: InstanceSpec) -> list[list[str]]:
-    return [["write" if mount.writable else "read", str(mount.source), mount.target] for mount in spec.mounts]
+    found = [[_kind(mount), str(mount.source), mount.target] for mount in spec.mounts]
+    if spec.file_systems is not None:
+        found += [["fuse", str(number), target] for number, target in enumerate(spec.file_systems.targets)]
+    return found
 
 
 def _names(spec: InstanceSpec) -> list[list[str]]:
@@ -70,6 +74,11 @@ def _ml_of_image(spec: InstanceSpec) -> list[list[str]]:
     folders = [entry for entry in sorted(spec.ml.iterdir()) if entry.is_dir() and not entry.is_symlink()]
     shown = [entry for entry in folders if entry.name != "code" or any(entry.iterdir())]
     return [["write", str(entry), f"/opt/ml/{entry.name}"] for entry in shown]
+
+
+def _kind(mount: Mount) -> str:
+    kind = "write" if mount.writable else "read"
+    return f"lent {kind}" if mount.lent else kind
 
 
 def _is_hidden(source: str, hidden: tuple[Path, ...]) -> bool:

@@ -19,11 +19,16 @@ SERVER_STOPPED = "ServerStopped"
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """``source`` on the host appears at ``target`` (absolute) in the container."""
+    """``source`` on the host appears at ``target`` (absolute) in the container.
+
+    What is ``writable`` is given to the container's user, unless it is ``lent``: then it stays whose it is, and no step of the
+    way there may be a link.
+    """
 
     source: Path
     target: str
     writable: bool = False
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,19 @@ class Peers:
 
     folder: Path
     hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystems:
+    """Read-only file systems that a program outside of the container serves by FUSE, one at each of ``targets``.
+
+    ``argv`` is started on the host beside the container and ends with it; fuse.py says how it gets ``document`` (which may hold
+    a secret) and its devices. It is told ``user`` ([uid, gid] to become, or None) and ``owner`` of what it shows besides.
+    """
+
+    argv: tuple[str, ...]
+    document: Mapping[str, object]
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,7 @@ class InstanceSpec:
     ml: Path
     env: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
+    file_systems: FileSystems | None = None
     limits: Limits = Limits()
     network: Literal["isolated", "open"] = "isolated"
     way_out: tuple[str, int] | None = None
@@ -128,10 +147,14 @@ class Runtime(Protocol):
     """See the module docstring; ``name`` is zygote, sandbox, process or fake.
 
     ``caution`` is what a job's log says when containers are less isolated than they should be, else empty.
+    ``without_file_systems`` says why FileSystems cannot be shown here, or is empty; asking may take some tenths of a second once.
     """
 
     name: str
     caution: str
+
+    @property
+    def without_file_systems(self) -> str: ...
 
     def start(self, spec: InstanceSpec) -> None:
         """Starts the container; a no-op when its folder shows that it runs or has run.

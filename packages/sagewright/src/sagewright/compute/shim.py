@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sagewright.compute import bubblewrap, enter, launch, limits, namespaces, plain, records, scratch, sockets, trees
+from sagewright.compute import bubblewrap, enter, fuse, launch, limits, namespaces, plain, records, scratch, sockets, trees
 from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.dialler import DIAL_SOCKET
 
@@ -59,7 +59,7 @@ def supervise(request: launch.Request, answer: int, entry: launch.Entry | None =
     try:
         scratch.prepare(request)
         group = _group(request)
-        container = _LAUNCHERS[request["launcher"]](request, group, stdout, entry)
+        container = _launch(request, group, stdout, entry)
     except OSError as error:
         if group is not None:
             group.remove()
@@ -75,6 +75,27 @@ def supervise(request: launch.Request, answer: int, entry: launch.Entry | None =
     _wake(request["wake"], folder)
     trees.remove(Path(request["scratch"]))
     os._exit(0)
+
+
+def _launch(request: launch.Request, group: Cgroup | None, stdout: int, entry: launch.Entry | None) -> launch.Container:
+    """Makes the container, and before it the program that serves its file systems: that one stays outside of all namespaces.
+
+    Raises OSError, and leaves no process then.
+    """
+    program = fuse.spawn(request, stdout)
+    if program is None:
+        return _LAUNCHERS[request["launcher"]](request, group, stdout, entry)
+    pid, request["devices"] = program[0], program[1]
+    try:
+        container = _LAUNCHERS[request["launcher"]](request, group, stdout, entry)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        program[1].close()
+    container.helpers.append(pid)
+    return container
 
 
 def _detach(folder: Path) -> None:

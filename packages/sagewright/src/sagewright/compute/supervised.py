@@ -23,7 +23,7 @@ from sagewright.compute.cgroups import Cgroup
 from sagewright.compute.dial import dial
 from sagewright.compute.host import Host, image_users
 from sagewright.compute.records import Identity
-from sagewright.compute.runtime import InstanceSpec, Observed, Peers, RootFs, Stats
+from sagewright.compute.runtime import FileSystems, InstanceSpec, Observed, Peers, RootFs, Stats
 from sagewright.compute.uplink import Uplink
 from sagewright.compute.users import USERS
 
@@ -45,6 +45,11 @@ class Supervised:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+
+    @property
+    def without_file_systems(self) -> str:
+        """See runtime.Runtime."""
+        return _fuse_problem()
 
     def start(self, spec: InstanceSpec) -> None:
         """See runtime.Runtime."""
@@ -113,7 +118,7 @@ class Supervised:
         """The shim's request for this container (launch.Request)."""
         user = _user_on_host(spec.rootfs, self._host)
         if user is not None:
-            for tree in (spec.ml, *(mount.source for mount in spec.mounts if mount.writable)):
+            for tree in (spec.ml, *(mount.source for mount in spec.mounts if mount.writable and not mount.lent)):
                 trees.give(tree, *user)
         base = _group_base()
         return {
@@ -128,6 +133,7 @@ class Supervised:
             "workbench": _workbench(spec) if launcher != "process" and spec.rootfs is None else None,
             "network": spec.network,
             "way_out": None if spec.way_out is None else list(spec.way_out),
+            "file_systems": None if spec.file_systems is None else _request_file_systems(spec.file_systems),
             "peers": None if spec.peers is None else _request_peers(spec.peers, spec.hostname),
             "limits": {name: getattr(spec.limits, name) for name in ("cpus", "memory", "disk", "processes")},
             "launcher": launcher,
@@ -145,6 +151,7 @@ def check(spec: InstanceSpec) -> None:
     A NUL would end an argument and begin the next one of ours; ``..`` in a target would lead out of the container's root.
     """
     hosts = () if spec.peers is None else spec.peers.hosts
+    targets = [*(mount.target for mount in spec.mounts), *(() if spec.file_systems is None else spec.file_systems.targets)]
     words = [
         *spec.argv,
         *hosts,
@@ -152,16 +159,16 @@ def check(spec: InstanceSpec) -> None:
         *spec.env.values(),
         spec.hostname,
         spec.workdir,
-        *(mount.target for mount in spec.mounts),
+        *targets,
     ]
     for word in words:
         if "\0" in word or not _encodes(word):
             raise OSError(errno.EINVAL, "neither command nor environment may hold a NUL or half a surrogate pair")
     if not spec.argv or not all(name and "=" not in name for name in spec.env):
         raise OSError(errno.EINVAL, "a container needs a command, and names in its environment without '='")
-    for mount in spec.mounts:
-        if not mount.target.startswith("/") or os.path.normpath(mount.target) != mount.target or mount.target == "/":
-            raise OSError(errno.EINVAL, "a mount's target must be a plain absolute path", mount.target)
+    for target in targets:
+        if not target.startswith("/") or os.path.normpath(target) != target or target == "/":
+            raise OSError(errno.EINVAL, "a mount's target must be a plain absolute path", target)
     if spec.peers is not None and (spec.network != "isolated" or spec.hostname not in hosts or len(set(hosts)) < len(hosts)):
         raise OSError(errno.EINVAL, "a container with peers is one of them, in a network of their own")
     if spec.rootfs is not None:
@@ -207,6 +214,11 @@ def _uplink(peers: Peers) -> Uplink:
 def _request_peers(peers: Peers, hostname: str) -> dict[str, Any]:
     """What a container is told of its network (launch.Request)."""
     return {"folder": str(peers.folder), "place": peers.hosts.index(hostname), "hosts": _addresses(peers)}
+
+
+def _request_file_systems(found: FileSystems) -> dict[str, Any]:
+    """What the shim is told of the program that serves file systems (launch.Request)."""
+    return {"argv": list(found.argv), "document": dict(found.document)}
 
 
 def _request_image(rootfs: RootFs) -> dict[str, Any]:
@@ -255,6 +267,14 @@ def group_name(folder: Path) -> str:
 @functools.cache
 def _group_base() -> dict[str, str] | None:
     return cgroups.find_base()
+
+
+@functools.cache
+def _fuse_problem() -> str:
+    """Why no file system can be mounted, or empty."""
+    command = [sys.executable, "-I", "-S", "-c", _PROGRAM.format("fuse")]
+    done = subprocess.run(command, capture_output=True, text=True, env={"LANG": "C.UTF-8"}, cwd="/", check=False)
+    return done.stdout if done.returncode == 0 else done.stderr.strip()[-200:] or "it could not be tried"
 
 
 def _encodes(word: str) -> bool:

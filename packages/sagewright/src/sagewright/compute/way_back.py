@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sagewright.base.clock import Clock
-from sagewright.wire.credentials import Keyring
+from sagewright.wire.credentials import Keyring, TemporaryKeys
 
 SESSION = "SageMaker"
 """The session name of the assumed role, as on AWS."""
@@ -33,5 +33,8 @@ class WayBack:
         found = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.address[1]}" if own_network else self.url}
         if not role:
             return found
-        keys = self.keyring.mint(account, role, SESSION, seconds, self.clock.now())
-        return {**found, **keys.environment()}
+        return {**found, **self.keys(account, role, seconds).environment()}
+
+    def keys(self, account: str, role: str, seconds: float) -> TemporaryKeys:
+        """Keys of a role, good for so many seconds."""
+        return self.keyring.mint(account, role, SESSION, seconds, self.clock.now())

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from sagewright.base.ids import request_id as new_request_id
-from sagewright.front import registry
+from sagewright.front import express, registry
 from sagewright.front.body import Body
 from sagewright.front.caller import Caller
 from sagewright.front.control import Control
@@ -112,6 +112,8 @@ class Gateway:
         return await self._control.handle(caller, request)
 
     async def _s3(self, caller: Caller, identity: Identity, request: Request, body: Body | None, request_id: str) -> Answer:
+        if express.asks_for_session(request):
+            return express.session(self._verifier, caller)
         signatures = ChunkSignatures(identity.seed) if identity.seed else None
         call = S3Call(caller, request, body or Body.of(request.body), request_id, identity.payload_hash, signatures)
         return await self._objects.handle(call)
@@ -151,7 +153,9 @@ def _names_s3(request: Request) -> bool:
     """Whether a request says that it is signed for S3, in its headers or, presigned, in its query."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
-        return "/s3/aws4_request" in authorization
+        return "/s3/aws4_request" in authorization or "/s3express/aws4_request" in authorization
+    if "s3express%2Faws4_request" in request.query:
+        return True
     return "AWSAccessKeyId=" in request.query or "%2Fs3%2Faws4_request" in request.query or "/s3/aws4_request" in request.query
 
 

@@ -63,6 +63,7 @@ _OWN_HEADERS = frozenset(
         "user-agent",
         "x-amz-date",
         "x-amz-security-token",
+        "x-amz-s3session-token",
         "x-amz-content-sha256",
         "x-amz-user-agent",
         "x-amz-expected-bucket-owner",

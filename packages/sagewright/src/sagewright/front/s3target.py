@@ -25,6 +25,7 @@ _SIGNATURE_PARAMETERS = frozenset(
         "x-amz-signedheaders",
         "x-amz-signature",
         "x-amz-security-token",
+        "x-amz-s3session-token",
         "x-amz-content-sha256",
         "awsaccesskeyid",
         "signature",

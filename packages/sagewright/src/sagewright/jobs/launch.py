@@ -7,6 +7,7 @@ import errno
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
@@ -14,7 +15,7 @@ from sagewright.compute.environments.place import Place
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.oci.own_images import OwnImage
 from sagewright.compute.placement import Machine, limits
-from sagewright.compute.runtime import InstanceSpec, Mount, Peers, Runtime
+from sagewright.compute.runtime import FileSystems, InstanceSpec, Mount, Peers, Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.jobs import gpus, own_image
@@ -22,6 +23,8 @@ from sagewright.jobs.devices import given, write_down
 from sagewright.jobs.folder import JobFolder, key, network_folder
 from sagewright.jobs.instances import JobInstance, cluster, instances
 from sagewright.kernel.errands import ErrandFailed
+from sagewright.objects.mounted.start import command, document
+from sagewright.objects.signing import Keys
 from sagewright.store.rows import Resource
 
 
@@ -30,7 +33,9 @@ class Program:
     """What the containers of a job run.
 
     ``command`` of the image and its interpreter, ``environment`` from what the platform adds to a container's variables.
-    ``own_command`` is that of an image of the user's own; None where such a one cannot be run. ``isolated`` asks for network isolation; ``seconds`` is how long the keys of the job's role are needed.
+    ``own_command`` is that of an image of the user's own; None where such a one cannot be run. ``isolated`` asks for network
+    isolation; ``seconds`` is how long the keys of the job's role are needed. ``streamed`` is what the container of a run folder
+    sees of S3 as file systems: descriptions (objects/mounted/channel.py) by the path inside.
     """
 
     image_uri: str
@@ -40,6 +45,7 @@ class Program:
     seconds: float
     own_command: Callable[[OwnImage], tuple[str, ...]] | None = None
     mounts: Callable[[Path], Sequence[Mount]] = lambda ml: ()
+    streamed: Callable[[Path], Mapping[str, Mapping[str, Any]]] = lambda run: {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,7 @@ class Launch:
             ml=folder.ml,
             env=program.environment(platform),
             mounts=tuple(program.mounts(folder.ml)),
+            file_systems=self._file_systems(resource, program, folder),
             limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine, devices),
             network="isolated" if isolated or peers else "open",
             way_out=None if isolated or not peers else self.way_back.address,
@@ -138,6 +145,17 @@ class Launch:
             python=place.python,
             layers=place.layers,
         )
+
+    def _file_systems(self, resource: Resource, program: Program, folder: JobFolder) -> FileSystems | None:
+        """They are read with keys of the job's role, by a process outside of the container."""
+        shown = program.streamed(folder.run)
+        if not shown:
+            return None
+        keys = self.way_back.keys(resource.world.account, resource.spec["RoleArn"], program.seconds)
+        told = document(
+            self.way_back.url, resource.world.region, Keys(keys.access_key, keys.secret, keys.token), shown.values()
+        )
+        return FileSystems(command(), told, tuple(shown))
 
     def _way_back(self, resource: Resource, program: Program, own_network: bool) -> dict[str, str]:
         """How code in the container calls this server as the job's role; an isolated one gets none of it."""

@@ -1,6 +1,7 @@
 """Brings a Pipe-mode channel to the folders of a container, from which its toolkit feeds the FIFOs (``sagewright_container.pipes``).
 
-A folder gets each object under a name made of its location, so that any key will do and what is there need not come again, and
+The folder ``objects`` gets each object under a name made of its location, so that any key will do: copies, of which none need come
+again, or a file system that streams them (``mounted``). Beside it lies
 ``channel.json``, which is written last: the records in their order, each a list of parts, {"File": name, "Key": location} or {"Text": text}, and
 how they are to be streamed: ``Gzip``, ``RecordIO``, ``Seed`` (None without ShuffleConfig), ``Shard`` ([0, 1]: all records).
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagewright.base.files import write
+from sagewright.objects.mounted.channel import mark_fixed
 from sagewright.objects.s3 import Location, Objects, Stored
 from sagewright.objects.transfer import (
     Access,
@@ -30,6 +32,8 @@ from sagewright.objects.transfer import (
 )
 
 PLAN = "channel.json"
+OBJECTS = "objects"
+"""The folder of the objects beside it."""
 RECORD_BYTES = 1 << 29
 """RecordIO keeps a length in 29 bits."""
 
@@ -47,8 +51,12 @@ class _Portion:
     of: int = 1
 
 
-async def download_pipe(objects: Objects, channel: Mapping[str, Any], shares: Sequence[Share], access: Access) -> None:
+async def download_pipe(
+    objects: Objects, channel: Mapping[str, Any], shares: Sequence[Share], access: Access, mounted: bool = False
+) -> None:
     """Brings a Pipe-mode channel (API Channel) to the instances that get it. Can be repeated.
+
+    ``mounted``: the objects stay where they are, for a file system will show them in the place of the copies.
 
     Raises TransferError for what the user can mend, ConnectionError when S3 is away: then calling again goes on.
     """
@@ -63,11 +71,16 @@ async def download_pipe(objects: Objects, channel: Mapping[str, Any], shares: Se
         portion = _portion(channel, records, index, len(shares))
         share.folder.mkdir(parents=True, exist_ok=True)
         stored = dict.fromkeys(part for record in portion.records for part in record if isinstance(part, Stored))
-        await fetch(objects, [Item(part, _name(part)) for part in stored], share.folder)
+        (share.folder / OBJECTS).mkdir(exist_ok=True)
+        if not mounted:
+            await fetch(objects, [Item(part, _name(part)) for part in stored], share.folder / OBJECTS)
         content = json.dumps(_plan(channel, portion)).encode()
         await asyncio.to_thread(write, share.folder / PLAN, content)
-        share.marker.parent.mkdir(parents=True, exist_ok=True)
-        share.marker.touch()
+        if mounted:
+            await mark_fixed(share, ((_name(part), part) for part in stored))
+        else:
+            share.marker.parent.mkdir(parents=True, exist_ok=True)
+            share.marker.touch()
 
     await each(left, bring)
 
@@ -90,7 +103,7 @@ def _plan(channel: Mapping[str, Any], portion: _Portion) -> dict[str, Any]:
 
 
 def _part(part: Part) -> dict[str, str]:
-    return {"Text": part} if isinstance(part, str) else {"File": _name(part), "Key": str(part.location)}
+    return {"Text": part} if isinstance(part, str) else {"File": f"{OBJECTS}/{_name(part)}", "Key": str(part.location)}
 
 
 def _name(stored: Stored) -> str:

@@ -7,6 +7,7 @@ loses the slash of folder markers and refuses empty segments. Whole files go ove
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import re
 from collections.abc import AsyncIterator
@@ -14,19 +15,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 from xml.etree import ElementTree
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
 
 from sagewright.objects.origin import Headers, Origin, OriginAnswer, dial_tcp
 from sagewright.objects.signing import Keys, Signer, encode_path
 
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
 _DOCUMENT_LIMIT = 16 * 1024 * 1024
 _OBJECT_LIMIT = 1024 * 1024 * 1024
+PAGE = 1000
+"""Keys in an answer to a listing, at most."""
 _CHUNK = 8 * 1024 * 1024
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _ODD_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")
@@ -102,17 +108,32 @@ class Objects:
         self._origin = Origin(dial_tcp(parts.hostname, port), tls_name=parts.hostname if secure else "")
         self._stores: dict[str, S3Store] = {}
 
-    async def list(self, prefix: Location) -> AsyncIterator[Stored]:
-        """Every object whose key starts with the prefix, in key order."""
+    async def list(self, prefix: Location, most: int = PAGE) -> AsyncIterator[Stored]:
+        """Every object whose key starts with the prefix, in key order; ``most`` of them are asked for at once."""
+        async for page in self._pages(prefix, [("max-keys", str(most))]):
+            for entry in page.iterfind(f"{_NAMESPACE}Contents"):
+                yield _stored(prefix.bucket, entry)
+
+    async def children(self, prefix: Location) -> AsyncIterator[Stored | str]:
+        """The objects whose keys have no slash after the prefix, and as text what the other keys have up to that slash.
+
+        Page by page; within a page folders come last.
+        """
+        async for page in self._pages(prefix, [("delimiter", "/")]):
+            for entry in page.iterfind(f"{_NAMESPACE}Contents"):
+                yield _stored(prefix.bucket, entry)
+            for name in page.iterfind(f"{_NAMESPACE}CommonPrefixes/{_NAMESPACE}Prefix"):
+                yield unquote_plus(name.text or "")
+
+    async def _pages(self, prefix: Location, more: Headers) -> AsyncIterator[ElementTree.Element]:
         token = ""
         while True:
-            query = [("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix.key)]
+            query = [("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix.key), *more]
             if token:
                 query.append(("continuation-token", token))
             answer = await self._ask("GET", Location(prefix.bucket, ""), query=query)
             page = ElementTree.fromstring(await answer.read(_DOCUMENT_LIMIT))
-            for entry in page.iterfind(f"{_NAMESPACE}Contents"):
-                yield _stored(prefix.bucket, entry)
+            yield page
             token = page.findtext(f"{_NAMESPACE}NextContinuationToken", "")
             if page.findtext(f"{_NAMESPACE}IsTruncated") != "true" or not token:
                 return
@@ -127,6 +148,25 @@ class Objects:
     async def read(self, location: Location) -> bytes:
         """A whole object; for small ones."""
         return await (await self._ask("GET", location)).read(_OBJECT_LIMIT)
+
+    async def read_range(self, stored: Stored, start: int, stop: int) -> bytes | memoryview:
+        """Bytes ``start`` to ``stop`` of an object. OSError (ESTALE) when it is not any more what the listing said."""
+        location = stored.location
+        if _ODD_KEY.search(location.key):
+            return (await self.read(location))[start:stop]
+        options: GetOptions = {"range": (start, stop)}
+        if stored.etag:
+            options["if_match"] = f'"{stored.etag}"'
+        try:
+            answer = await obstore.get_async(self._store(location.bucket), location.key, options=options)
+            content = memoryview(await answer.bytes_async())
+        except PreconditionError as changed:
+            raise OSError(errno.ESTALE, f"{location} has changed since it was listed") from changed
+        except BaseError as refused:
+            raise _translated(refused, location) from refused
+        if len(content) != stop - start:
+            raise OSError(errno.ESTALE, f"{location} is shorter than it was when it was listed")
+        return content
 
     async def write(self, location: Location, body: bytes) -> None:
         """A whole object; for small ones."""

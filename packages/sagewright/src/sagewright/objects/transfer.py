@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sagewright.base.archive import pack
 from sagewright.base.folders import Entry, descriptor_path, files, opened
-from sagewright.objects.s3 import Location, Objects, Stored
+from sagewright.objects.s3 import PAGE, Location, Objects, Stored
 
 T = TypeVar("T")
 
@@ -58,16 +58,25 @@ def no_objects(uri: str, access: Access) -> str:
     return (
         f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists in the '
         f"selected region ({access.region}), that objects exist under that S3 prefix, and that the role "
-        f'"{access.role}" has "s3:ListBucket" permissions on bucket "{_location(uri).bucket}".'
+        f'"{access.role}" has "s3:ListBucket" permissions on bucket "{location_of(uri).bucket}".'
     )
 
 
 async def check_channel(objects: Objects, source: Mapping[str, Any], access: Access) -> None:
     """Raises TransferError when an S3DataSource names nothing that exists; looks at one object only."""
     uri = source["S3Uri"]
-    async for _ in _listed(objects, uri, access):
+    async for _ in listed(objects, location_of(uri), access, most=1):
         return
     raise TransferError(f"ClientError: {no_objects(uri, access)}")
+
+
+async def listed(objects: Objects, prefix: Location, access: Access, most: int = PAGE) -> AsyncIterator[Stored]:
+    """The objects of a prefix, in key order, ``most`` of them in a request. Raises TransferError, ConnectionError."""
+    try:
+        async for stored in objects.list(prefix, most):
+            yield stored
+    except (FileNotFoundError, PermissionError) as error:
+        raise TransferError(f"ClientError: {no_objects(str(prefix), access)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,9 @@ async def in_order(objects: Objects, source: Mapping[str, Any], access: Access, 
         items = await _of_manifest(objects, uri, access)
     elif kind == "S3Prefix":
         items = [
-            Item(stored, path) async for stored in _listed(objects, uri, access) if (path := _below(_location(uri).key, stored))
+            Item(stored, path)
+            async for stored in listed(objects, location_of(uri), access)
+            if (path := below(location_of(uri).key, stored))
         ]
     else:
         raise TransferError(f"ClientError: S3DataType {kind} needs Pipe input mode.")
@@ -163,7 +174,7 @@ async def fetch(objects: Objects, items: list[Item], folder: Path) -> None:
 
 async def read_manifest(objects: Objects, uri: str, access: Access) -> bytes:
     """A manifest's content. Raises TransferError, also for one that is too large."""
-    location = _location(uri)
+    location = location_of(uri)
     try:
         if (await objects.head(location)).size > MANIFEST_LIMIT:
             raise TransferError(f'ClientError: Data download failed:The manifest file "{uri}" is too large.')
@@ -241,14 +252,6 @@ async def _upload(objects: Objects, file: Path, target: Location) -> None:
         raise TransferError(f"ClientError: Artifact upload failed:Access denied for {target}.") from error
 
 
-async def _listed(objects: Objects, uri: str, access: Access) -> AsyncIterator[Stored]:
-    try:
-        async for stored in objects.list(_location(uri)):
-            yield stored
-    except (FileNotFoundError, PermissionError) as error:
-        raise TransferError(f"ClientError: {no_objects(uri, access)}") from error
-
-
 async def _of_manifest(objects: Objects, uri: str, access: Access) -> list[Item]:
     """API S3DataSource: ``[{"prefix": "s3://bucket/folder/"}, "a.csv", "more/b.csv"]``."""
     prefix, names = await _read_manifest(objects, uri, access)
@@ -261,7 +264,7 @@ async def _read_manifest(objects: Objects, uri: str, access: Access) -> tuple[Lo
     content = await read_manifest(objects, uri, access)
     try:
         document = json.loads(content)
-        prefix, names = _location(document[0]["prefix"]), document[1:]
+        prefix, names = location_of(document[0]["prefix"]), document[1:]
     except (ValueError, LookupError, TypeError) as error:
         raise TransferError(f'ClientError: Data download failed:"{uri}" is not a manifest file.') from error
     if not all(isinstance(name, str) and name for name in names):
@@ -269,7 +272,7 @@ async def _read_manifest(objects: Objects, uri: str, access: Access) -> tuple[Lo
     return prefix, list(dict.fromkeys(names))
 
 
-def _below(prefix: str, stored: Stored) -> str:
+def below(prefix: str, stored: Stored) -> str:
     """A key's path in the channel: what follows the prefix, or the last part of a prefix that does not end a folder."""
     key = stored.location.key
     if key.startswith(f"{prefix.rstrip('/')}/") and prefix:
@@ -308,7 +311,8 @@ def _is_there(file: Path, size: int) -> bool:
     return file.is_file() and file.stat().st_size == size
 
 
-def _location(uri: str) -> Location:
+def location_of(uri: str) -> Location:
+    """Raises TransferError."""
     try:
         return Location.parse(uri)
     except ValueError as error:

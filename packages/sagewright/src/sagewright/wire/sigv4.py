@@ -30,7 +30,7 @@ from sagewright.wire.canonical import (
     s3_path,
     service_path,
 )
-from sagewright.wire.credentials import Keyring, Principal
+from sagewright.wire.credentials import Keyring, Principal, TemporaryKeys
 from sagewright.wire.errors import Fault
 from sagewright.wire.family import family_of
 from sagewright.wire.http import Request
@@ -42,6 +42,7 @@ SERVICE_SKEW = 300.0
 S3_SKEW = 900.0
 """Seconds a request's time may differ from ours."""
 
+_S3_SIGNERS = ("s3", "s3express")
 _CACHED_KEYS = 4096
 _LONGEST_CREDENTIAL = 512
 _NOT_SIGNED_BY_ALL = frozenset({"x-amz-content-sha256", "x-amz-user-agent"})
@@ -84,6 +85,16 @@ class _Claim(NamedTuple):
     token: str | None
     expires: int | None = None
 
+    @property
+    def is_s3(self) -> bool:
+        """Signed for S3; sessions of directory buckets sign for a name of their own."""
+        return self.scope.service in _S3_SIGNERS
+
+    @property
+    def service(self) -> str:
+        """Who is asked."""
+        return "s3" if self.is_s3 else self.scope.service
+
 
 class Verifier:
     """Checks signatures against a keyring. With ``open_access`` every key is accepted and no signature is checked."""
@@ -102,7 +113,7 @@ class Verifier:
         service = ""
         try:
             claim = _claim(request)
-            service = claim.scope.service
+            service = claim.service
             if self._open:
                 principal = self._keyring.anyone(claim.access_key, claim.token, self._clock.now())
                 return Identity(service, claim.scope.region, principal, request.headers.get("x-amz-content-sha256", ""))
@@ -120,8 +131,12 @@ class Verifier:
             raise Fault(refusals.MISMATCH, refusals.MISMATCH_MESSAGE, 403)
         _check_time(claim, now)
         self._remember(principal.secret, claim.scope, signer)
-        seed = Seed(claim.timestamp, signer.scope, claim.signature, signer.key) if claim.scope.service == "s3" else None
-        return Identity(claim.scope.service, claim.scope.region, principal, payload_hash, seed)
+        seed = Seed(claim.timestamp, signer.scope, claim.signature, signer.key) if claim.is_s3 else None
+        return Identity(claim.service, claim.scope.region, principal, payload_hash, seed)
+
+    def session(self, account: str, arn: str, name: str, seconds: float) -> TemporaryKeys:
+        """Keys that this verifier will know, for somebody whom it has proven."""
+        return self._keyring.mint(account, arn, name, seconds, self._clock.now())
 
     def _remember(self, secret: str, scope: Scope, signer: Signer) -> None:
         """Only after a valid signature, so that nobody without a key can fill the cache."""
@@ -211,7 +226,11 @@ def _header_claim(authorization: str, headers: Mapping[str, str]) -> _Claim:
         raise _incomplete(" ".join(complaints))
     access_key, scope = _credential(parts["Credential"], timestamp)
     signed = tuple(parts["SignedHeaders"].lower().split(";"))
-    return _Claim(access_key, scope, signed, parts["Signature"], timestamp, headers.get("x-amz-security-token"))
+    return _Claim(access_key, scope, signed, parts["Signature"], timestamp, _token(headers))
+
+
+def _token(headers: Mapping[str, str]) -> str | None:
+    return headers.get("x-amz-security-token") or headers.get("x-amz-s3session-token")
 
 
 def _parts(authorization: str) -> dict[str, str]:
@@ -240,7 +259,7 @@ def _query_claim(query: str) -> _Claim:
         raise _incomplete_url(f"X-Amz-Expires must be between 1 and {LONGEST_PRESIGN} seconds")
     access_key, scope = _credential(fields["X-Amz-Credential"], fields["X-Amz-Date"])
     signed = tuple(fields["X-Amz-SignedHeaders"].lower().split(";"))
-    token = fields.get("X-Amz-Security-Token")
+    token = fields.get("X-Amz-Security-Token") or fields.get("X-Amz-S3session-Token")
     return _Claim(access_key, scope, signed, fields["X-Amz-Signature"], fields["X-Amz-Date"], token, int(expires))
 
 
@@ -269,7 +288,7 @@ def _check_signed_headers(request: Request, claim: _Claim) -> None:
         raise Fault(refusals.MISMATCH, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.", 403)
     if not signed <= request.headers.keys():
         raise Fault(refusals.MISMATCH, refusals.MISMATCH_MESSAGE, 403)
-    if claim.scope.service == "s3":
+    if claim.is_s3:
         unsigned = {name for name in request.headers if name.startswith("x-amz-")} - signed - _NOT_SIGNED_BY_ALL
         if unsigned:
             raise Fault(refusals.UNSIGNED_HEADERS, "There were headers present in the request which were not signed", 403)
@@ -277,7 +296,7 @@ def _check_signed_headers(request: Request, claim: _Claim) -> None:
 
 def _payload_hash(request: Request, claim: _Claim, body_hash: str | None) -> str:
     claimed = request.headers.get("x-amz-content-sha256")
-    if claim.scope.service == "s3":
+    if claim.is_s3:
         if claimed is None and claim.expires is None:
             raise Fault("InvalidRequest", "Missing required header for this request: x-amz-content-sha256", 400)
         if claimed is not None and body_hash is not None and re.fullmatch("[0-9a-f]{64}", claimed) and claimed != body_hash:
@@ -300,13 +319,13 @@ def _matches(request: Request, claim: _Claim, payload_hash: str, signer: Signer)
 
 def _paths(request: Request, claim: _Claim) -> Iterable[str]:
     """Some tools (curl) sign S3's path just as they send it, without encoding what S3 would encode; both are accepted."""
-    if claim.scope.service != "s3":
+    if not claim.is_s3:
         return (service_path(request.path),)
     return dict.fromkeys((request.path or "/", s3_path(request.path)))
 
 
 def _check_time(claim: _Claim, now: float) -> None:
-    is_s3 = claim.scope.service == "s3"
+    is_s3 = claim.is_s3
     skew = S3_SKEW if is_s3 else SERVICE_SKEW
     age = now - _epoch(claim.timestamp)
     if -skew <= age <= (skew if claim.expires is None else claim.expires):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sagewright.features.training.channels import PIPE, mode
+from sagewright.features.training import directories
+from sagewright.features.training.channels import FILE, PIPE, mode
 from sagewright.jobs.refusals import unsupported
 
 Request = Mapping[str, Any]
@@ -18,6 +19,8 @@ def problems(request: Request) -> Iterator[str]:
     if len(set(names)) < len(names):
         yield "Channel names in InputDataConfig must be unique."
     yield from _fifos(request)
+    if any(map(directories.is_one, channels)) and not request.get("VpcConfig"):  # DG model-access-training-data
+        yield "VpcConfig is required for a FileSystemDataSource."
     for channel in channels:
         found = [
             *_source(channel, mode(request, channel)),
@@ -40,9 +43,16 @@ def _fifos(request: Request) -> Iterator[str]:
 def _source(channel: Request, input_mode: str) -> Iterator[str]:
     if channel["ChannelName"] in (".", ".."):
         yield "the name cannot be that of a folder."
+    if len(channel["DataSource"]) > 1:
+        yield "specify exactly one of S3DataSource and FileSystemDataSource in DataSource."
+        return
+    if directories.is_one(channel):
+        if input_mode != FILE:
+            yield f"a FileSystemDataSource needs the input mode File, got {input_mode} instead."
+        return
     source = channel["DataSource"].get("S3DataSource")
-    if source is None or len(channel["DataSource"]) > 1:
-        yield unsupported("a DataSource other than S3DataSource")
+    if source is None:
+        yield unsupported("a DataSource other than S3DataSource and FileSystemDataSource")
         return
     kind = source.get("S3DataType", "S3Prefix")
     if kind not in ("S3Prefix", "ManifestFile", "AugmentedManifestFile"):

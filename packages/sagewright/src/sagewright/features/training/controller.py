@@ -11,8 +11,8 @@ from pathlib import Path
 from sagewright.compute.runtime import Observed as Instance
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
+from sagewright.features.training import channels, sight, steps, warm_pool
 from sagewright.features.training import plan as planning
-from sagewright.features.training import sight, steps, warm_pool
 from sagewright.features.training.delivery import Delivery
 from sagewright.features.training.intake import Intake
 from sagewright.features.training.progress import TERMINAL
@@ -62,6 +62,7 @@ class TrainingController:
             save=save,
             upload=upload,
             metrics=await self.watch.metrics(resource) if ends else (),
+            copying=await self._copying(resource),
             **await self.prospects.of(resource),
         )
 
@@ -119,6 +120,12 @@ class TrainingController:
     def _look(self, found: tuple[JobFolder, ...]) -> tuple[tuple[Instance, ...], Failure | None]:
         containers = tuple(self.runtime.observe(folder.run) for folder in found)
         return containers, first_failure(containers, found, "output/failure")
+
+    async def _copying(self, resource: Resource) -> str:
+        """Finding out takes a moment, once; few jobs want to know."""
+        if not channels.streams(resource.spec):
+            return ""
+        return await asyncio.to_thread(lambda: self.runtime.without_file_systems)
 
     def _signal(self, found: tuple[JobFolder, ...], number: int) -> None:
         for folder in found:

@@ -8,9 +8,11 @@ loop over training.controller; at the end ``await training.close()``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from sagewright.base.world import World
@@ -22,6 +24,7 @@ from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.features.training.controller import TrainingController
 from sagewright.features.training.delivery import Delivery
+from sagewright.features.training.directories import Directories
 from sagewright.features.training.intake import Intake
 from sagewright.features.training.interruption import NotInterruptible, interrupt
 from sagewright.features.training.kinds import QUIRKS
@@ -71,11 +74,14 @@ class Training:
         slots: Slots | None = None,
         machine: Machine | None = None,
         terms: Terms = NO_LIMITS,
+        file_systems: Mapping[str, tuple[Path, bool]] = MappingProxyType({}),
     ) -> Training:
         """``jobs`` is settings.jobs, ``endpoint_url`` where containers reach this server; ``wake`` tells the loop to look at a row.
 
-        ``slots`` may be shared with other kinds of jobs. ``terms`` are those of capacity.
+        ``slots`` may be shared with other kinds of jobs. ``terms`` are those of capacity, ``file_systems`` is
+        settings.registered_file_systems.
         """
+        directories = Directories(file_systems)
         packages = Packages(environments, jobs)
         here, front = machine or Machine.here(), urlsplit(endpoint_url)
         way_back = WayBack((front.hostname or "127.0.0.1", front.port or 80), endpoint_url, keyring, store.clock)
@@ -87,8 +93,8 @@ class Training:
             shared,
             Prospects(store, shared, pools, here, terms),
             Errands(wake, (TransferError,)),
-            Intake(objects, jobs, packages, pools),
-            Launch(program, runtime, jobs, here, way_back, environments, shared, packages.found),
+            Intake(runtime, objects, jobs, packages, pools, directories),
+            Launch(partial(program, directories), runtime, jobs, here, way_back, environments, shared, packages.found),
             Watch.compose(store, runtime.caution, objects, jobs, Usage(store, runtime, jobs, here, metrics_seconds)),
             Delivery(objects, jobs),
         )

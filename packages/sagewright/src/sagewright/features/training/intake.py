@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sagewright.compute.images import resolve
-from sagewright.features.training import admission, channels, ml_view
+from sagewright.compute.runtime import Runtime
+from sagewright.features.training import admission, channels, directories, ml_view
+from sagewright.features.training.directories import Directories
 from sagewright.features.training.folder import JobFolder
 from sagewright.features.training.packages import Packages
 from sagewright.features.training.pools import Pools
@@ -17,6 +19,7 @@ from sagewright.jobs.instances import JobInstance, instances, receivers
 from sagewright.jobs.own_image import pulled
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects import checkpoints
+from sagewright.objects.mounted.channel import describe_channel
 from sagewright.objects.piped import download_pipe
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import Access, Share, TransferError, download_channel
@@ -26,7 +29,11 @@ from sagewright.store.rows import Resource
 class Intake:
     """Everything of it can be repeated and goes on where it stopped."""
 
-    def __init__(self, objects: Objects, jobs: Path, packages: Packages, pools: Pools) -> None:
+    def __init__(
+        self, runtime: Runtime, objects: Objects, jobs: Path, packages: Packages, pools: Pools, directories: Directories
+    ) -> None:
+        self._runtime = runtime
+        self._directories = directories
         self._objects = objects
         self._jobs = jobs
         self._packages = packages
@@ -44,8 +51,7 @@ class Intake:
             await asyncio.to_thread(_prepare, folder, resource.spec, instance)
         await asyncio.to_thread(self._pools.bring, resource)
         for channel in resource.spec.get("InputDataConfig", ()):
-            download = download_pipe if channels.mode(resource.spec, channel) == channels.PIPE else download_channel
-            await download(self._objects, channel, self._shares(resource, channel), access)
+            await self._channel(resource, channel, access)
         checkpoint = synchronised(resource.spec)["checkpoints"]
         for folder in JobFolder.all(self._jobs, resource):
             await self._source(folder, resource.spec)
@@ -53,6 +59,21 @@ class Intake:
                 ledger = folder.ledger("checkpoints")
                 await checkpoints.restore(self._objects, checkpoint.uri, folder.ml, checkpoint.below, ledger, access)
         await self._packages.bring(resource)
+
+    async def _channel(self, resource: Resource, channel: Mapping[str, Any], access: Access) -> None:
+        """FastFile and Pipe data stay in S3 where a file system can show them; else they are copied, as with File."""
+        if directories.is_one(channel):  # it is mounted, or refused, when the containers are started; refusals are better early
+            self._directories.mount(channel, "")
+            return
+        shares, mode = self._shares(resource, channel), channels.mode(resource.spec, channel)
+        if mode == channels.FILE:
+            await download_channel(self._objects, channel, shares, access)
+            return
+        mounted = not await asyncio.to_thread(lambda: self._runtime.without_file_systems)
+        if mode == channels.PIPE:
+            await download_pipe(self._objects, channel, shares, access, mounted)
+        else:
+            await (describe_channel if mounted else download_channel)(self._objects, channel, shares, access)
 
     def _shares(self, resource: Resource, channel: Mapping[str, Any]) -> list[Share]:
         name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagewright.compute.oci.own_images import OwnImages
-from sagewright.features.training import progress, quotas, warm_pool
+from sagewright.features.training import channels, progress, quotas, warm_pool
 from sagewright.features.training.prospects import Terms
 from sagewright.features.training.rules import check
 from sagewright.jobs import own_image
@@ -62,7 +62,7 @@ class TrainingOperations:
         check(context, request)
         own_image.check(self.own_images, context.world, request["AlgorithmSpecification"]["TrainingImage"], request["RoleArn"])
         access = Access(context.world.region, request["RoleArn"])
-        sources = [channel["DataSource"]["S3DataSource"] for channel in request.get("InputDataConfig", ())]
+        sources = channels.s3_sources(request)
         try:
             await asyncio.gather(*(check_channel(self.objects, source, access) for source in sources))
         except TransferError as error:

@@ -182,7 +182,7 @@ def _trained(status: Mapping[str, Any], sight: Sight, when: float) -> Mapping[st
 
 def _begun(resource: Resource, sight: Sight, now: float) -> dict[str, Any]:
     """Log streams are named ``<job>/algo-1-<epoch>`` (DG logging-cloudwatch); the name is kept, so that each is one stream."""
-    message = progress.downloading(resource.spec)
+    message = progress.downloading(resource.spec, sight.copying)
     status = progress.begun(resource.status, f"{resource.name}/algo-1-{int(now)}", message, now)
     return warm_pool.opened(status, f"{resource.name}-{int(now)}") if sight.keeps else status
 

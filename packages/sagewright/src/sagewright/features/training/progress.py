@@ -24,7 +24,7 @@ FAILURE_REASON_LIMIT = 1024
 
 STARTING = "Starting the training job"
 DOWNLOADING = "Downloading input data"
-COPYING = "FastFile data is copied before the training starts: this version of Sagewright has no file system for it."
+COPYING = "FastFile and Pipe data is copied before the training starts, because no file system can be mounted here: {}."
 TRAINING = "Training image download completed. Training in progress."
 STOPPING = "Stopping the training job"
 UPLOADING = "Uploading generated training model"
@@ -48,9 +48,9 @@ def created(now: float) -> Document:
     }
 
 
-def downloading(spec: Mapping[str, Any]) -> str:
-    """The message of Downloading."""
-    return f"{DOWNLOADING}. {COPYING}" if channels.FAST_FILE in channels.modes(spec) else DOWNLOADING
+def downloading(spec: Mapping[str, Any], copying: str) -> str:
+    """The message of Downloading; ``copying`` says why data that should be streamed cannot be."""
+    return f"{DOWNLOADING}. {COPYING.format(copying)}" if copying and channels.streams(spec) else DOWNLOADING
 
 
 def entered(status: Status, secondary: str, message: str, now: float) -> Document:

@@ -142,7 +142,7 @@ def _check_quota(request: Document) -> None:
 def _locations(request: Request) -> Iterator[str]:
     uris = [
         request["OutputDataConfig"]["S3OutputPath"],
-        *(channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in request.get("InputDataConfig", ())),
+        *(source["S3Uri"] for source in channels.s3_sources(request)),
         *([request["CheckpointConfig"]["S3Uri"]] if request.get("CheckpointConfig") else ()),
         *([request["TensorBoardOutputConfig"]["S3OutputPath"]] if request.get("TensorBoardOutputConfig") else ()),
     ]

@@ -49,6 +49,7 @@ class Sight(JobSight):
     ``refusal`` is why it never will run here. ``reclaimed``: its spot instances are needed elsewhere; after ``interrupt_after``
     seconds they go as scheduled. ``pool`` is the key of a job that has ended and whose warm pool fits (``pool_soon``: in a moment there
     will be one), ``keeps`` whether this one may leave one. ``price`` is what a second of its instances costs, 1 being on demand.
+    ``copying`` says why FastFile and Pipe data must be copied, or is empty.
     """
 
     metrics: tuple[dict[str, Any], ...] = ()
@@ -60,6 +61,7 @@ class Sight(JobSight):
     pool_soon: bool = False
     keeps: bool = False
     price: float = 1.0
+    copying: str = ""
 
 
 @dataclass(frozen=True, slots=True)
