@@ -1294,5 +1294,5 @@ def test_the_fake_dials(fake: tuple[Fake, InstanceSpec]) -> None:
 def test_all_drivers_are_runtimes(tmp_path: Path) -> None:
     host = Host(tmp_path, ())
     drivers: list[Runtime] = [Fake(), *(driver(host) for driver in DRIVERS.values())]
-    assert [driver.name for driver in drivers] == ["fake", "zygote", "sandbox", "sandbox", "process"]
+    assert [driver.name for driver in drivers] == ["fake", "zygote", "sandbox", "sandbox", "process", "sandbox"]
     assert all(isinstance(driver, Supervised | Fake) for driver in drivers)

@@ -22,11 +22,19 @@ from sagewright.compute.host import Host, environment
 from sagewright.compute.zygote import Zygote
 
 
+class Copying(Zygote):
+    """The objects are in this process's memory, where no file system in a container could read them."""
+
+    @property
+    def without_file_systems(self) -> str:
+        return "the objects are in memory"
+
+
 @pytest.fixture(scope="module")
 def zygote() -> Iterator[Zygote]:
     """Sockets need short paths, and imports take a second: one for all tests."""
     with TemporaryDirectory(prefix="sw-") as folder:
-        made = Zygote(Host(Path(folder), (Path(folder),)))
+        made = Copying(Host(Path(folder), (Path(folder),)))
         yield made
         made.close()
 
@@ -459,4 +467,5 @@ def test_fast_file_says_that_it_copies(rig: Rig) -> None:
     assert line.startswith("1,2{")
     assert '"TrainingInputMode": "FastFile"' in line
     messages = {step["Status"]: step["StatusMessage"] for step in job["SecondaryStatusTransitions"]}
-    assert "FastFile data is copied before the training starts" in messages["Downloading"]
+    assert "FastFile and Pipe data is copied before the training starts" in messages["Downloading"]
+    assert "the objects are in memory" in messages["Downloading"]

@@ -207,7 +207,7 @@ async def test_one_error_ends_the_others(tmp_path: Path) -> None:
 
 async def test_more_than_the_disk_holds_is_refused_at_once(tmp_path: Path) -> None:
     class Huge(MemoryObjects):
-        async def list(self, prefix: Location) -> Any:
+        async def list(self, prefix: Location, most: int = 1000) -> Any:
             yield Stored(Location("bk", "t/huge"), 1 << 60, 0.0)
 
     with pytest.raises(TransferError, match="not enough disk space"):

@@ -55,7 +55,8 @@ def start(request: launch.Request, group: Cgroup | None, stdout: int, entry: lau
     try:
         if group is not None:
             group.add(init)  # while it mounts; it waits for this before the user's process comes to be
-        ours.sendall(b"g")
+        with contextlib.suppress(BrokenPipeError):  # it has failed already, and has said why
+            ours.sendall(b"g")
         _follow(ours, init, request)
     except OSError:
         for pid in (init, *container.helpers):
