@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -353,8 +352,8 @@ class TestRestart:
             assert rig.lines(job) == ["algo-1 works", "last line"]
             assert rig.objects.get(f"s3://bucket/out-{number}/algo-1.txt") == b"a.csv"
         assert len(rig.runtime.started) == 5
-        pattern = str(rig.jobs / "processing-job" / "*" / "*" / "*" / "algo-*")
-        rig.until(lambda: glob(pattern), lambda left: not left)
+        folders = [rig.folder(f"job-{number}") for number in range(5)]
+        rig.until(lambda: [folder.exists() for folder in folders], lambda there: not any(there))
 
     def test_while_the_outputs_go_out(self, rig: ProcessingRig) -> None:
         rig.create()
