@@ -152,7 +152,7 @@ def _xgboost(data: Path, model: Path) -> None:
     rows = _read(data)
     matrix = xgboost.DMatrix(rows[:, 1:], rows[:, 0])
     given = {"objective": "binary:logistic", "nthread": 2}
-    xgboost.train(given, matrix, 50, [(matrix, "train")], verbose_eval=False).save_model(model.with_suffix(".ubj"))
+    xgboost.train(given, matrix, 50, evals=[(matrix, "train")], verbose_eval=False).save_model(model.with_suffix(".ubj"))
 
 
 def _halves(data: Path) -> tuple[Table, Table]:
@@ -188,7 +188,8 @@ def _catboost(data: Path, model: Path) -> None:
         "eval_metric": "AUC",
         "bootstrap_type": "Bayesian",
         "thread_count": 2,
-        "verbose": False,
+        "sampling_frequency": "PerTreeLevel",
+        "verbose": 1,
     }
     classifier = library.CatBoostClassifier(200, allow_writing_files=False, **given)
     classifier.fit(train, eval_set=validation).save_model(str(model))
