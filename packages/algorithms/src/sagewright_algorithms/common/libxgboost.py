@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -27,7 +26,6 @@ def native() -> ctypes.CDLL:
     package = importlib.util.find_spec("xgboost")
     if package is None or not package.submodule_search_locations:
         raise ImportError("no xgboost distribution (xgboost-cpu or xgboost) is installed")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when the library is loaded; see threads.py
     library = ctypes.CDLL(str(Path(package.submodule_search_locations[0]) / "lib" / "libxgboost.so"))
     library.XGBGetLastError.restype = ctypes.c_char_p
     return library

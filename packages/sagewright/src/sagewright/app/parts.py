@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,15 +133,8 @@ class Parts:
         tuning.register(engine, operations)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
-        controllers: list[Controller[Any, Any]] = [
-            jobs.controller,
-            preparation.controller,
-            hosting.controller,
-            transform.controller,
-            tuning.controller,
-            *services.controllers(store),
-        ]
-        loop = Loop(store, controllers, announce=StateChanges(engine.catalog))
+        features = (jobs, preparation, hosting, transform, tuning)
+        loop = _loop(store, engine, [feature.controller for feature in features])
         hints.loop = loop
         return cls(
             settings=settings,
@@ -220,6 +213,11 @@ def _engine(
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
+
+
+def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
+    """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
+    return Loop(store, [*controllers, *services.controllers(store)], announce=StateChanges(engine.catalog))
 
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:
