@@ -26,7 +26,7 @@ def centres(rows: Floats, count: int, iterations: int, random: np.random.Generat
         counts = np.bincount(owner, minlength=count)
         kept = counts > 0
         found[kept] = _sums(points, owner, count)[kept] / counts[kept, None].astype(np.float32)
-    return found + middle
+    return np.asarray(found + middle, np.float32)
 
 
 def owners(rows: Floats, found: Floats) -> Integers:
