@@ -35,7 +35,6 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
-from sagewright.neighbours.events.state_changes import StateChanges
 from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
@@ -217,7 +216,7 @@ def _engine(
 
 def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
     """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
-    return Loop(store, [*controllers, *services.controllers(store)], announce=StateChanges(engine.catalog))
+    return Loop(store, [*controllers, *services.controllers(store)], announce=services.announce(engine.catalog))
 
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:
