@@ -4,79 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from harness import WORLD, Harness, Parts
+from harness import WORLD
+from support.scaling import Scaling
 
-from sagewright.base.clock import VirtualClock
-from sagewright.compute.oci.layout import Layout
-from sagewright.kernel.loop import Loop
-from sagewright.neighbours.services import announce, controllers, neighbours
 from sagewright.signals import alarms
-from sagewright.wire.credentials import Keyring
-
-START = 1_800_000_000.0
-
-
-class World:
-    """Sagewright's neighbours with a loop; ``pass_time`` moves the clock and waits for what is due."""
-
-    def __init__(self, harness: Harness, clock: VirtualClock, loop: Loop) -> None:
-        self.harness, self.clock, self.loop = harness, clock, loop
-        self.cloudwatch = harness.client("cloudwatch")
-
-    def pass_time(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.harness.run(self.loop.idle())
-
-    def put(self, *values: float, name: str = "Load") -> None:
-        """One datapoint each, now."""
-        data = [{"MetricName": name, "Value": value, "Timestamp": self.clock.now()} for value in values]
-        self.cloudwatch.put_metric_data(Namespace="Test", MetricData=data)
-
-    def alarm(self, name: str = "high", **more: Any) -> None:
-        given = {
-            "AlarmName": name,
-            "Namespace": "Test",
-            "MetricName": "Load",
-            "Statistic": "Average",
-            "Period": 10,
-            "EvaluationPeriods": 1,
-            "Threshold": 5.0,
-            "ComparisonOperator": "GreaterThanThreshold",
-        }
-        self.cloudwatch.put_metric_alarm(**{key: value for key, value in {**given, **more}.items() if value is not None})
-        self.harness.run(self.loop.idle())
-
-    def state(self, name: str = "high") -> str:
-        (found,) = self.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-        return str(found["StateValue"])
 
 
 @pytest.fixture
-def world(tmp_path: Any) -> Iterator[World]:
-    clock = VirtualClock(START)
-    made: list[Loop] = []
-
-    def install(parts: Parts) -> None:
-        keyring = Keyring.open(tmp_path / "credentials.json")
-        for service, handlers in neighbours(parts.store, keyring, Layout(tmp_path), "http://127.0.0.1:8400").items():
-            for name, handler in handlers.items():
-                parts.operations.write(service, name, handler)
-        made.append(Loop(parts.store, controllers(parts.store), announce=announce(parts.engine.catalog)))
-
-    with Harness(clock, install=install) as harness:
-        harness.run(made[0].start())
-        yield World(harness, clock, made[0])
-        harness.run(made[0].close())
+def world(tmp_path: Path) -> Iterator[Scaling]:
+    with Scaling(tmp_path) as made:
+        yield made
 
 
-def test_an_alarm_follows_its_metric(world: World) -> None:
+def test_an_alarm_follows_its_metric(world: Scaling) -> None:
     world.alarm()
     assert world.state() == "INSUFFICIENT_DATA"
-    world.put(9.0)
+    world.measure(9.0)
     world.pass_time(9)
     assert world.state() == "INSUFFICIENT_DATA", "the period is not over"
     world.pass_time(2)
@@ -87,14 +35,14 @@ def test_an_alarm_follows_its_metric(world: World) -> None:
     )
     assert json.loads(shown["StateReasonData"])["recentDatapoints"] == [9.0]
     assert shown["AlarmArn"] == f"arn:aws:cloudwatch:{WORLD.region}:{WORLD.account}:alarm:high"
-    world.put(1.0)
+    world.measure(1.0)
     world.pass_time(11)
     assert world.state() == "OK"
     world.pass_time(60)
     assert world.state() == "INSUFFICIENT_DATA"
 
 
-def test_states_are_read_in_a_transaction(world: World) -> None:
+def test_states_are_read_in_a_transaction(world: Scaling) -> None:
     world.alarm()
     world.cloudwatch.set_alarm_state(AlarmName="high", StateValue="ALARM", StateReason="test")
     arn = f"arn:aws:cloudwatch:{WORLD.region}:{WORLD.account}:alarm:high"
@@ -103,22 +51,22 @@ def test_states_are_read_in_a_transaction(world: World) -> None:
     assert found == {"high": "ALARM", arn: "ALARM"}
 
 
-def test_two_out_of_three_and_a_percentile(world: World) -> None:
+def test_two_out_of_three_and_a_percentile(world: Scaling) -> None:
     world.alarm(Statistic=None, ExtendedStatistic="p90", EvaluationPeriods=3, DatapointsToAlarm=2)
     for values in ((9.0, 1.0), (1.0, 1.0), (1.0, 8.0)):
-        world.put(*values)
+        world.measure(*values)
         world.pass_time(10)
     world.pass_time(1)
     assert world.state() == "ALARM"
 
 
-def test_a_set_state_lasts_until_the_next_evaluation(world: World) -> None:
+def test_a_set_state_lasts_until_the_next_evaluation(world: Scaling) -> None:
     """API SetAlarmState; the history tells of both."""
     world.alarm(TreatMissingData="notBreaching")
     world.pass_time(11)
     assert world.state() == "OK"
     world.cloudwatch.set_alarm_state(AlarmName="high", StateValue="ALARM", StateReason="a test", StateReasonData="{}")
-    world.harness.run(world.loop.idle())
+    world.idle()
     assert world.state() == "ALARM"
     world.pass_time(11)
     assert world.state() == "OK"
@@ -137,7 +85,7 @@ def test_a_set_state_lasts_until_the_next_evaluation(world: World) -> None:
     assert [len(page["AlarmHistoryItems"]), len(rest["AlarmHistoryItems"])] == [2, 1]
 
 
-def test_a_change_is_an_event_and_an_action(world: World) -> None:
+def test_a_change_is_an_event_and_an_action(world: Scaling) -> None:
     """EventBridge "CloudWatch Alarm State Change"; an action that nobody here can take is noted as failed."""
     group = f"arn:aws:logs:{WORLD.region}:{WORLD.account}:log-group:/events"
     events = world.harness.client("events")
@@ -159,7 +107,7 @@ def test_a_change_is_an_event_and_an_action(world: World) -> None:
     assert world.cloudwatch.describe_alarms()["MetricAlarms"][0]["ActionsEnabled"] is True
 
 
-def test_describing_and_deleting(world: World) -> None:
+def test_describing_and_deleting(world: Scaling) -> None:
     for name in ("a1", "a2", "b1"):
         world.alarm(name, Tags=[{"Key": "team", "Value": "x"}], Dimensions=[{"Name": "D", "Value": name}])
     names = [alarm["AlarmName"] for alarm in world.cloudwatch.describe_alarms(AlarmNamePrefix="a")["MetricAlarms"]]
@@ -194,7 +142,7 @@ def test_describing_and_deleting(world: World) -> None:
         {"EvaluationWindow": {"WallClockWindow": {"Timezone": "UTC"}}},
     ],
 )
-def test_what_cannot_be(world: World, wrong: dict[str, Any]) -> None:
+def test_what_cannot_be(world: Scaling, wrong: dict[str, Any]) -> None:
     with pytest.raises(ClientError, match=r"Validation|InvalidParameter"):
         world.alarm(**wrong)
     assert world.cloudwatch.describe_alarms()["MetricAlarms"] == []

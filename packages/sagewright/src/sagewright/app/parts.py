@@ -35,6 +35,7 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
+from sagewright.neighbours.autoscaling.autoscaling import Autoscaling
 from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
@@ -131,9 +132,11 @@ class Parts:
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
+        scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
+        _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
         features = (jobs, preparation, hosting, transform, tuning)
-        loop = _loop(store, engine, [feature.controller for feature in features])
+        loop = _loop(store, engine, [*(feature.controller for feature in features), *scaling.controllers])
         hints.loop = loop
         return cls(
             settings=settings,

@@ -12,6 +12,7 @@ from sagewright.kernel.loop import Announce
 from sagewright.neighbours.alarms.changes import AlarmChanges, Deliver
 from sagewright.neighbours.alarms.operations import Alarms
 from sagewright.neighbours.alarms.watch import AlarmWatch
+from sagewright.neighbours.autoscaling import policies
 from sagewright.neighbours.cloudwatch import CloudWatch
 from sagewright.neighbours.ecr.operations import Ecr
 from sagewright.neighbours.events.operations import Events
@@ -26,7 +27,7 @@ from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Resource
 from sagewright.wire.credentials import Keyring
 
-DELIVERIES: Mapping[str, Deliver] = {}
+DELIVERIES: Mapping[str, Deliver] = {"autoscaling": policies.deliver}
 """Who takes the actions of alarms, by the service of their ARNs."""
 
 

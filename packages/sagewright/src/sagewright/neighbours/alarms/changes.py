@@ -19,7 +19,12 @@ from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
 
 Deliver = Callable[[Transaction, World, str, Document, float], None]
-"""Takes an action: world, its ARN, CloudWatch's notification, the time. Quick; writes through the transaction only."""
+"""Takes an action: world, its ARN, CloudWatch's notification, the time. Quick; writes through the transaction only; raises Undeliverable."""
+
+
+class Undeliverable(Exception):
+    """There is nothing that could act; the text goes into the alarm's history."""
+
 
 _CONFIGURED = [
     "MetricName",
@@ -56,14 +61,18 @@ class AlarmChanges:
             self._act(transaction, after, arn, message, now)
 
     def _act(self, transaction: Transaction, alarm: Resource, arn: str, message: Document, now: float) -> None:
+        try:
+            self._deliver(transaction, alarm, arn, message, now)
+            state, summary = "Succeeded", f"Successfully executed action {arn}"
+        except Undeliverable as problem:
+            state, summary = "Failed", f"Failed to execute action {arn}. Received error: {problem}"
+        _write(transaction, alarm, now, "Action", summary, {"actionState": state, "notificationResource": arn})
+
+    def _deliver(self, transaction: Transaction, alarm: Resource, arn: str, message: Document, now: float) -> None:
         deliver = self._deliveries.get(_service(arn))
         if deliver is None:
-            summary = f"Failed to execute action {arn}. Received error: Sagewright cannot act on this resource."
-        else:
-            deliver(transaction, alarm.world, arn, message, now)
-            summary = f"Successfully executed action {arn}"
-        data = {"actionState": "Failed" if deliver is None else "Succeeded", "notificationResource": arn}
-        _write(transaction, alarm, now, "Action", summary, data)
+            raise Undeliverable("Sagewright cannot act on this resource.")
+        deliver(transaction, alarm.world, arn, message, now)
 
     def _note(self, transaction: Transaction, before: Resource, after: Resource, now: float) -> None:
         summary = f"Alarm updated from {before.state} to {after.state}"

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import orjson
 
+from sagewright.base.world import World
 from sagewright.kernel.operation import Context
 from sagewright.neighbours.alarms.changes import AlarmChanges, configured
 from sagewright.neighbours.alarms.rules import check
@@ -119,7 +120,7 @@ class Alarms:
 
         def work(transaction: Transaction) -> Document:
             for name in dict.fromkeys(request["AlarmNames"]):
-                delete(transaction, context, name)
+                delete(transaction, context.world, name, context.now)
             return {}
 
         return await self._store.write(work)
@@ -200,12 +201,12 @@ def put(transaction: Transaction, context: Context, request: Document) -> Resour
     return row
 
 
-def delete(transaction: Transaction, context: Context, name: str) -> None:
+def delete(transaction: Transaction, world: World, name: str, now: float) -> None:
     """Removes an alarm, if there is one."""
-    row = transaction.resources.get(context.world, alarms.KIND, name)
+    row = transaction.resources.get(world, alarms.KIND, name)
     if row is not None:
         transaction.resources.delete(row)
-        configured(transaction, row, "deleted", context.now)
+        configured(transaction, row, "deleted", now)
 
 
 def _with_state(row: Resource, request: Document, now: float) -> Resource:
