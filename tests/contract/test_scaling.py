@@ -106,8 +106,9 @@ def test_a_policy_of_steps_is_caused_by_the_user_s_alarm(scaling: Scaling) -> No
     (action,) = scaling.cloudwatch.describe_alarm_history(HistoryItemType="Action")["AlarmHistoryItems"]
     assert action["HistorySummary"] == f"Successfully executed action {arn}"
     scaling.endpoints.settle()
+    scaling.pass_time(1)
     scaling.measure(30.0)
-    scaling.pass_time(11)
+    scaling.pass_time(10)
     assert scaling.endpoints.asked[-1] == 4, "a larger need is met while the policy cools down, counted from where it began"
     scaling.endpoints.settle()
     scaling.pass_time(2)

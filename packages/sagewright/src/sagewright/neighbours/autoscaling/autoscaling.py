@@ -20,7 +20,7 @@ class Autoscaling:
     def __init__(self, store: Store, client: Client, minute: int) -> None:
         capacities = Capacities(client)
         self._parts = (Targets(store, capacities), Policies(store, minute))
-        self.controllers: tuple[Controller[Any, Any], ...] = (TargetController(store, capacities, minute),)
+        self.controllers: tuple[Controller[Any, Any], ...] = (TargetController(store, capacities),)
 
     def operations(self) -> Handlers:
         """Handlers by operation, of service ``application-autoscaling``."""

@@ -10,11 +10,11 @@ from sagewright.neighbours.alarms.operations import delete as delete_alarm
 from sagewright.neighbours.autoscaling import activities
 from sagewright.neighbours.autoscaling.capacity import Capacities
 from sagewright.neighbours.autoscaling.decide import Policy, Watched
-from sagewright.neighbours.autoscaling.plan import QUIET, Action, Forget, Record, SetCapacity, Sight, plan
+from sagewright.neighbours.autoscaling.plan import Action, Forget, Record, SetCapacity, Sight, plan
 from sagewright.neighbours.autoscaling.rows import POLICY, SCHEDULE, TARGET, below
 from sagewright.signals import alarms
 from sagewright.signals.alarm_rule import MISSING
-from sagewright.signals.alarm_window import datapoints
+from sagewright.signals.alarm_window import datapoints, period_of, step
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Resource
 from sagewright.wire.errors import Fault
@@ -24,14 +24,13 @@ REFUSED = 5.0
 
 
 class TargetController:
-    """See the module docstring. ``minute`` (seconds) stands for AWS's minute."""
+    """See the module docstring."""
 
     kind = TARGET
 
-    def __init__(self, store: Store, capacities: Capacities, minute: int) -> None:
+    def __init__(self, store: Store, capacities: Capacities) -> None:
         self._store = store
         self._capacities = capacities
-        self._minute = minute
 
     async def observe(self, resource: Resource) -> Sight:
         """Capacity and alarms."""
@@ -42,7 +41,7 @@ class TargetController:
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
         """See plan.py."""
-        return plan(resource, observed, now, min(QUIET, float(self._minute)))
+        return plan(resource, observed, now)
 
     async def perform(self, resource: Resource, action: Action) -> None:
         """Does one action."""
@@ -112,4 +111,5 @@ def _watched(transaction: Transaction, alarm: Resource, now: float, tracking: bo
     state = alarm.state if spec.get("ActionsEnabled", True) else ""
     quiet = 0.0 if tracking and spec.get("TreatMissingData", MISSING) != MISSING else None
     values = (quiet if point.value is None else point.value for point in points)
-    return Watched(alarm.key, state, spec["Threshold"], tuple(value for value in values if value is not None))
+    known = tuple(value for value in values if value is not None)
+    return Watched(alarm.key, state, spec["Threshold"], known, step(period_of(spec)))

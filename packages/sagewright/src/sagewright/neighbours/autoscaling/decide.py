@@ -20,12 +20,14 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An alarm of a policy: whether it is in ALARM, its threshold, and the values of its evaluation periods, oldest first."""
+    """An alarm of a policy: whether it is in ALARM, its threshold, the values of its evaluation periods, oldest first, and seconds
+    between two evaluations."""
 
     name: str
     state: str
     threshold: float
     values: tuple[float, ...] = ()
+    beat: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

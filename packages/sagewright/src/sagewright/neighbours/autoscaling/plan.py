@@ -54,16 +54,16 @@ class Forget:
 Action = Record | SetCapacity | Forget
 
 
-def plan(row: Resource, sight: Sight, now: float, beat: float) -> Plan[Action]:
-    """``beat``: seconds between two looks while an alarm is in ALARM."""
+def plan(row: Resource, sight: Sight, now: float) -> Plan[Action]:
+    """See the module docstring."""
     if sight.capacity is None:
         return Plan((Forget(),), remove=True)
     if "Activity" in row.status:
-        return _go_on(row, row.status["Activity"], sight.capacity, now, beat)
+        return _go_on(row, row.status["Activity"], sight.capacity, now, _beat(sight))
     begun = _bounded(row, sight.capacity, now) or _decided(row, sight, sight.capacity, now)
     status = {**row.status, "Bounds": _bounds(row)}
     if begun is None:
-        return Plan(status=status if status != row.status else None, due=_next(row, sight, now, beat))
+        return Plan(status=status if status != row.status else None, due=_next(sight, now))
     return Plan((Record(_told(begun)),), {**status, "Activity": begun}, due=now)
 
 
@@ -171,12 +171,16 @@ def cooling_of(row: Resource) -> Cooling:
     return Cooling() if known is None else Cooling(known["OutUntil"], known["Base"], known["InUntil"])
 
 
-def _next(row: Resource, sight: Sight, now: float, beat: float) -> float:
+def _next(sight: Sight, now: float) -> float:
     """An alarm that stays in ALARM is heard again each period."""
     if sight.capacity is not None and not sight.capacity.steady:
         return now + SOON
     alarmed = any(alarm.state == "ALARM" for policy in sight.policies for alarm in policy.alarms)
-    return now + (beat if alarmed else QUIET)
+    return now + (_beat(sight) if alarmed else QUIET)
+
+
+def _beat(sight: Sight) -> float:
+    return min((alarm.beat for policy in sight.policies for alarm in policy.alarms), default=QUIET)
 
 
 def _bounds(row: Resource) -> list[int]:
