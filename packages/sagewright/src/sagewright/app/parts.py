@@ -23,6 +23,7 @@ from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
@@ -118,7 +119,8 @@ class Parts:
             hold_describe=settings.hold_describe,
             metrics_seconds=settings.metrics_seconds,
         )
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
+        usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
+        hosting = Hosting(store, containers, settings.jobs, settings.routes, here, usage)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
