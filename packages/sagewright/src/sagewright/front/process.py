@@ -42,7 +42,7 @@ class Front:
         settings.check()
         self._settings = settings
         self._routes = RouteTable(settings.routes, fresh=FRESH)
-        self._counters = Counters()
+        self._counters = Counters(loads=self._routes.loads)
         self._control = Control(settings.control_socket)
         self._objects = object_store(settings)
         self._clock = clock or SystemClock()

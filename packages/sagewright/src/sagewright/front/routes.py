@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -102,6 +102,14 @@ class RouteTable:
             self._seen = seen
             self._reload()
         return self._endpoints.get(key)
+
+    def loads(self) -> Iterator[tuple[str, str, int, int]]:
+        """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
+        for key, endpoint in self._endpoints.items():
+            for variant in endpoint.variants:
+                busy = sum(replica.in_flight for replica in variant.replicas)
+                if busy:
+                    yield key, variant.name, busy, len(variant.replicas)
 
     def close(self) -> None:
         """Ends all connections."""
