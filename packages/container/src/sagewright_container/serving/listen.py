@@ -36,6 +36,12 @@ def serve(endpoint: Endpoint, threads: int = 0) -> None:
         signal.set_wakeup_fd(-1)
 
 
+def batch_threads() -> int:
+    """For ``serve``, of an endpoint whose model may predict on several threads at once: in batch transform payloads are large and few,
+    and each leaves the interpreter to the others while it predicts; otherwise one loop that answers batches is the fastest."""
+    return len(os.sched_getaffinity(0)) if os.environ.get("SAGEMAKER_BATCH") else 0
+
+
 def frame_listener(path: Path, endpoint: Endpoint) -> Listener:
     """Listens on a Unix socket."""
     path.unlink(missing_ok=True)

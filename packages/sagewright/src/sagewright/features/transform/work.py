@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import io
 import json
 import zlib
 from collections import deque
@@ -23,14 +24,16 @@ from sagewright.compute.replica import Answer, Replica
 from sagewright.features.transform.processing import Processing
 from sagewright.features.transform.records import BadInput, join, line_payloads, payloads
 from sagewright.features.transform.settings import Sending, parameters
+from sagewright.features.transform.source import ObjectFile
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.patience import patiently
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import Access, Item, TransferError, object_below, select
 
 FIRST_RETRY_SECONDS = 0.5
-FRAMES_CONCURRENCY = 2
-"""A built-in algorithm's server predicts one payload while the next is read and parsed."""
+FRAMES_CONCURRENCY = 3
+"""A built-in algorithm's server predicts on two threads while the next payload is on its way."""
+_BUFFER = 1024 * 1024
 
 
 class Failed(Exception):
@@ -125,8 +128,7 @@ class Work:
             await self._failed(item, str(problem))
             return
         finally:
-            for suffix in (".in", ".out"):
-                staged.with_suffix(suffix).unlink(missing_ok=True)
+            staged.unlink(missing_ok=True)
         done.parent.mkdir(parents=True, exist_ok=True)
         done.touch()
 
@@ -136,12 +138,14 @@ class Work:
         await self._job.log([f"{place}: {line}" for line in problem.splitlines() or [""]])
 
     async def _transform(self, item: Item, staged: Path, sender: _Sender) -> None:
-        source, output = staged.with_suffix(".in"), staged.with_suffix(".out")
         target = object_below(_prefix(self._job.request), f"{item.path}.out")
-        await self._transfer(lambda: self._objects.download(item.stored.location, source))
-        with output.open("wb") as file:
-            await self._send_all(source, file, sender)
-        await self._transfer(lambda: self._objects.upload(output, target))
+        source = ObjectFile(self._objects, item.stored)
+        try:
+            with staged.open("wb") as file:
+                await self._send_all(source, file, sender)
+        finally:
+            source.abandon()
+        await self._transfer(lambda: self._objects.upload(staged, target))
 
     async def _transfer(self, move: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -149,7 +153,7 @@ class Work:
         except (FileNotFoundError, PermissionError) as problem:
             raise Failed(f"ClientError: {problem}") from problem
 
-    async def _send_all(self, source: Path, output: IO[bytes], sender: _Sender) -> None:
+    async def _send_all(self, source: ObjectFile, output: IO[bytes], sender: _Sender) -> None:
         """A window of payloads under way; their answers are stored in the order of the input."""
         sending = sender.sending
         with _opened(source, self._job.request["TransformInput"].get("CompressionType", "None")) as file:
@@ -230,14 +234,15 @@ def _prefix(request: Mapping[str, Any]) -> Location:
     return Location.parse(request["TransformOutput"]["S3OutputPath"])
 
 
-def _opened(source: Path, compression: str) -> AbstractContextManager[IO[bytes]]:
-    if compression == "Gzip":
-        return cast("AbstractContextManager[IO[bytes]]", gzip.open(source, "rb"))
-    return source.open("rb")
+def _opened(source: ObjectFile, compression: str) -> AbstractContextManager[IO[bytes]]:
+    file = io.BufferedReader(source, _BUFFER)
+    return cast("AbstractContextManager[IO[bytes]]", gzip.GzipFile(fileobj=file, mode="rb") if compression == "Gzip" else file)
 
 
 def _next(batches: Iterator[list[bytes]]) -> list[bytes] | None:
     try:
         return next(batches, None)
-    except (OSError, EOFError, zlib.error) as problem:  # gzip.BadGzipFile is an OSError
+    except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
         raise BadInput(f"ClientError: the input cannot be decompressed: {problem}") from problem
+    except OSError as problem:  # it is not there any more, or another one
+        raise BadInput(f"ClientError: {problem}") from problem
