@@ -14,7 +14,7 @@ from typing import Any
 
 import simdjson
 
-_BLOCK = 256 << 10
+_BLOCK = 64 << 10
 """Bytes of text read at a time: text and numbers stay in the processor's cache."""
 
 
