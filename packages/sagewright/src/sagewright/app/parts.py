@@ -22,6 +22,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.capture.delivery import Delivery
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
@@ -68,6 +69,7 @@ class Parts:
     hosting: Hosting
     transform: Transform
     tuning: Tuning
+    capture: Delivery
     containers: Containers
     objects: Objects
     loop: Loop
@@ -153,6 +155,7 @@ class Parts:
             hosting=hosting,
             transform=transform,
             tuning=tuning,
+            capture=Delivery(store, objects, settings.captured),
             containers=containers,
             objects=objects,
             loop=loop,
@@ -164,6 +167,7 @@ class Parts:
         await self.hosting.open()
         await self.training.open()
         await self.processing.open()
+        self.capture.open()
         await self.loop.start()
 
     async def close(self) -> None:
@@ -173,6 +177,7 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
+        await self.capture.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -185,6 +190,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         self.tuning.reset()
+        await self.capture.reset()
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Protocol
 
 from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
+from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Endpoint, RouteTable, Variant
 from sagewright.front.streamed import Streamed
@@ -50,8 +51,11 @@ class Caller(Protocol):
 class Inference:
     """The operations of the SageMaker runtime service."""
 
-    def __init__(self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT) -> None:
+    def __init__(
+        self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT, capture: Capture | None = None
+    ) -> None:
         self._routes = routes
+        self._capture = capture
         self._counters = counters
         self._timeout = timeout
 
@@ -90,6 +94,7 @@ class Inference:
             headers,
             request.body,
             started,
+            endpoint.capture,
         )
 
     async def _invoke(self, call: _Call) -> Response:
@@ -99,6 +104,8 @@ class Inference:
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
             raise _model_error(call, answer.status, answer.body)
+        if call.capture is not None and self._capture is not None:
+            self._capture.take(call.key, call.variant.name, call.capture, call.headers, call.body, answer)
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
@@ -182,10 +189,18 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "headers", "key", "name", "started", "variant")
+    __slots__ = ("body", "caller", "capture", "headers", "key", "name", "started", "variant")
 
     def __init__(
-        self, caller: Caller, name: str, key: str, variant: Variant, headers: dict[str, str], body: bytes, started: float
+        self,
+        caller: Caller,
+        name: str,
+        key: str,
+        variant: Variant,
+        headers: dict[str, str],
+        body: bytes,
+        started: float,
+        capture: CapturePlan | None,
     ) -> None:
         self.caller = caller
         self.name = name
@@ -194,6 +209,7 @@ class _Call:
         self.headers = headers
         self.body = body
         self.started = started
+        self.capture = capture
 
 
 class _Events:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.front.capture import CapturePlan
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,10 +49,11 @@ class Variant:
 class Endpoint:
     """The variants of one endpoint."""
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "variants")
+    __slots__ = ("_total", "_turn", "arn", "by_name", "capture", "variants")
 
-    def __init__(self, arn: str, variants: tuple[Variant, ...]) -> None:
+    def __init__(self, arn: str, variants: tuple[Variant, ...], capture: CapturePlan | None = None) -> None:
         self.arn = arn
+        self.capture = capture
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
         self._total = sum(variant.weight for variant in variants)
@@ -147,7 +149,11 @@ class RouteTable:
 
 def _parse(snapshot: Mapping[str, Any], connect: Callable[[Address], Replica]) -> dict[str, Endpoint]:
     return {
-        key: Endpoint(entry["arn"], tuple(_variant(variant, connect) for variant in entry["variants"]))
+        key: Endpoint(
+            entry["arn"],
+            tuple(_variant(variant, connect) for variant in entry["variants"]),
+            CapturePlan(entry["capture"]) if entry.get("capture") else None,
+        )
         for key, entry in snapshot["endpoints"].items()
     }
 

@@ -26,7 +26,9 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
     variants = tuple(
         _variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec["ProductionVariants"]
     )
-    return Fleet(endpoint.spec.get("Generation", 1), name, variants)
+    # An update that retains the variants' properties keeps the capture of the deployment before it (operations.py).
+    capture = endpoint.spec.get("Capture", config.spec.get("DataCaptureConfig"))
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants, capture)
 
 
 def _variant(

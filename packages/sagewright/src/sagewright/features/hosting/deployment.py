@@ -51,11 +51,15 @@ class VariantFleet:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update."""
+    """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update.
+
+    ``capture`` is the DataCaptureConfig in force.
+    """
 
     generation: int
     config: str
     variants: tuple[VariantFleet, ...]
+    capture: Document | None = None
 
     @property
     def serves(self) -> bool:
@@ -143,7 +147,8 @@ class Deployment:
 def _fleet(document: Document | None) -> Fleet | None:
     if document is None:
         return None
-    return Fleet(document["Generation"], document["Config"], tuple(_variant(variant) for variant in document["Variants"]))
+    variants = tuple(_variant(variant) for variant in document["Variants"])
+    return Fleet(document["Generation"], document["Config"], variants, document.get("Capture"))
 
 
 def _variant(document: Document) -> VariantFleet:
@@ -166,6 +171,7 @@ def _fleet_document(fleet: Fleet) -> Document:
         "Generation": fleet.generation,
         "Config": fleet.config,
         "Variants": [_variant_document(variant) for variant in fleet.variants],
+        "Capture": fleet.capture,
     }
 
 

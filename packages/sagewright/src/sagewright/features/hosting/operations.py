@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sagewright.features.hosting.capture import retained_capture
 from sagewright.features.hosting.deployment import Deployment
 from sagewright.features.hosting.rules import QUOTA, check_deployment, over_quota
 from sagewright.kernel.catalog import Catalog
@@ -62,7 +63,8 @@ class EndpointOperations:
     def _updated(self, transaction: Transaction, row: Resource, request: Document) -> Document:
         config = self._catalog.named(transaction, row.world, self._catalog["EndpointConfig"], request["EndpointConfigName"])
         desired = _retained(row, request) if request.get("RetainAllVariantProperties") else {}
-        spec = {name: value for name, value in row.spec.items() if name not in ("Desired", "DeploymentConfig")}
+        spec = {name: value for name, value in row.spec.items() if name not in ("Desired", "DeploymentConfig", "Capture")}
+        spec |= retained_capture(Deployment.of(row.status).active, request)
         spec |= {"EndpointConfigName": config.key, "Generation": row.spec.get("Generation", 1) + 1, "Desired": desired}
         if "DeploymentConfig" in request:
             spec["DeploymentConfig"] = request["DeploymentConfig"]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sagewright.features.hosting.capture import capture_summary, captured
 from sagewright.features.hosting.deployment import Deployment, Fleet, Leaving, VariantFleet
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
 from sagewright.features.hosting.summary import summary
@@ -91,7 +92,7 @@ class _Draft:
             return
         active, _ = self.step_all(self.deployment.active, patient=True)
         self.deployment = replace(self.deployment, active=active)
-        self.actions.append(Publish(tuple(_routed(active, variant) for variant in active.variants)))
+        self.actions.append(Publish(tuple(_routed(active, variant) for variant in active.variants), captured(active.capture)))
 
     def give_up_everything(self) -> None:
         """No new calls, and everything leaves now."""
@@ -164,12 +165,14 @@ class _Draft:
     def status(self, resource: Resource) -> Document:
         """The row's new status document."""
         status = {**resource.status, "Deployment": self.deployment.document()}
+        status.pop("DataCaptureConfig", None)
         if self.problem is not None:
             status["FailureReason"] = self.problem[:1024]
         elif self.end_state() == "InService" and self.state in IN_PROGRESS:
             status.pop("FailureReason", None)
         if self.deployment.active is not None:
             status["EndpointConfigName"] = self.deployment.active.config
+            status |= capture_summary(self.deployment.active.capture)
         active, target = self.deployment.active, self.deployment.target
         shown = active or target
         if shown is not None:

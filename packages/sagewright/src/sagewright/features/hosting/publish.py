@@ -29,9 +29,12 @@ class Publisher:
             self._endpoints = kept
             self._write()
 
-    def put(self, world: World, name: str, arn: str, variants: list[Document]) -> None:
+    def put(self, world: World, name: str, arn: str, variants: list[Document], capture: Document | None = None) -> None:
         """The endpoint's routes are these; writes nothing when they were these already."""
-        key, entry = route_key(world, name), {"arn": arn, "variants": variants}
+        key = route_key(world, name)
+        entry: Document = {"arn": arn, "variants": variants}
+        if capture is not None:
+            entry["capture"] = capture
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.hosting.capture import check_capture
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context
 from sagewright.serving.definition import unsupported
@@ -19,8 +20,7 @@ def check_config(spec: Mapping[str, Any]) -> None:
     for member in ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig"):
         if spec.get(member):
             raise unsupported(member)
-    if spec.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise unsupported("DataCaptureConfig.EnableCapture")
+    check_capture(spec.get("DataCaptureConfig"))
     for variant in spec["ProductionVariants"]:
         for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
             if variant.get(member):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen
+from sagewright.store.rows import Document
 
 NOTHING = Seen()
 
@@ -49,9 +50,10 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Puts the endpoint into the route snapshot."""
+    """Puts the endpoint into the route snapshot; ``capture`` is the DataCaptureConfig in force."""
 
     variants: tuple[Routed, ...]
+    capture: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)
