@@ -55,6 +55,7 @@ class Rig:
         self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
         self.snapshot = tmp_path / "run" / "routes.json"
         self.snapshot.parent.mkdir()
+        self.alarms: dict[str, str] = {}
         self._twice = twice
         self._front = front
         self._keyring = Keyring.open(tmp_path / "credentials.json")
@@ -113,7 +114,7 @@ class Rig:
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
-        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine)
+        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine, lambda *_: dict(self.alarms))
         self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
         self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)
 

@@ -23,10 +23,11 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
         raise Undeployable(f'Could not find endpoint configuration "{name}".')
     desired = endpoint.spec.get("Desired", {})
     isolated = bool(config.spec.get("EnableNetworkIsolation"))
-    variants = tuple(
-        _variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec["ProductionVariants"]
+    variants, shadows = (
+        tuple(_variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec.get(member, ()))
+        for member in ("ProductionVariants", "ShadowProductionVariants")
     )
-    return Fleet(endpoint.spec.get("Generation", 1), name, variants)
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows)
 
 
 def _variant(

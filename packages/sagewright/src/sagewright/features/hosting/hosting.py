@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sagewright.compute.placement import Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, EndpointController
+from sagewright.features.hosting.controller import KIND, AlarmStates, EndpointController
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
@@ -23,19 +23,28 @@ SERVICE = "sagemaker"
 class Hosting:
     """Controller, rules and written operations of endpoints.
 
-    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads.
+    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads, ``alarms`` tells the states of alarms.
     """
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
 
-    def __init__(self, store: Store, containers: Containers, jobs: Path, routes: Path, machine: Machine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        containers: Containers,
+        jobs: Path,
+        routes: Path,
+        machine: Machine,
+        alarms: AlarmStates = lambda *_: {},
+    ) -> None:
         self._store = store
+        self._alarms = alarms
         self._publisher = Publisher(routes)
-        self.controller = EndpointController(store, containers, self._publisher, jobs, machine)
+        self.controller = EndpointController(store, containers, self._publisher, jobs, machine, alarms)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
-        written = EndpointOperations(catalog, self._store)
+        written = EndpointOperations(catalog, self._store, self._alarms)
         operations.write(SERVICE, "UpdateEndpoint", written.update)
         operations.write(SERVICE, "UpdateEndpointWeightsAndCapacities", written.resize)
         operations.write(SERVICE, "DeleteEndpoint", written.delete)

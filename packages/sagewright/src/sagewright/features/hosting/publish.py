@@ -29,9 +29,9 @@ class Publisher:
             self._endpoints = kept
             self._write()
 
-    def put(self, world: World, name: str, arn: str, variants: list[Document]) -> None:
-        """The endpoint's routes are these; writes nothing when they were these already."""
-        key, entry = route_key(world, name), {"arn": arn, "variants": variants}
+    def put(self, world: World, name: str, arn: str, variants: list[Document], extra: Document | None = None) -> None:
+        """The endpoint's routes are these, with further members; writes nothing when they were these already."""
+        key, entry = route_key(world, name), {"arn": arn, "variants": variants, **(extra or {})}
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()
