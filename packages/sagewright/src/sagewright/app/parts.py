@@ -22,6 +22,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
@@ -47,7 +48,9 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
+CONTROLLED = frozenset(
+    {"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob", "InferenceExperiment"}
+)
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -124,6 +127,7 @@ class Parts:
         operations = Operations()
         api = Api(operations, clock)
         tuning = Tuning(store, LocalClient(api), hints)
+        experiments = Experiments(store, LocalClient(api))
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
@@ -131,9 +135,10 @@ class Parts:
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
+        experiments.register(operations, engine.catalog)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
-        features = (jobs, preparation, hosting, transform, tuning)
+        features = (jobs, preparation, hosting, transform, tuning, experiments)
         loop = _loop(store, engine, [feature.controller for feature in features])
         hints.loop = loop
         return cls(
@@ -208,8 +213,8 @@ def _engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks},
+        rules={**Hosting.rules, **Transform.rules, **Experiments.rules, "CreateModel": (pulled.rule(own_images),)},
+        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks, **Experiments.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
