@@ -15,6 +15,7 @@ from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, U
 from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Endpoint, RouteTable, Variant
+from sagewright.front.shadow import Mirror
 from sagewright.front.streamed import Streamed
 from sagewright.wire.errors import Fault, not_available
 from sagewright.wire.http import Request, Response
@@ -58,6 +59,7 @@ class Inference:
         self._capture = capture
         self._counters = counters
         self._timeout = timeout
+        self.mirror = Mirror(counters, timeout)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
@@ -86,16 +88,10 @@ class Inference:
         for value in headers.values():
             if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
-        return _Call(
-            caller,
-            name,
-            key,
-            _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant")),
-            headers,
-            request.body,
-            started,
-            endpoint.capture,
-        )
+        variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
+        if endpoint.shadow is not None:
+            self.mirror.copy(key, endpoint.shadow, headers, request.body)
+        return _Call(caller, name, key, variant, headers, request.body, started, endpoint.capture)
 
     async def _invoke(self, call: _Call) -> Response:
         sent = perf_counter()
@@ -162,10 +158,10 @@ class Inference:
                 for start in range(0, len(part), PART_LIMIT):
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(_TIMED_OUT, "ModelInvocationTimeExceeded")
         except Broken as problem:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(str(problem), "StreamBroken")
         else:
             self._count(call, 200, sent, perf_counter())
@@ -173,14 +169,15 @@ class Inference:
             chunks.close()
 
     def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
-        self._counters.answered(call.key, call.variant.name, status, answered - sent, sent - call.started)
+        variant = call.variant
+        self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name)
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         return _model_error(call, 0, (_TIMED_OUT if isinstance(problem, TimeoutError) else str(problem)).encode())
 
     def _unreachable(self, call: _Call) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name)
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         return Fault(
             "ServiceUnavailable", f"No instance of variant {call.variant.name} of endpoint {call.name} can be reached.", 503
         )
@@ -262,11 +259,11 @@ def _variant(endpoint: Endpoint, name: str, target: str | None) -> Variant:
         variant = endpoint.by_name.get(target)
         if variant is None:
             raise Fault("ValidationError", f"Variant {target} of endpoint {name} not found.")
-        return variant
-    variant = endpoint.choose()
-    if variant is None:
-        raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
-    return variant
+    else:
+        variant = endpoint.choose()
+        if variant is None:
+            raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
+    return variant if variant.green is None else variant.turn()
 
 
 def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> list[tuple[str, str]]:
