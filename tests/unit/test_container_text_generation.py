@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 from support.text_models import ALPHABET, LONGEST, alphabet
@@ -332,7 +333,7 @@ def test_a_generation_ends_when_nobody_listens(model: TextModel) -> None:
         ("tgi", {"HF_MODEL_ID": "/opt/ml/model/none"}, "There is no model"),
         ("lmi", {"OPTION_MODEL_ID": "s3://bucket/model"}, "must come as ModelDataUrl or ModelDataSource"),
         ("lmi", {"OPTION_ENTRYPOINT": "model.py"}, "DJL Serving's Python engine"),
-        ("tgi", {"HF_MODEL_DTYPE": "int3"}, "is no data type"),
+        ("tgi", {"HF_MODEL_DTYPE": "float17"}, "is no data type"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_told(server: str, environment: dict[str, str], words: str) -> None:
@@ -341,7 +342,9 @@ def test_a_configuration_that_cannot_work_is_told(server: str, environment: dict
 
 
 def test_a_name_of_the_hub_is_told_to_come_by_s3(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(ConfigurationError, match="Put the model's files into S3"):
         load(Configuration.of("tgi", Path("/nowhere"), {"HF_MODEL_ID": "someone/some-model"}))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import jinja2
 import torch
+from huggingface_hub import constants
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from sagewright_container.text_generation.configuration import Configuration, ConfigurationError
@@ -15,6 +18,7 @@ from sagewright_container.text_generation.engine import Engine
 from sagewright_container.text_generation.generation import Generation
 from sagewright_container.text_generation.parameters import Parameters, Refusal
 
+_PATIENCE = 5.0  # seconds
 _FEWEST = 4096  # tokens, of a model that names no limit
 
 
@@ -41,7 +45,7 @@ class TextModel:
             raise Refusal("template", "template not found")
         try:
             text: str = self.tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=True, tokenize=False)
-        except (jinja2.TemplateError, TypeError, ValueError, KeyError) as error:
+        except Exception as error:
             raise Refusal("template", str(error)) from error
         return text
 
@@ -82,9 +86,21 @@ def _from(configuration: Configuration, given: dict[str, Any]) -> tuple[Any, Any
     try:
         return _both(configuration, {**given, "local_files_only": True})
     except (OSError, ValueError):
-        if here:
+        if here or not _reaches_hub():
             raise
         return _both(configuration, given)
+
+
+def _reaches_hub() -> bool:
+    """Asked first: the hub's client tries for half a minute where there is no way out. A proxy may know more than we."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    hub = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((hub.hostname, hub.port or 443), _PATIENCE).close()
+    except OSError:
+        return False
+    return True
 
 
 def _both(configuration: Configuration, given: dict[str, Any]) -> tuple[Any, Any]:
@@ -92,9 +108,8 @@ def _both(configuration: Configuration, given: dict[str, Any]) -> tuple[Any, Any
     if config.is_encoder_decoder:
         raise ConfigurationError(f"{config.model_type} is an encoder-decoder model; only causal language models are served.")
     tokenizer = AutoTokenizer.from_pretrained(configuration.model, **given)
-    network = AutoModelForCausalLM.from_pretrained(
-        configuration.model, config=config, dtype=_dtype(configuration, config), **given
-    )
+    loader: Any = AutoModelForCausalLM  # its from_pretrained is made when it is imported, and typed as a method
+    network = loader.from_pretrained(configuration.model, config=config, dtype=_dtype(configuration, config), **given)
     return tokenizer, network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 

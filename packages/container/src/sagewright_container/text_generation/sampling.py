@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from transformers import (
@@ -33,7 +33,7 @@ class Sampler:
 
     def __init__(self, parameters: Parameters, vocabulary: int) -> None:
         self._parameters = parameters
-        self._processors = LogitsProcessorList(_processors(parameters, vocabulary))
+        self._processors: Any = LogitsProcessorList(_processors(parameters, vocabulary))
         self._generator = torch.Generator().manual_seed(parameters.seed) if parameters.sample else None
 
     def choose(self, ids: list[int], prompt: int, logits: torch.Tensor) -> Choice:
@@ -64,7 +64,8 @@ def top(logprobs: torch.Tensor, count: int) -> list[tuple[int, float]]:
     if not count:
         return []
     found = logprobs.topk(min(count, len(logprobs)))
-    return [(int(id_), float(value)) for id_, value in zip(found.indices, found.values) if value > -float("inf")]
+    pairs = zip(found.indices.tolist(), found.values.tolist())  # noqa: B905 - Python 3.9
+    return [(id_, value) for id_, value in pairs if value > -float("inf")]
 
 
 def _processors(given: Parameters, vocabulary: int) -> list[object]:
