@@ -118,7 +118,7 @@ class XgboostEndpoint:
         return accept
 
     def _predict_together(self, questions: list[_Question]) -> list[Response]:
-        values = array("f")
+        values = array("d")
         for question in questions:
             values.extend(question.rows.values)
         try:
