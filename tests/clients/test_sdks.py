@@ -245,6 +245,13 @@ def test_sdk2_text_generation(server: Server, run_program: RunProgram) -> None:
     assert run_program("sdk2", "sdk2_text_generation.py", text_model(server)).endswith("sdk2 text generation: done\n")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_model_builder(sdk: str, run_program: RunProgram) -> None:
+    """K13: ModelBuilder with InferenceSpec and SchemaBuilder; its pickle is read by the SDK, which is laid over the image."""
+    assert run_program(sdk, f"{sdk}_model_builder.py").endswith(f"{sdk} model builder: done\n")
+
+
 def text_model(server: Server) -> str:
     """A prefix with a language model's files."""
     s3, store = server.client("s3"), "text-models-of-clients"
