@@ -10,13 +10,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, training, transform, tuning
+from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, streaming, training, transform, tuning
 from benchmarks.figures import print_figures
 
 SUITES = {
     "jobs": jobs.figures,
     "clusters": clusters.figures,
     "inference": inference.figures,
+    "streaming": streaming.figures,
     "control": control.figures,
     "training": training.figures,
     "modes": modes.figures,

@@ -179,7 +179,7 @@ def test_an_endpoint_of_its_own(rig: Rig) -> None:
         ({"ModelVariants": [described("AllTraffic", "model")]}, "no other variant"),
         ({"ModelVariants": [described("AllTraffic", "model"), described("Other", "tripled")]}, "no other variant"),
         ({"ModelVariants": [described("AllTraffic", "model"), described("Dark", "nowhere")]}, "Could not find model"),
-        ({"Schedule": {"EndTime": time.time() + 60}}, "between 1 hour and 30 days"),
+        ({"Schedule": {"EndTime": time.time() + 1800}}, "between 1 hour and 30 days"),
         ({"Schedule": {"EndTime": time.time() - 60}}, "in the future"),
         ({"Schedule": {"EndTime": time.time() + 31 * 86_400}}, "between 1 hour and 30 days"),
     ],
