@@ -70,6 +70,10 @@ class Settings:
     """Comma list of images whose zygote is started with the server, and stays; empty: none."""
     metrics_seconds: float = 15.0
     """Seconds between two measurements of what the containers of a job use; AWS's are a minute apart."""
+    sns_endpoints: str = "loopback"
+    """loopback: topics notify programs on this machine only, over HTTP. any: wherever a subscription says."""
+    serverless_idle: float = 300.0
+    """Seconds without a call after which a container of a serverless endpoint ends."""
     zygote_idle: float = 1800.0
     """Seconds after which the zygote of another image ends when no job has used it; 0: never."""
 
@@ -112,6 +116,10 @@ class Settings:
             raise ValueError(f"hold_describe must be 0 or more seconds, not {self.hold_describe}")
         if not 1 <= self.metrics_seconds <= 3600:
             raise ValueError(f"metrics_seconds must be between 1 and 3600, not {self.metrics_seconds}")
+        if self.sns_endpoints not in ("loopback", "any"):
+            raise ValueError(f"sns_endpoints must be loopback or any, not {self.sns_endpoints!r}")
+        if not self.serverless_idle > 0:
+            raise ValueError(f"serverless_idle must be more than 0 seconds, not {self.serverless_idle}")
         if not self.zygote_idle >= 0:
             raise ValueError(f"zygote_idle must be 0 or more seconds, not {self.zygote_idle}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):

@@ -67,6 +67,7 @@ class Parts:
     hosting: Hosting
     transform: Transform
     tuning: Tuning
+    neighbours: tuple[Controller[Any, Any], ...]
     containers: Containers
     objects: Objects
     loop: Loop
@@ -131,10 +132,13 @@ class Parts:
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
-        _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
+        anywhere = settings.sns_endpoints == "any"
+        found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
+        _register_neighbours(operations, found)
+        neighbours = services.controllers(store, hints, anywhere=anywhere)
 
         features = (jobs, preparation, hosting, transform, tuning)
-        loop = _loop(store, engine, [feature.controller for feature in features])
+        loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours])
         hints.loop = loop
         return cls(
             settings=settings,
@@ -149,6 +153,7 @@ class Parts:
             hosting=hosting,
             transform=transform,
             tuning=tuning,
+            neighbours=neighbours,
             containers=containers,
             objects=objects,
             loop=loop,
@@ -169,6 +174,7 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
+        await services.close(self.neighbours)
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -181,6 +187,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         self.tuning.reset()
+        await services.close(self.neighbours)
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
@@ -217,7 +224,7 @@ def _engine(
 
 def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
     """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
-    return Loop(store, [*controllers, *services.controllers(store)], announce=StateChanges(engine.catalog))
+    return Loop(store, controllers, announce=StateChanges(engine.catalog))
 
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:

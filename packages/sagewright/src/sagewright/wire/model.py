@@ -55,6 +55,8 @@ SERVED = (
     Served("cloudwatch", "monitoring", "GraniteServiceVersion20100801"),
     Served("events", "events", "AWSEvents"),
     Served("service-quotas", "servicequotas", "ServiceQuotasV20190624"),
+    Served("sqs", "sqs", "AmazonSQS"),
+    Served("sns", "sns"),
 )
 
 
