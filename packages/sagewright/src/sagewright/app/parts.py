@@ -22,6 +22,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
@@ -65,6 +66,7 @@ class Parts:
     training: training.Training
     processing: processing.Processing
     hosting: Hosting
+    asynchronous: Asynchronous
     transform: Transform
     tuning: Tuning
     neighbours: tuple[Controller[Any, Any], ...]
@@ -120,6 +122,8 @@ class Parts:
             metrics_seconds=settings.metrics_seconds,
         )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
+        routes = hosting.publisher
+        asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
@@ -130,6 +134,7 @@ class Parts:
         jobs.install(engine, operations)
         preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
+        asynchronous.register(operations)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         anywhere = settings.sns_endpoints == "any"
@@ -151,6 +156,7 @@ class Parts:
             training=jobs,
             processing=preparation,
             hosting=hosting,
+            asynchronous=asynchronous,
             transform=transform,
             tuning=tuning,
             neighbours=neighbours,
@@ -163,6 +169,7 @@ class Parts:
         """Adopts what runs and begins to make the rows true."""
         self._warm()
         await self.hosting.open()
+        await self.asynchronous.open()
         await self.training.open()
         await self.processing.open()
         await self.loop.start()
@@ -170,6 +177,7 @@ class Parts:
     async def close(self) -> None:
         """Ends what runs in this process; containers go on and are adopted by the next control."""
         await self.loop.close()
+        await self.asynchronous.close()
         await self.training.close()
         await self.processing.close()
         await self.transform.close()
@@ -183,6 +191,7 @@ class Parts:
     async def reset(self) -> None:
         """Empties every account, S3 included (test hooks)."""
         await self.loop.close()
+        await self.asynchronous.close()
         await self.training.reset()
         await self.processing.reset()
         await self.transform.reset()
@@ -196,6 +205,7 @@ class Parts:
             await empty(self.objects)
         finally:
             await self.hosting.open()
+            await self.asynchronous.open()
             await self.loop.start()
 
     def _warm(self) -> None:

@@ -46,12 +46,13 @@ class Variant:
 
 
 class Endpoint:
-    """The variants of one endpoint."""
+    """The variants of one endpoint; an ``asynchronous`` one is called through control only."""
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "variants")
+    __slots__ = ("_total", "_turn", "arn", "asynchronous", "by_name", "variants")
 
-    def __init__(self, arn: str, variants: tuple[Variant, ...]) -> None:
+    def __init__(self, arn: str, variants: tuple[Variant, ...], asynchronous: bool = False) -> None:
         self.arn = arn
+        self.asynchronous = asynchronous
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
         self._total = sum(variant.weight for variant in variants)
@@ -139,7 +140,9 @@ class RouteTable:
 
 def _parse(snapshot: Mapping[str, Any], connect: Callable[[Address], Replica]) -> dict[str, Endpoint]:
     return {
-        key: Endpoint(entry["arn"], tuple(_variant(variant, connect) for variant in entry["variants"]))
+        key: Endpoint(
+            entry["arn"], tuple(_variant(variant, connect) for variant in entry["variants"]), bool(entry.get("async"))
+        )
         for key, entry in snapshot["endpoints"].items()
     }
 

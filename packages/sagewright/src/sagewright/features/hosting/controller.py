@@ -61,9 +61,10 @@ class EndpointController:
         match action:
             case Act(move, place, attempt, variant):
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
-            case Publish(variants):
+            case Publish(variants, asynchronous):
                 routes = [self._route(resource, routed) for routed in variants]
-                self._publisher.put(resource.world, resource.key, resource.arn, routes)
+                members = {"async": asynchronous} if asynchronous else {}
+                self._publisher.put(resource.world, resource.key, resource.arn, routes, members)
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
             case Clear():

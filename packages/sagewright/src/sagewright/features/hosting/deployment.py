@@ -6,7 +6,7 @@ endpoint serves, and a replica that dies years later is still restarted from the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagewright.serving.step import Slot
@@ -51,11 +51,15 @@ class VariantFleet:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update."""
+    """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update.
+
+    ``asynchronous``: the configuration's AsyncInferenceConfig, if it has one.
+    """
 
     generation: int
     config: str
     variants: tuple[VariantFleet, ...]
+    asynchronous: Document = field(default_factory=dict)
 
     @property
     def serves(self) -> bool:
@@ -143,7 +147,8 @@ class Deployment:
 def _fleet(document: Document | None) -> Fleet | None:
     if document is None:
         return None
-    return Fleet(document["Generation"], document["Config"], tuple(_variant(variant) for variant in document["Variants"]))
+    variants = tuple(_variant(variant) for variant in document["Variants"])
+    return Fleet(document["Generation"], document["Config"], variants, document.get("Asynchronous", {}))
 
 
 def _variant(document: Document) -> VariantFleet:
@@ -166,6 +171,7 @@ def _fleet_document(fleet: Fleet) -> Document:
         "Generation": fleet.generation,
         "Config": fleet.config,
         "Variants": [_variant_document(variant) for variant in fleet.variants],
+        **({"Asynchronous": fleet.asynchronous} if fleet.asynchronous else {}),
     }
 
 

@@ -30,8 +30,8 @@ class Hosting:
 
     def __init__(self, store: Store, containers: Containers, jobs: Path, routes: Path, machine: Machine) -> None:
         self._store = store
-        self._publisher = Publisher(routes)
-        self.controller = EndpointController(store, containers, self._publisher, jobs, machine)
+        self.publisher = Publisher(routes)
+        self.controller = EndpointController(store, containers, self.publisher, jobs, machine)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
@@ -43,7 +43,7 @@ class Hosting:
     async def open(self) -> None:
         """Before the loop starts: drops the routes of endpoints that are gone. Those that are there write their own."""
         unsettled = await self._store.read(lambda transaction: transaction.resources.unsettled([KIND]))
-        self._publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
+        self.publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""

@@ -91,7 +91,8 @@ class _Draft:
             return
         active, _ = self.step_all(self.deployment.active, patient=True)
         self.deployment = replace(self.deployment, active=active)
-        self.actions.append(Publish(tuple(_routed(active, variant) for variant in active.variants)))
+        routed = tuple(_routed(active, variant) for variant in active.variants)
+        self.actions.append(Publish(routed, active.asynchronous))
 
     def give_up_everything(self) -> None:
         """No new calls, and everything leaves now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,11 @@ class Publisher:
             self._endpoints = kept
             self._write()
 
-    def put(self, world: World, name: str, arn: str, variants: list[Document]) -> None:
-        """The endpoint's routes are these; writes nothing when they were these already."""
-        key, entry = route_key(world, name), {"arn": arn, "variants": variants}
+    def put(
+        self, world: World, name: str, arn: str, variants: list[Document], members: Mapping[str, Any] | None = None
+    ) -> None:
+        """The endpoint's routes are these, ``members`` what else is said of it; writes nothing when they were these already."""
+        key, entry = route_key(world, name), {"arn": arn, "variants": variants, **(members or {})}
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()
@@ -40,6 +42,16 @@ class Publisher:
         """The endpoint has no routes any more."""
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
+
+    def entry(self, world: World, name: str) -> Document | None:
+        """What the snapshot says of an endpoint."""
+        return self._endpoints.get(route_key(world, name))
+
+    def entries(self) -> Iterator[tuple[World, str, Document]]:
+        """All that it says."""
+        for key, entry in self._endpoints.items():
+            account, region, name = key.split("/")
+            yield World(account, region), name, entry
 
     def _write(self) -> None:
         self._generation += 1

@@ -16,7 +16,7 @@ QUOTA = 32
 
 def check_config(spec: Mapping[str, Any]) -> None:
     """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
-    for member in ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig"):
+    for member in ("ShadowProductionVariants", "ExplainerConfig"):
         if spec.get(member):
             raise unsupported(member)
     if spec.get("DataCaptureConfig", {}).get("EnableCapture"):

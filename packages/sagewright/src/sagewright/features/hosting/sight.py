@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
 from sagewright.serving.step import Move
@@ -49,9 +50,10 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Puts the endpoint into the route snapshot."""
+    """Puts the endpoint into the route snapshot; ``asynchronous``: its AsyncInferenceConfig, if it has one."""
 
     variants: tuple[Routed, ...]
+    asynchronous: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

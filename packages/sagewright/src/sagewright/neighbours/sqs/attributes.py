@@ -58,8 +58,6 @@ def wanted(attributes: Attributes, names: list[str]) -> dict[str, Any]:
 
 
 def _parts(name: str, value: Mapping[str, Any]) -> tuple[bytes, bytes, bytes]:
-    if "BinaryValue" in value:
-        content = base64.b64decode(value["BinaryValue"])
-    else:
-        content = str(value.get("StringValue", "")).encode()
+    binary = "BinaryValue" in value
+    content = base64.b64decode(value["BinaryValue"]) if binary else str(value.get("StringValue", "")).encode()
     return name.encode(), str(value["DataType"]).encode(), content
