@@ -30,6 +30,7 @@ from sagewright.front.routes import RouteTable
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
+from sagewright.serving.ensemble import Replicas
 from sagewright.signals import logs
 from sagewright.store.database import Transaction
 from sagewright.wire.credentials import Keyring
@@ -101,8 +102,8 @@ class Rig:
         self._compose(parts)
         self.hosting.register(parts.operations, parts.engine.catalog)
         self.transform.register(parts.operations, parts.engine.catalog)
-        self.routes = RouteTable(self.snapshot)
         self.counters = Counters()
+        self.routes = RouteTable(self.snapshot, told=self.counters.contained)
         self.inference = Inference(self.routes, self.counters)
 
     def _compose(self, parts: Parts) -> None:
@@ -113,8 +114,9 @@ class Rig:
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
-        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine)
-        self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
+        replicas = Replicas(self.containers)
+        self.hosting = Hosting(parts.store, replicas, self.jobs, self.snapshot, machine)
+        self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)
         self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)
 
     def run_folders(self) -> list[Path]:

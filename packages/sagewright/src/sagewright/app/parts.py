@@ -42,6 +42,7 @@ from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
+from sagewright.serving.ensemble import Replicas
 from sagewright.settings import Settings, interruptions
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
@@ -118,8 +119,9 @@ class Parts:
             hold_describe=settings.hold_describe,
             metrics_seconds=settings.metrics_seconds,
         )
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
-        transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
+        replicas = Replicas(containers)
+        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here)
+        transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
         api = Api(operations, clock)

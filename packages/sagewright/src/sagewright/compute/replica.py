@@ -63,8 +63,13 @@ class Replica(Protocol):
     worked) or TimeoutError (no whole answer within ``timeout`` seconds).
     """
 
-    address: Address
-    in_flight: int
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are not answered yet."""
 
     async def invoke(self, headers: Mapping[str, str], body: bytes, timeout: float) -> Answer:
         """POST /invocations."""

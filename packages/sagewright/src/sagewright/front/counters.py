@@ -21,6 +21,10 @@ KEPT = 3600
 """Messages kept while control is away; older ones are dropped."""
 
 
+Dimensions = tuple[tuple[str, str], ...]
+"""Names and values of CloudWatch's dimensions."""
+
+
 class Spread:
     """A statistic set of times in microseconds."""
 
@@ -59,6 +63,7 @@ class Counters:
 
     def __init__(self, period: float = PERIOD) -> None:
         self._tallies: dict[tuple[str, str], Tally] = {}
+        self._samples: dict[tuple[str, Dimensions, str, str], Spread] = {}
         self._period = period
 
     def answered(self, endpoint: str, variant: str, status: int, model: float, overhead: float) -> None:
@@ -81,16 +86,32 @@ class Counters:
         tally.server_errors += 1
         tally.model_errors += 1
 
+    def contained(self, endpoint: str, variant: str, container: str, seconds: float) -> None:
+        """How long one of a replica's containers took (Developer Guide, multi-container-metrics)."""
+        self.sample(endpoint, (("VariantName", variant), ("ContainerName", container)), "ContainerLatency", seconds * 1e6)
+
+    def sample(self, endpoint: str, dimensions: Dimensions, name: str, value: float, unit: str = "Microseconds") -> None:
+        """One sample of a metric that only some endpoints have; ``dimensions`` besides EndpointName, ``value`` in CloudWatch's unit."""
+        key = (endpoint, dimensions, name, unit)
+        spread = self._samples.get(key)
+        if spread is None:
+            spread = self._samples[key] = Spread()
+        spread.add(value)
+
     def drain(self, now: float) -> bytes | None:
         """Everything counted since the last drain as the body of an ``invocations`` message; None when there was nothing.
 
         ``{"at": epoch seconds, "variants": [{"endpoint", "variant", a number for each count, [count, sum, minimum, maximum]
-        in microseconds for each latency}]}``
+        in microseconds for each latency}], "samples"?: [{"endpoint", "dimensions": {…}, "name", "unit", "statistics": as above}]}``
         """
-        if not self._tallies:
+        if not self._tallies and not self._samples:
             return None
         tallies, self._tallies = self._tallies, {}
-        return orjson.dumps({"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()]})
+        message: dict[str, object] = {"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()]}
+        if self._samples:
+            samples, self._samples = self._samples, {}
+            message["samples"] = [_sample(*key, spread) for key, spread in samples.items()]
+        return orjson.dumps(message)
 
     async def flush(self, tell: Callable[[Mapping[str, str], bytes], Awaitable[None]]) -> None:
         """Sends what was counted every second, until cancelled; keeps it while control is away.
@@ -125,6 +146,16 @@ def _document(endpoint: str, variant: str, tally: Tally) -> dict[str, object]:
         "InvocationModelErrors": tally.model_errors,
         "ModelLatency": _statistics(tally.model),
         "OverheadLatency": _statistics(tally.overhead),
+    }
+
+
+def _sample(endpoint: str, dimensions: Dimensions, name: str, unit: str, spread: Spread) -> dict[str, object]:
+    return {
+        "endpoint": endpoint,
+        "dimensions": dict(dimensions),
+        "name": name,
+        "unit": unit,
+        "statistics": _statistics(spread),
     }
 
 

@@ -11,7 +11,9 @@ from collections.abc import AsyncGenerator
 from time import perf_counter
 from typing import Protocol
 
+from sagewright.compute.pipeline import CONTAINER, blame
 from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
+from sagewright.front import containers
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Endpoint, RouteTable, Variant
 from sagewright.front.streamed import Streamed
@@ -31,8 +33,11 @@ MESSAGE_LIMIT = 4096
 PART_LIMIT = 1024 * 1024
 """Bytes of one PayloadPart; botocore refuses events over 16 MiB."""
 
+PRIMARY = "primary"
+"""What the one container of a replica is called."""
+
 _TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each "
+    "Your invocation timed out while waiting for a response from container {}. Review the latency metrics for each "
     "container in Amazon CloudWatch, resolve the issue, and try again."
 )
 
@@ -82,11 +87,14 @@ class Inference:
         for value in headers.values():
             if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
+        variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
+        if variant.containers is not None or containers.HEADER in given:
+            containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
         return _Call(
             caller,
             name,
             key,
-            _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant")),
+            variant,
             headers,
             request.body,
             started,
@@ -98,7 +106,7 @@ class Inference:
         answered = perf_counter()
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
-            raise _model_error(call, answer.status, answer.body)
+            raise _model_error(call, answer.status, answer.body, answer.headers.get(CONTAINER, PRIMARY))
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
@@ -117,14 +125,14 @@ class Inference:
         if not 200 <= status < 300:
             body = await self._collect(call, chunks)
             self._count(call, status, sent, perf_counter())
-            raise _model_error(call, status, body)
+            raise _model_error(call, status, body, headers.get(CONTAINER, PRIMARY))
         return Streamed(
             200,
             [
                 *_reply_headers(call, headers, "X-Amzn-SageMaker-Content-Type"),
                 ("Content-Type", eventstream.CONTENT_TYPE),
             ],
-            _Events(self._events(call, chunks, sent), chunks),
+            _Events(self._events(call, headers, chunks, sent), chunks),
         )
 
     async def _ask_streaming(self, call: _Call) -> StreamedAnswer:
@@ -144,7 +152,7 @@ class Inference:
         except (Broken, TimeoutError) as problem:
             raise self._unanswered(call, problem) from problem
 
-    async def _events(self, call: _Call, chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
+    async def _events(self, call: _Call, headers: dict[str, str], chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
         """The answer as events; what goes wrong now is an event too, because the status is already with the client."""
         try:
             while True:
@@ -156,7 +164,7 @@ class Inference:
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
             self._counters.unanswered(call.key, call.variant.name)
-            yield _stream_error(_TIMED_OUT, "ModelInvocationTimeExceeded")
+            yield _stream_error(_TIMED_OUT.format(headers.get(CONTAINER, PRIMARY)), "ModelInvocationTimeExceeded")
         except Broken as problem:
             self._counters.unanswered(call.key, call.variant.name)
             yield _stream_error(str(problem), "StreamBroken")
@@ -170,7 +178,9 @@ class Inference:
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
         self._counters.unanswered(call.key, call.variant.name)
-        return _model_error(call, 0, (_TIMED_OUT if isinstance(problem, TimeoutError) else str(problem)).encode())
+        container = blame(problem) or PRIMARY
+        said = _TIMED_OUT.format(container) if isinstance(problem, TimeoutError) else str(problem)
+        return _model_error(call, 0, said.encode(), container)
 
     def _unreachable(self, call: _Call) -> Fault:
         self._counters.unanswered(call.key, call.variant.name)
@@ -228,7 +238,6 @@ _STREAM_HEADERS = (
 )
 _UNSUPPORTED = {
     "x-amzn-sagemaker-target-model": "Endpoint {} is not a multi-model endpoint and does not support target model header.",
-    "x-amzn-sagemaker-target-container-hostname": "Endpoint {} has one container and does not support target container hostname header.",
     "x-amzn-sagemaker-inference-component": "Endpoint {} has no inference components and does not support inference component header.",
     "x-amzn-sagemaker-session-id": "Endpoint {} does not support stateful sessions.",
     "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",
@@ -264,7 +273,7 @@ def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> 
     return headers
 
 
-def _model_error(call: _Call, status: int, body: bytes) -> Fault:
+def _model_error(call: _Call, status: int, body: bytes, container: str = PRIMARY) -> Fault:
     said = body[: 4 * MESSAGE_LIMIT].decode("utf-8", "replace")[:MESSAGE_LIMIT]
     side = "client" if 400 <= status < 500 else "server"
     region, account = call.caller.region, call.caller.account
@@ -272,7 +281,7 @@ def _model_error(call: _Call, status: int, body: bytes) -> Fault:
     console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group}"
     return Fault(
         "ModelError",
-        f'Received {side} error ({status}) from primary with message "{said}". See {console} in account {account} for more information.',
+        f'Received {side} error ({status}) from {container} with message "{said}". See {console} in account {account} for more information.',
         424,
         {
             "OriginalStatusCode": status,

@@ -41,8 +41,8 @@ class Front:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.check()
         self._settings = settings
-        self._routes = RouteTable(settings.routes, fresh=FRESH)
         self._counters = Counters()
+        self._routes = RouteTable(settings.routes, fresh=FRESH, told=self._counters.contained)
         self._control = Control(settings.control_socket)
         self._objects = object_store(settings)
         self._clock = clock or SystemClock()

@@ -16,8 +16,8 @@ from sagewright.features.hosting.deployment import Deployment, Fleet, Place, Var
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
 from sagewright.kernel.controller import Plan
-from sagewright.serving.containers import Containers
 from sagewright.serving.definition import Undeployable
+from sagewright.serving.ensemble import Replicas, route_members
 from sagewright.serving.unit import Unit
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
@@ -32,7 +32,7 @@ class EndpointController:
 
     kind = KIND
 
-    def __init__(self, store: Store, containers: Containers, publisher: Publisher, jobs: Path, machine: Machine) -> None:
+    def __init__(self, store: Store, containers: Replicas, publisher: Publisher, jobs: Path, machine: Machine) -> None:
         self._store = store
         self._containers = containers
         self._publisher = publisher
@@ -71,8 +71,9 @@ class EndpointController:
 
     def _route(self, resource: Resource, routed: Routed) -> Document:
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
-        addresses = [self._containers.address(unit)._asdict() for unit in units]
-        return {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        replicas = [self._containers.route(unit) for unit in units]
+        entry = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": replicas}
+        return {**entry, **route_members(routed.variant.container)}
 
     def _unit(self, resource: Resource, place: Place, attempt: int, variant: VariantFleet | None = None) -> Unit:
         """The replica as serving.containers knows it; what it starts from is needed only to start it."""

@@ -14,7 +14,7 @@ from sagewright.features.hosting.rules import RULES
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
-from sagewright.serving.containers import Containers
+from sagewright.serving.ensemble import Replicas
 from sagewright.store.database import Store
 
 SERVICE = "sagemaker"
@@ -28,7 +28,7 @@ class Hosting:
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
 
-    def __init__(self, store: Store, containers: Containers, jobs: Path, routes: Path, machine: Machine) -> None:
+    def __init__(self, store: Store, containers: Replicas, jobs: Path, routes: Path, machine: Machine) -> None:
         self._store = store
         self._publisher = Publisher(routes)
         self.controller = EndpointController(store, containers, self._publisher, jobs, machine)

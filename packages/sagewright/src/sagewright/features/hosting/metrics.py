@@ -21,6 +21,9 @@ async def record_invocations(store: Store, body: bytes) -> None:
     message = orjson.loads(body)
     at = float(message["at"])
     await store.write(lambda transaction: _put(transaction, at, message["variants"]))
+    samples = message.get("samples")
+    if samples:
+        await store.write(lambda transaction: _put_samples(transaction, at, samples))
 
 
 def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]]) -> None:
@@ -29,6 +32,15 @@ def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]])
         dimensions = {"EndpointName": endpoint, "VariantName": counted["variant"]}
         for name, point in _points(at, counted):
             put(transaction, World(account, region), NAMESPACE, name, dimensions, (point,))
+
+
+def _put_samples(transaction: Transaction, at: float, samples: list[Mapping[str, Any]]) -> None:
+    for sample in samples:
+        account, region, endpoint = sample["endpoint"].split("/")
+        dimensions = {"EndpointName": endpoint, **sample["dimensions"]}
+        count, total, minimum, maximum = sample["statistics"]
+        point = Point(at, count, total, minimum, maximum, sample["unit"])
+        put(transaction, World(account, region), NAMESPACE, sample["name"], dimensions, (point,))
 
 
 def _points(at: float, counted: Mapping[str, Any]) -> list[tuple[str, Point]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
+from sagewright.serving.definition import images
 from sagewright.store.rows import Document
 
 
@@ -16,10 +17,9 @@ def summary(fleet: Fleet, spec: Mapping[str, Any], *, creating: bool) -> list[Do
 
 
 def _variant(variant: VariantFleet, wish: Mapping[str, Any], *, creating: bool) -> Document:
-    image = variant.container.get("Image", "")
     document: Document = {
         "VariantName": variant.name,
-        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
+        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image} for image in images(variant.container)],
         "CurrentWeight": variant.weight,
         "DesiredWeight": wish.get("DesiredWeight", variant.weight),
         "CurrentInstanceCount": sum(slot.served for slot in variant.slots),
