@@ -7,7 +7,7 @@ import asyncio
 import io
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.transform.transform import Transform
 from sagewright.front.counters import Counters
 from sagewright.front.inference import Inference
+from sagewright.front.multi_model import MultiModel
 from sagewright.front.routes import RouteTable
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
@@ -92,6 +93,7 @@ class Rig:
     async def _stop(self) -> None:
         await self.loop.close()
         await self.transform.close()
+        await self.hosting.close()
         await self.containers.close()
 
     async def _close_routes(self) -> None:
@@ -104,7 +106,11 @@ class Rig:
         self.transform.register(parts.operations, parts.engine.catalog)
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
-        self.inference = Inference(self.routes, self.counters)
+        self.inference = Inference(self.routes, self.counters, models=MultiModel(self._bring, self.counters))
+
+    async def _bring(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
+        """As the front asks control."""
+        return await self.hosting.models.bring(asked)
 
     def _compose(self, parts: Parts) -> None:
         def told(identity: Any) -> None:
@@ -115,7 +121,9 @@ class Rig:
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
         replicas = Replicas(self.containers)
-        self.hosting = Hosting(parts.store, replicas, self.jobs, self.snapshot, machine)
+        self.hosting = Hosting(
+            parts.store, replicas, self.jobs, self.snapshot, machine, self.objects, self.runtime.name != "process"
+        )
         self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)
         self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)
 

@@ -125,7 +125,8 @@ class TestDirect:
     async def test_only_the_named_container_is_asked(self, members: dict[str, Member]) -> None:
         answer = await pipeline(members).invoke({TARGET: "b", "accept": "x/y"}, b"1", 1.0)
         assert (answer.body, members["b"].asked) == (b"1b", [{"accept": "x/y"}])
-        assert not members["a"].asked and not members["c"].asked
+        assert not members["a"].asked
+        assert not members["c"].asked
 
     @pytest.mark.parametrize(
         ("containers", "target", "words"),
@@ -157,7 +158,8 @@ class TestSeenTogether:
     def test_healthy_when_all_are(self) -> None:
         assert folded({"a": seen(started=1.0), "b": seen(started=2.0)}, False).healthy
         together = folded({"a": seen(started=1.0), "b": seen(healthy=False, started=2.0)}, False)
-        assert not together.healthy and together.container.started == 2.0
+        assert not together.healthy
+        assert together.container.started == 2.0
 
     def test_one_that_ended_ends_all(self) -> None:
         together = folded({"a": seen(), "b": seen("exited", code=3)}, False).container

@@ -120,7 +120,7 @@ class Parts:
             metrics_seconds=settings.metrics_seconds,
         )
         replicas = Replicas(containers)
-        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here)
+        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, runtime.name != "process")
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
@@ -171,6 +171,7 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
+        await self.hosting.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):

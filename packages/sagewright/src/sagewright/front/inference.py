@@ -7,14 +7,15 @@ Errors are raised as wire.errors.Fault in the words of the runtime service (``Va
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from time import perf_counter
 from typing import Protocol
 
 from sagewright.compute.pipeline import CONTAINER, blame
-from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
-from sagewright.front import containers
+from sagewright.compute.replica import Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
+from sagewright.front import containers, multi_model
 from sagewright.front.counters import Counters
+from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
 from sagewright.front.streamed import Streamed
 from sagewright.wire.errors import Fault, not_available
@@ -55,10 +56,13 @@ class Caller(Protocol):
 class Inference:
     """The operations of the SageMaker runtime service."""
 
-    def __init__(self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT) -> None:
+    def __init__(
+        self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT, models: MultiModel | None = None
+    ) -> None:
         self._routes = routes
         self._counters = counters
         self._timeout = timeout
+        self._models = models or MultiModel(nobody, counters)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
@@ -66,9 +70,13 @@ class Inference:
         _, _, name, action = (*request.path.split("/", 3), "", "")[:4]
         if action == "invocations":
             call = self._call(caller, name, request, _HEADERS, started)
+            if call.variant.models is not None:
+                await self._aim(call, request)
             return await self._invoke(call)
         if action == "invocations-response-stream":
             call = self._call(caller, name, request, _STREAM_HEADERS, started)
+            if call.variant.models is not None:
+                await self._aim(call, request)
             return await self._stream(call)
         if action == "async-invocations":
             raise not_available("InvokeEndpointAsync")
@@ -90,6 +98,8 @@ class Inference:
         variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
         if variant.containers is not None or containers.HEADER in given:
             containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
+        if variant.models is not None or multi_model.HEADER in given:
+            multi_model.check(name, variant, given.get(multi_model.HEADER))
         return _Call(
             caller,
             name,
@@ -99,6 +109,19 @@ class Inference:
             request.body,
             started,
         )
+
+    async def _aim(self, call: _Call, request: Request) -> None:
+        """Has the model of a multi-model endpoint loaded before the clock of the model begins."""
+        try:
+            target = request.headers[multi_model.HEADER]
+            call.replicas = await self._models.prepare(call.key, call.variant, target, call.headers)
+        except Refused as refused:
+            self._counters.unanswered(call.key, call.variant.name)
+            raise _model_error(call, refused.answer.status, refused.answer.body) from refused
+        except Unsent as problem:
+            raise self._unreachable(call) from problem
+        except (Broken, TimeoutError) as problem:
+            raise self._unanswered(call, problem) from problem
 
     async def _invoke(self, call: _Call) -> Response:
         sent = perf_counter()
@@ -110,7 +133,7 @@ class Inference:
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
-        for replica in call.variant.by_load():
+        for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.invoke(call.headers, call.body, self._timeout)
             except Unsent:
@@ -136,7 +159,7 @@ class Inference:
         )
 
     async def _ask_streaming(self, call: _Call) -> StreamedAnswer:
-        for replica in call.variant.by_load():
+        for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.stream(call.headers, call.body, self._timeout)
             except Unsent:
@@ -192,7 +215,7 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "headers", "key", "name", "started", "variant")
+    __slots__ = ("body", "caller", "headers", "key", "name", "replicas", "started", "variant")
 
     def __init__(
         self, caller: Caller, name: str, key: str, variant: Variant, headers: dict[str, str], body: bytes, started: float
@@ -204,6 +227,8 @@ class _Call:
         self.headers = headers
         self.body = body
         self.started = started
+        self.replicas: Sequence[Replica] = ()
+        """Whom to ask, where that is not any replica of the variant."""
 
 
 class _Events:
@@ -237,7 +262,6 @@ _STREAM_HEADERS = (
     ("x-amzn-sagemaker-inference-id", "inference_id"),
 )
 _UNSUPPORTED = {
-    "x-amzn-sagemaker-target-model": "Endpoint {} is not a multi-model endpoint and does not support target model header.",
     "x-amzn-sagemaker-inference-component": "Endpoint {} has no inference components and does not support inference component header.",
     "x-amzn-sagemaker-session-id": "Endpoint {} does not support stateful sessions.",
     "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",

@@ -20,6 +20,7 @@ from sagewright.front.control import Control
 from sagewright.front.counters import Counters
 from sagewright.front.gateway import Gateway
 from sagewright.front.inference import Inference
+from sagewright.front.multi_model import MultiModel
 from sagewright.front.objects import ObjectStore
 from sagewright.front.presigned_v2 import PresignedV2
 from sagewright.front.published import Published
@@ -57,7 +58,7 @@ class Front:
             Verifier(keyring, clock, open_access=is_open),
             PresignedV2(keyring, clock, open_access=is_open),
             self._objects,
-            Inference(self._routes, self._counters),
+            Inference(self._routes, self._counters, models=MultiModel(self._control.model, self._counters)),
             self._control,
             self._registry,
             test_hooks=settings.test_hooks,

@@ -39,13 +39,31 @@ class Containers(NamedTuple):
     direct: bool
 
 
+class Models(NamedTuple):
+    """Where a variant's models come from, and where each replica (by its place among them) has them on disk."""
+
+    folders: tuple[str, ...]
+    caches: bool
+
+
 class Variant:
-    """One production variant and its replicas. ``containers`` is None for replicas of one container."""
+    """One production variant and its replicas.
 
-    __slots__ = ("_turn", "containers", "name", "replicas", "weight")
+    ``containers`` is None for replicas of one container, ``models`` for those of one model.
+    """
 
-    def __init__(self, name: str, weight: float, replicas: tuple[Replica, ...], containers: Containers | None = None) -> None:
+    __slots__ = ("_turn", "containers", "models", "name", "replicas", "weight")
+
+    def __init__(
+        self,
+        name: str,
+        weight: float,
+        replicas: tuple[Replica, ...],
+        containers: Containers | None = None,
+        models: Models | None = None,
+    ) -> None:
         self.name = name
+        self.models = models
         self.containers = containers
         self.weight = weight
         self.replicas = replicas
@@ -172,7 +190,9 @@ def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, st
     replicas = tuple(_replica(place, connect, partial(told, entry["name"])) for place in entry["replicas"])
     composed = entry.get("containers")
     containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
-    return Variant(entry["name"], float(entry["weight"]), replicas, containers)
+    many = entry.get("multi_model")
+    models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
+    return Variant(entry["name"], float(entry["weight"]), replicas, containers, models)
 
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:

@@ -14,6 +14,26 @@ MOST_CONTAINERS = 15
 """Developer Guide, inference-pipelines. The service model refuses more in a request; model packages may bring more."""
 
 
+MULTI_MODEL = frozenset(
+    {
+        "xgboost",
+        "linear-learner",
+        "knn",
+        "randomcutforest",
+        "kmeans",
+        "pca",
+        "factorization-machines",
+        "ntm",
+        "lda",
+        "object2vec",
+        "ipinsights",
+        "forecasting-deepar",
+        "seq2seq",
+    }
+)
+"""Built-in algorithms whose server holds many models. AWS has the first four (Developer Guide, multi-model-support)."""
+
+
 class Undeployable(Exception):
     """A model cannot be served; the text is a FailureReason."""
 
@@ -62,17 +82,30 @@ def composed(containers: list[Document], mode: str = "Serial") -> Document:
         image = resolve(container["Image"])
         if image.problem or image.missing:
             raise Undeployable(image.problem or image.missing)
-        if len(containers) > 1 and container.get("Mode", "SingleModel") != "SingleModel":
-            raise Undeployable(not_yet("a container of Mode MultiModel beside others"))
+        if holds_many(container):
+            _check_many(container, len(containers))
     if len(containers) == 1:
         return containers[0]
     named = [{**container, "ContainerHostname": hostname(container, at)} for at, container in enumerate(containers)]
     return {"Containers": named, "Mode": mode}
 
 
+def _check_many(container: Mapping[str, Any], count: int) -> None:
+    if count > 1:
+        raise Undeployable(not_yet("a container of Mode MultiModel beside others"))
+    algorithm = resolve(container["Image"]).algorithm
+    if algorithm and algorithm not in MULTI_MODEL and "SAGEMAKER_PROGRAM" not in container.get("Environment", {}):
+        raise Undeployable(f"The algorithm {algorithm} does not support multi-model endpoints.")
+
+
 def hostname(container: Mapping[str, Any], at: int) -> str:
     """API ContainerDefinition: a container without a name gets one by its position."""
     return str(container.get("ContainerHostname") or f"container-{at + 1}")
+
+
+def holds_many(container: Mapping[str, Any]) -> bool:
+    """Whether the container is one of many models (Mode MultiModel)."""
+    return container.get("Mode") == "MultiModel"
 
 
 def images(container: Mapping[str, Any]) -> list[str]:

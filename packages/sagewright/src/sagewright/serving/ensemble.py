@@ -17,6 +17,7 @@ from sagewright.compute.pipeline import Pipeline
 from sagewright.compute.replica import Replica, open_replica
 from sagewright.compute.runtime import SERVER_STOPPED, Observed
 from sagewright.serving.containers import PORT, Containers
+from sagewright.serving.definition import holds_many
 from sagewright.serving.step import Move
 from sagewright.serving.unit import MISSING, Seen, Unit
 from sagewright.store.rows import Document
@@ -61,7 +62,8 @@ class Replicas:
         """The replica as the route snapshot has it. Raises OSError when it was never started."""
         members = _members(unit)
         if not members:
-            return self._containers.address(unit)._asdict()
+            address = self._containers.address(unit)._asdict()
+            return {**address, "models": str(unit.models)} if unit.models.exists() else address
         listed = [{"name": name, **self._containers.address(member)._asdict()} for name, member in members.items()]
         return {**self._containers.address(next(iter(members.values())))._asdict(), "members": listed}
 
@@ -75,7 +77,10 @@ class Replicas:
 
 
 def route_members(container: Mapping[str, Any]) -> Document:
-    """What the route snapshot says of a variant's containers besides its replicas; nothing for one container."""
+    """What the route snapshot says of a variant's containers besides its replicas; nothing for one container of one model."""
+    if holds_many(container):
+        caches = container.get("MultiModelConfig", {}).get("ModelCacheSetting", "Enabled") != "Disabled"
+        return {"multi_model": {"url": container.get("ModelDataUrl", ""), "caches": caches}}
     listed = container.get("Containers")
     if not listed:
         return {}

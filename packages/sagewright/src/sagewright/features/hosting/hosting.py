@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sagewright.compute.placement import Machine
+from sagewright.compute.placement import GIB, Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, EndpointController
+from sagewright.features.hosting.controller import KIND, VOLUME_GB, EndpointController
+from sagewright.features.hosting.models import Models
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
+from sagewright.objects.s3 import Objects
 from sagewright.serving.ensemble import Replicas
+from sagewright.serving.model_store import ModelStore, room
 from sagewright.store.database import Store
 
 SERVICE = "sagemaker"
@@ -28,9 +31,20 @@ class Hosting:
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
 
-    def __init__(self, store: Store, containers: Replicas, jobs: Path, routes: Path, machine: Machine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        containers: Replicas,
+        jobs: Path,
+        routes: Path,
+        machine: Machine,
+        objects: Objects,
+        mounts: bool = True,
+    ) -> None:
+        """``mounts``: containers see folders at other paths than this machine's."""
         self._store = store
         self._publisher = Publisher(routes)
+        self.models = Models(self._publisher, ModelStore(objects, room(VOLUME_GB * GIB, jobs)), mounts)
         self.controller = EndpointController(store, containers, self._publisher, jobs, machine)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
@@ -48,3 +62,7 @@ class Hosting:
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
         await metrics.record_invocations(self._store, body)
+
+    async def close(self) -> None:
+        """Ends what is on its way; replicas go on."""
+        await self.models.close()

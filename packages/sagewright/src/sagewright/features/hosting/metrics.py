@@ -12,6 +12,9 @@ from sagewright.signals.metrics import Point, put
 from sagewright.store.database import Store, Transaction
 
 NAMESPACE = "AWS/SageMaker"
+INSTANCES = "/aws/sagemaker/Endpoints"
+OF_INSTANCES = frozenset({"LoadedModelCount"})
+"""Samples of the fronts that AWS has in the namespace of instances."""
 COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
 LATENCIES = ("ModelLatency", "OverheadLatency")
 
@@ -40,7 +43,8 @@ def _put_samples(transaction: Transaction, at: float, samples: list[Mapping[str,
         dimensions = {"EndpointName": endpoint, **sample["dimensions"]}
         count, total, minimum, maximum = sample["statistics"]
         point = Point(at, count, total, minimum, maximum, sample["unit"])
-        put(transaction, World(account, region), NAMESPACE, sample["name"], dimensions, (point,))
+        namespace = INSTANCES if sample["name"] in OF_INSTANCES else NAMESPACE
+        put(transaction, World(account, region), namespace, sample["name"], dimensions, (point,))
 
 
 def _points(at: float, counted: Mapping[str, Any]) -> list[tuple[str, Point]]:

@@ -41,6 +41,11 @@ class Publisher:
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
 
+    def variant(self, key: str, name: str) -> Document | None:
+        """What is published of a variant of the endpoint with this route key."""
+        variants = self._endpoints.get(key, {}).get("variants", ())
+        return next((variant for variant in variants if variant["name"] == name), None)
+
     def _write(self) -> None:
         self._generation += 1
         self._snapshot.parent.mkdir(parents=True, exist_ok=True)
