@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, training, tuning
+from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, multi_model, training, tuning
 from benchmarks.figures import print_figures
 
 SUITES = {
@@ -20,6 +20,7 @@ SUITES = {
     "modes": modes.figures,
     "algorithms": algorithms.figures,
     "tuning": tuning.figures,
+    "multimodel": multi_model.figures,
 }
 
 

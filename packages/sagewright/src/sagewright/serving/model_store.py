@@ -70,10 +70,6 @@ class ModelStore:
         await asyncio.gather(*self._coming.values(), return_exceptions=True)
         self._folders.clear()
 
-    def forget(self, folder: Path) -> None:
-        """The folder is gone."""
-        self._folders.pop(folder, None)
-
     def _came(self, key: tuple[Path, str], task: asyncio.Task[float]) -> None:
         self._coming.pop(key, None)
         if not task.cancelled():
@@ -82,6 +78,7 @@ class ModelStore:
     async def _bring(self, folder: Path, name: str, source: Location) -> float:
         held = self._folders.get(folder)
         if held is None:
+            self._folders = {known: held for known, held in self._folders.items() if known.exists()}  # replicas come and go
             held = self._folders[folder] = _Held(dict(await asyncio.to_thread(_found, folder)))
         if name in held.sizes:
             return 0.0
