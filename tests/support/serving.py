@@ -22,6 +22,7 @@ from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
+from sagewright.features.components.components import Components
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.transform.transform import Transform
 from sagewright.front.counters import Counters
@@ -61,9 +62,9 @@ class Rig:
         self._front = front
         self._keyring = Keyring.open(tmp_path / "credentials.json")
         self.harness = Harness(
-            controllers={"Endpoint", "TransformJob"},
-            rules={**Hosting.rules, **Transform.rules},
-            quirks=Transform.quirks,
+            controllers={"Endpoint", "InferenceComponent", "TransformJob"},
+            rules={**Hosting.rules, **Components.rules, **Transform.rules},
+            quirks={**Components.quirks, **Transform.quirks},
             install=self._install,
         )
 
@@ -103,6 +104,7 @@ class Rig:
     def _install(self, parts: Parts) -> None:
         self._compose(parts)
         self.hosting.register(parts.operations, parts.engine.catalog)
+        self.components.register(parts.operations, parts.engine.catalog)
         self.transform.register(parts.operations, parts.engine.catalog)
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
@@ -124,8 +126,11 @@ class Rig:
         self.hosting = Hosting(
             parts.store, replicas, self.jobs, self.snapshot, machine, self.objects, self.runtime.name != "process"
         )
+        self.components = Components(parts.store, replicas, self.hosting.publisher, self.jobs, machine)
         self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)
-        self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)
+        self.loop = Loop(
+            parts.store, [self.hosting.controller, self.components.controller, self.transform.controller], twice=self._twice
+        )
 
     def run_folders(self) -> list[Path]:
         """Of everything that was ever started and not removed."""

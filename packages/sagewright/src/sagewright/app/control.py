@@ -28,6 +28,7 @@ _KIND_OF_FOLDER = {
     "training-job": "TrainingJob",
     "processing-job": "ProcessingJob",
     "endpoint": "Endpoint",
+    "inference-component": "InferenceComponent",
     "transform-job": "TransformJob",
 }
 _DATAGRAM = 4096

@@ -22,6 +22,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.components.components import Components
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
@@ -48,7 +49,9 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
+CONTROLLED = frozenset(
+    {"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob", "InferenceComponent"}
+)
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -121,6 +124,7 @@ class Parts:
         )
         replicas = Replicas(containers)
         hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, runtime.name != "process")
+        components = Components(store, replicas, hosting.publisher, settings.jobs, here)
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
@@ -131,11 +135,12 @@ class Parts:
         jobs.install(engine, operations)
         preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
+        components.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
-        features = (jobs, preparation, hosting, transform, tuning)
+        features = (jobs, preparation, hosting, components, transform, tuning)
         loop = _loop(store, engine, [feature.controller for feature in features])
         hints.loop = loop
         return cls(
@@ -211,8 +216,8 @@ def _engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks},
+        rules={**Hosting.rules, **Components.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
+        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Components.quirks, **Transform.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )

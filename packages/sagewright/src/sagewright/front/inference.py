@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sagewright.compute.pipeline import CONTAINER, blame
 from sagewright.compute.replica import Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
-from sagewright.front import containers, multi_model
+from sagewright.front import components, containers, multi_model
 from sagewright.front.counters import Counters
 from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
@@ -95,7 +95,11 @@ class Inference:
         for value in headers.values():
             if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
-        variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
+        component = given.get(components.HEADER)
+        if endpoint.components is None and component is None:
+            variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
+        else:
+            variant = components.choose(name, key, endpoint, component, self._counters)
         if variant.containers is not None or containers.HEADER in given:
             containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
         if variant.models is not None or multi_model.HEADER in given:
@@ -108,6 +112,7 @@ class Inference:
             headers,
             request.body,
             started,
+            component,
         )
 
     async def _aim(self, call: _Call, request: Request) -> None:
@@ -198,9 +203,14 @@ class Inference:
 
     def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
         self._counters.answered(call.key, call.variant.name, status, answered - sent, sent - call.started)
+        if call.component is not None:
+            took = answered - sent, sent - call.started
+            components.count(call.key, call.component, call.variant, status, *took, self._counters)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
         self._counters.unanswered(call.key, call.variant.name)
+        if call.component is not None:
+            components.count(call.key, call.component, call.variant, 0, 0.0, 0.0, self._counters)
         container = blame(problem) or PRIMARY
         said = _TIMED_OUT.format(container) if isinstance(problem, TimeoutError) else str(problem)
         return _model_error(call, 0, said.encode(), container)
@@ -215,11 +225,20 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "headers", "key", "name", "replicas", "started", "variant")
+    __slots__ = ("body", "caller", "component", "headers", "key", "name", "replicas", "started", "variant")
 
     def __init__(
-        self, caller: Caller, name: str, key: str, variant: Variant, headers: dict[str, str], body: bytes, started: float
+        self,
+        caller: Caller,
+        name: str,
+        key: str,
+        variant: Variant,
+        headers: dict[str, str],
+        body: bytes,
+        started: float,
+        component: str | None = None,
     ) -> None:
+        self.component = component
         self.caller = caller
         self.name = name
         self.key = key
@@ -262,7 +281,6 @@ _STREAM_HEADERS = (
     ("x-amzn-sagemaker-inference-id", "inference_id"),
 )
 _UNSUPPORTED = {
-    "x-amzn-sagemaker-inference-component": "Endpoint {} has no inference components and does not support inference component header.",
     "x-amzn-sagemaker-session-id": "Endpoint {} does not support stateful sessions.",
     "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",
 }

@@ -78,12 +78,17 @@ class Variant:
 
 
 class Endpoint:
-    """The variants of one endpoint."""
+    """The variants of one endpoint.
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "variants")
+    ``components`` are its inference components, each as a variant of its own with its copies as replicas; None for an endpoint that
+    serves models.
+    """
 
-    def __init__(self, arn: str, variants: tuple[Variant, ...]) -> None:
+    __slots__ = ("_total", "_turn", "arn", "by_name", "components", "variants")
+
+    def __init__(self, arn: str, variants: tuple[Variant, ...], components: Mapping[str, Variant] | None = None) -> None:
         self.arn = arn
+        self.components = components
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
         self._total = sum(variant.weight for variant in variants)
@@ -180,10 +185,18 @@ Connect = Callable[[Address], Replica]
 
 
 def _parse(snapshot: Mapping[str, Any], connect: Connect, told: Told) -> dict[str, Endpoint]:
-    return {
-        key: Endpoint(entry["arn"], tuple(_variant(variant, connect, partial(told, key)) for variant in entry["variants"]))
-        for key, entry in snapshot["endpoints"].items()
-    }
+    return {key: _endpoint(entry, connect, partial(told, key)) for key, entry in snapshot["endpoints"].items()}
+
+
+def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Endpoint:
+    variants = tuple(_variant(variant, connect, told) for variant in entry["variants"])
+    components = None
+    if any("hosts" in variant for variant in entry["variants"]):
+        listed = entry.get("components", ())
+        components = {
+            each["name"]: _variant({**each, "name": each["variant"], "weight": 1.0}, connect, told) for each in listed
+        }
+    return Endpoint(entry["arn"], variants, components)
 
 
 def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:

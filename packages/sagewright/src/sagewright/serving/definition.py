@@ -110,7 +110,7 @@ def holds_many(container: Mapping[str, Any]) -> bool:
 
 def images(container: Mapping[str, Any]) -> list[str]:
     """The images of what a Definition calls ``container``."""
-    return [str(each.get("Image", "")) for each in container.get("Containers", (container,))]
+    return [str(each["Image"]) for each in container.get("Containers", (container,)) if "Image" in each]
 
 
 def _resolved(transaction: Transaction, model: Resource, container: Mapping[str, Any]) -> list[Document]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
+from sagewright.compute.runtime import Observed
 from sagewright.features.hosting import blueprint
 from sagewright.features.hosting import plan as planning
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
@@ -18,7 +20,8 @@ from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Route
 from sagewright.kernel.controller import Plan
 from sagewright.serving.definition import Undeployable
 from sagewright.serving.ensemble import Replicas, route_members
-from sagewright.serving.unit import Unit
+from sagewright.serving.hosts import is_host
+from sagewright.serving.unit import Seen, Unit
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 
@@ -49,7 +52,8 @@ class EndpointController:
             except Undeployable as problem:
                 refusal = str(problem)
         attempts = deployment.attempts()
-        looks = [self._containers.look(self._unit(resource, place, attempt)) for place, attempt in attempts]
+        instances = _instances(deployment)
+        looks = [self._look(resource, place, attempt, instances) for place, attempt in attempts]
         return Sight(dict(zip(attempts, await asyncio.gather(*looks), strict=True)), wanted, refusal)
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
@@ -69,7 +73,15 @@ class EndpointController:
             case Clear():
                 await asyncio.to_thread(trees.remove, self._folder(resource))
 
+    async def _look(self, resource: Resource, place: Place, attempt: int, instances: Collection[Place]) -> Seen:
+        """An instance that only gives room to inference components has no container, and is always there."""
+        if place in instances:
+            return Seen("ready", "", Observed("running"), healthy=True)
+        return await self._containers.look(self._unit(resource, place, attempt))
+
     def _route(self, resource: Resource, routed: Routed) -> Document:
+        if is_host(routed.variant.container):
+            return {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": [], "hosts": len(routed.replicas)}
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
         replicas = [self._containers.route(unit) for unit in units]
         entry = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": replicas}
@@ -104,6 +116,12 @@ class EndpointController:
 
 def _fleet(resource: Resource, transaction: Transaction) -> Fleet:
     return blueprint.fleet(transaction, resource)
+
+
+def _instances(deployment: Deployment) -> set[Place]:
+    fleets = [fleet for fleet in (deployment.active, deployment.target) if fleet is not None]
+    variants = [(fleet, variant) for fleet in fleets for variant in fleet.variants if is_host(variant.container)]
+    return {fleet.place(variant, slot) for fleet, variant in variants for slot in variant.slots}
 
 
 def _instance_id(resource: Resource, place: Place, attempt: int) -> str:

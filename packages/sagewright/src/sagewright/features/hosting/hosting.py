@@ -43,9 +43,9 @@ class Hosting:
     ) -> None:
         """``mounts``: containers see folders at other paths than this machine's."""
         self._store = store
-        self._publisher = Publisher(routes)
-        self.models = Models(self._publisher, ModelStore(objects, room(VOLUME_GB * GIB, jobs)), mounts)
-        self.controller = EndpointController(store, containers, self._publisher, jobs, machine)
+        self.publisher = Publisher(routes)
+        self.models = Models(self.publisher, ModelStore(objects, room(VOLUME_GB * GIB, jobs)), mounts)
+        self.controller = EndpointController(store, containers, self.publisher, jobs, machine)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
@@ -57,7 +57,7 @@ class Hosting:
     async def open(self) -> None:
         """Before the loop starts: drops the routes of endpoints that are gone. Those that are there write their own."""
         unsettled = await self._store.read(lambda transaction: transaction.resources.unsettled([KIND]))
-        self._publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
+        self.publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""

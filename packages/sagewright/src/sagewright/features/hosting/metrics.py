@@ -40,7 +40,9 @@ def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]])
 def _put_samples(transaction: Transaction, at: float, samples: list[Mapping[str, Any]]) -> None:
     for sample in samples:
         account, region, endpoint = sample["endpoint"].split("/")
-        dimensions = {"EndpointName": endpoint, **sample["dimensions"]}
+        dimensions = sample["dimensions"]
+        if "InferenceComponentName" not in dimensions:  # that one stands alone
+            dimensions = {"EndpointName": endpoint, **dimensions}
         count, total, minimum, maximum = sample["statistics"]
         point = Point(at, count, total, minimum, maximum, sample["unit"])
         namespace = INSTANCES if sample["name"] in OF_INSTANCES else NAMESPACE

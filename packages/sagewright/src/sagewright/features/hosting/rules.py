@@ -9,6 +9,7 @@ from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context
 from sagewright.serving.definition import unsupported
 from sagewright.store.rows import Document
+from sagewright.wire.errors import validation
 
 QUOTA = 32
 """Instances per variant: what one machine can be asked for, in the form of AWS's quotas."""
@@ -25,8 +26,11 @@ def check_config(spec: Mapping[str, Any]) -> None:
         for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
             if variant.get(member):
                 raise unsupported(f"ProductionVariants.{member}")
-        if "ModelName" not in variant:
-            raise unsupported("inference components (a production variant without ModelName)")
+        if "ModelName" not in variant and "ExecutionRoleArn" not in spec:
+            # DOC (CreateEndpointConfig, ExecutionRoleArn): needed where inference components are to run. The words are not published.
+            raise validation(
+                "ExecutionRoleArn must be specified for an endpoint configuration whose production variants name no model."
+            )
 
 
 def check_deployment(request: Mapping[str, Any]) -> None:

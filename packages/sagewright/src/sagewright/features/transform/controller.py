@@ -22,7 +22,7 @@ from sagewright.kernel.controller import Later, Plan
 from sagewright.kernel.errands import Errands
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access
-from sagewright.serving.definition import Undeployable, model_container
+from sagewright.serving.definition import Undeployable, holds_many, model_container
 from sagewright.serving.ensemble import Replicas
 from sagewright.serving.step import WAIT_SECONDS, Slot
 from sagewright.serving.unit import Unit
@@ -123,6 +123,8 @@ class TransformController:
     def _blueprint(self, resource: Resource, transaction: Transaction) -> Blueprint:
         """More containers than cores would only take each other's time: the objects are split over fewer."""
         model = model_container(transaction, resource, resource.spec["ModelName"])
+        if holds_many(model.container) or model.container.get("Mode") == "Direct":
+            raise Undeployable("Batch transform supports models of one container and inference pipelines only.")
         asked = resource.spec["TransformResources"]["InstanceCount"]
         return Blueprint(model.container, model.role, min(asked, max(1, self._machine.cpus)), model.isolated)
 
