@@ -213,6 +213,11 @@ class Settings:
         return self.run / "routes.json"
 
     @property
+    def captured(self) -> Path:
+        """What data capture holds until it is in S3 (signals/exchanges.py)."""
+        return self.data / "captured"
+
+    @property
     def sockets(self) -> Path:
         """Where Unix sockets lie: ``run``, or a short private folder when the data folder's path is too long for a socket."""
         if len(str(self.run)) <= _LONGEST_SOCKET_PATH - 30:

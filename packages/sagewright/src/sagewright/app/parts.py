@@ -22,6 +22,8 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.capture.delivery import Delivery
+from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
@@ -44,11 +46,14 @@ from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
 from sagewright.settings import Settings, interruptions
+from sagewright.signals import alarms
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
+CONTROLLED = frozenset(
+    {"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob", "InferenceExperiment"}
+)
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -68,6 +73,7 @@ class Parts:
     hosting: Hosting
     transform: Transform
     tuning: Tuning
+    capture: Delivery
     containers: Containers
     objects: Objects
     loop: Loop
@@ -120,12 +126,13 @@ class Parts:
             metrics_seconds=settings.metrics_seconds,
         )
         usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here, usage)
+        hosting = Hosting(store, containers, settings.jobs, settings.routes, here, alarms.states, usage)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
         api = Api(operations, clock)
         tuning = Tuning(store, LocalClient(api), hints)
+        experiments = Experiments(store, LocalClient(api))
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
@@ -133,11 +140,12 @@ class Parts:
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
+        experiments.register(operations, engine.catalog)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, transform, tuning)
+        features = (jobs, preparation, hosting, transform, tuning, experiments)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -153,6 +161,7 @@ class Parts:
             hosting=hosting,
             transform=transform,
             tuning=tuning,
+            capture=Delivery(store, objects, settings.captured),
             containers=containers,
             objects=objects,
             loop=loop,
@@ -164,6 +173,7 @@ class Parts:
         await self.hosting.open()
         await self.training.open()
         await self.processing.open()
+        self.capture.open()
         await self.loop.start()
 
     async def close(self) -> None:
@@ -173,6 +183,7 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
+        await self.capture.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -185,6 +196,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         self.tuning.reset()
+        await self.capture.reset()
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
@@ -212,8 +224,8 @@ def _engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks},
+        rules={**Hosting.rules, **Transform.rules, **Experiments.rules, "CreateModel": (pulled.rule(own_images),)},
+        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks, **Experiments.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )

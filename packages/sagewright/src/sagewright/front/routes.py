@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.front.capture import CapturePlan
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,31 +28,66 @@ FRESH = 0.001
 
 
 class Variant:
-    """One production variant and its replicas."""
+    """One production variant and its replicas.
 
-    __slots__ = ("_turn", "name", "replicas", "weight")
+    ``config`` is the endpoint configuration that it is part of. While a new fleet takes over, ``green`` is the same variant of
+    that fleet, which gets ``share`` of the calls (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these can be.
+    """
 
-    def __init__(self, name: str, weight: float, replicas: tuple[Replica, ...]) -> None:
+    __slots__ = ("_shift", "_turn", "config", "green", "name", "replicas", "reserve", "share", "weight")
+
+    def __init__(
+        self,
+        name: str,
+        weight: float,
+        replicas: tuple[Replica, ...],
+        config: str = "",
+        green: Variant | None = None,
+        share: float = 0.0,
+    ) -> None:
         self.name = name
         self.weight = weight
         self.replicas = replicas
+        self.reserve: tuple[Replica, ...] = ()
+        self.config = config
+        self.green = green
+        self.share = share
         self._turn = 0
+        self._shift = 0.5
+        if green is not None:
+            green.reserve, self.reserve = replicas, green.replicas
 
     def by_load(self) -> Sequence[Replica]:
         """The replicas, those with the fewest calls in flight first; equals take turns."""
         if len(self.replicas) < 2:
-            return self.replicas
+            return self.replicas + self.reserve
         self._turn = turn = (self._turn + 1) % len(self.replicas)
-        return sorted(self.replicas[turn:] + self.replicas[:turn], key=_load)
+        return [*sorted(self.replicas[turn:] + self.replicas[:turn], key=_load), *self.reserve]
+
+    def sampled(self) -> bool:
+        """Whether the next call is one of this variant's share."""
+        self._shift = shift = (self._shift + GOLDEN) % 1.0
+        return shift < self.share
+
+    def turn(self) -> Variant:
+        """This or ``green``: each as often as its share says."""
+        if self.green is None:
+            return self
+        self._shift = shift = (self._shift + GOLDEN) % 1.0
+        return self.green if shift < self.share else self
 
 
 class Endpoint:
-    """The variants of one endpoint."""
+    """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls."""
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "variants")
+    __slots__ = ("_total", "_turn", "arn", "by_name", "capture", "shadow", "variants")
 
-    def __init__(self, arn: str, variants: tuple[Variant, ...]) -> None:
+    def __init__(
+        self, arn: str, variants: tuple[Variant, ...], shadow: Variant | None = None, capture: CapturePlan | None = None
+    ) -> None:
         self.arn = arn
+        self.shadow = shadow
+        self.capture = capture
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
         self._total = sum(variant.weight for variant in variants)
@@ -146,17 +182,22 @@ class RouteTable:
 
 
 def _parse(snapshot: Mapping[str, Any], connect: Callable[[Address], Replica]) -> dict[str, Endpoint]:
-    return {
-        key: Endpoint(entry["arn"], tuple(_variant(variant, connect) for variant in entry["variants"]))
-        for key, entry in snapshot["endpoints"].items()
-    }
+    return {key: _endpoint(entry, connect) for key, entry in snapshot["endpoints"].items()}
+
+
+def _endpoint(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Endpoint:
+    shadow = next((_variant(shadow, connect) for shadow in entry.get("shadow", ())), None)
+    capture = CapturePlan(entry["capture"]) if entry.get("capture") else None
+    return Endpoint(entry["arn"], tuple(_variant(variant, connect) for variant in entry["variants"]), shadow, capture)
 
 
 def _variant(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Variant:
     replicas = tuple(
         connect(Address(place["protocol"], place["socket"], place.get("port", 8080))) for place in entry["replicas"]
     )
-    return Variant(entry["name"], float(entry["weight"]), replicas)
+    green = _variant(entry["green"], connect) if "green" in entry else None
+    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
+    return Variant(entry["name"], float(entry["weight"]), replicas, entry.get("config", ""), green, share)
 
 
 def _load(replica: Replica) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
 from sagewright.features.hosting import blueprint
@@ -24,12 +26,14 @@ from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 
 KIND = "Endpoint"
+AlarmStates = Callable[[Transaction, World, Sequence[str]], Mapping[str, str]]
+"""The state (OK, ALARM, INSUFFICIENT_DATA) of those of the named alarms that exist."""
 VOLUME_GB = 30
 """What an instance of an endpoint has for its model and its log where nothing else is said (API ProductionVariant: VolumeSizeInGB)."""
 
 
 class EndpointController:
-    """See the module docstring. ``jobs`` is the folder of all run folders."""
+    """See the module docstring. ``jobs`` is the folder of all run folders, ``alarms`` tells the states of CloudWatch's alarms."""
 
     kind = KIND
 
@@ -40,6 +44,7 @@ class EndpointController:
         publisher: Publisher,
         jobs: Path,
         machine: Machine,
+        alarms: AlarmStates,
         usage: ReplicaUsage | None = None,
     ) -> None:
         self._store = store
@@ -48,6 +53,7 @@ class EndpointController:
         self._jobs = jobs
         self._machine = machine
         self._usage = usage
+        self._alarms = alarms
 
     async def observe(self, resource: Resource) -> Sight:
         """Every replica that may have something on disk, and what a new generation would deploy."""
@@ -62,7 +68,8 @@ class EndpointController:
             await self._usage.measure(resource, self._serving(resource, deployment.active))
         attempts = deployment.attempts()
         looks = [self._containers.look(self._unit(resource, place, attempt)) for place, attempt in attempts]
-        return Sight(dict(zip(attempts, await asyncio.gather(*looks), strict=True)), wanted, refusal)
+        seen = dict(zip(attempts, await asyncio.gather(*looks), strict=True))
+        return Sight(seen, wanted, refusal, await self._gone_off(resource, deployment))
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
         """See plan.py."""
@@ -73,9 +80,11 @@ class EndpointController:
         match action:
             case Act(move, place, attempt, variant):
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
-            case Publish(variants):
+            case Publish(variants, shadows, capture):
                 routes = [self._route(resource, routed) for routed in variants]
-                self._publisher.put(resource.world, resource.key, resource.arn, routes)
+                copies = [self._route(resource, routed) | {"share": routed.share} for routed in shadows]
+                extra = {"shadow": copies, "capture": capture}
+                self._publisher.put(resource.world, resource.key, resource.arn, routes, extra)
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
@@ -94,10 +103,24 @@ class EndpointController:
             if fleet is not None and slot.served
         ]
 
+    async def _gone_off(self, resource: Resource, deployment: Deployment) -> tuple[str, ...]:
+        """The alarms of the deployment under way that are in state ALARM."""
+        rollout = deployment.rollout
+        names = rollout.policy.alarms if rollout is not None and rollout.step and not rollout.back else ()
+        if not names:
+            return ()
+        states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
+        return tuple(name for name in names if states.get(name) == "ALARM")
+
     def _route(self, resource: Resource, routed: Routed) -> Document:
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
         addresses = [self._containers.address(unit)._asdict() for unit in units]
-        return {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        route = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        if routed.config:
+            route["config"] = routed.config
+        if routed.green is not None:
+            route["green"] = {**self._route(resource, routed.green), "share": routed.share}
+        return route
 
     def _unit(self, resource: Resource, place: Place, attempt: int, variant: VariantFleet | None = None) -> Unit:
         """The replica as serving.containers knows it; what it starts from is needed only to start it."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sagewright.compute.placement import Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, EndpointController
+from sagewright.features.hosting.controller import KIND, AlarmStates, EndpointController
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
@@ -24,7 +24,7 @@ SERVICE = "sagemaker"
 class Hosting:
     """Controller, rules and written operations of endpoints.
 
-    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads.
+    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads, ``alarms`` tells the states of alarms.
     """
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
@@ -36,16 +36,18 @@ class Hosting:
         jobs: Path,
         routes: Path,
         machine: Machine,
+        alarms: AlarmStates = lambda *_: {},
         usage: ReplicaUsage | None = None,
     ) -> None:
         """``usage`` measures what the replicas use, where that is wanted."""
         self._store = store
+        self._alarms = alarms
         self._publisher = Publisher(routes)
-        self.controller = EndpointController(store, containers, self._publisher, jobs, machine, usage)
+        self.controller = EndpointController(store, containers, self._publisher, jobs, machine, alarms, usage)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
-        written = EndpointOperations(catalog, self._store)
+        written = EndpointOperations(catalog, self._store, self._alarms)
         operations.write(SERVICE, "UpdateEndpoint", written.update)
         operations.write(SERVICE, "UpdateEndpointWeightsAndCapacities", written.resize)
         operations.write(SERVICE, "DeleteEndpoint", written.delete)

@@ -13,6 +13,8 @@ from sagewright.store.database import Store, Transaction
 
 NAMESPACE = "AWS/SageMaker"
 COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
+DROPPED = "ShadowInvocationsDropped"
+"""Copies that a shadow variant did not get; a metric of ours."""
 LATENCIES = ("ModelLatency", "OverheadLatency")
 
 
@@ -60,14 +62,19 @@ def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]])
     for counted in variants:
         account, region, endpoint = counted["endpoint"].split("/")
         dimensions = {"EndpointName": endpoint, "VariantName": counted["variant"]}
+        # By fleet as well, so that an alarm can watch a new one (DG deployment-guardrails-configuration).
+        by_fleet = {**dimensions, "EndpointConfigName": counted["config"]} if counted.get("config") else None
         for name, point in _points(at, counted):
-            put(transaction, World(account, region), NAMESPACE, name, dimensions, (point,))
+            for found in filter(None, (dimensions, by_fleet)):
+                put(transaction, World(account, region), NAMESPACE, name, found, (point,))
 
 
 def _points(at: float, counted: Mapping[str, Any]) -> list[tuple[str, Point]]:
     """Every call is one sample of each count, 1 or 0: so Sum counts and Average is a rate, as on AWS."""
     calls = counted["Invocations"]
     points = []
+    if dropped := counted.get(DROPPED, 0):
+        points.append((DROPPED, Point(at, dropped, dropped, 1.0, 1.0, "None")))
     for name in COUNTS:
         total = counted[name]
         points.append((name, Point(at, calls, total, float(total == calls), float(total > 0), "None")))

@@ -29,9 +29,10 @@ class Publisher:
             self._endpoints = kept
             self._write()
 
-    def put(self, world: World, name: str, arn: str, variants: list[Document]) -> None:
-        """The endpoint's routes are these; writes nothing when they were these already."""
+    def put(self, world: World, name: str, arn: str, variants: list[Document], extra: Document | None = None) -> None:
+        """The endpoint's routes are these, with those further members that say anything; nothing is written when they were these already."""
         key, entry = route_key(world, name), {"arn": arn, "variants": variants}
+        entry |= {member: value for member, value in (extra or {}).items() if value}
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()
