@@ -190,7 +190,9 @@ def _filled(series: Series, frame: Frame, how: str, by: float | Series | None) -
         return _interpolated(series, frame)
     assert by is not None
     given = by if isinstance(by, Mapping) else dict.fromkeys(frame.grid, by)
-    return {moment: series.get(moment, given.get(moment)) for moment in frame.grid if moment in series or moment in given}  # type: ignore[misc]
+    return {
+        moment: (series if moment in series else given)[moment] for moment in frame.grid if moment in series or moment in given
+    }
 
 
 def _repeated(series: Series, frame: Frame) -> Series:

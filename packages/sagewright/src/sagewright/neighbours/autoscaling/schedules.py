@@ -192,8 +192,8 @@ def _following(spec: Mapping[str, Any], begun: float) -> Following:
     following = parse(spec["Schedule"], spec.get("Timezone", "UTC"), begun if start is None else start)
 
     def found(after: float) -> float | None:
-        early = start is not None and after < start
-        when = start if early and recurs else following(start - 1 if early else after)
+        early = start if start is not None and after < start else None
+        when = early if early is not None and recurs else following(after if early is None else early - 1)
         return None if when is None or (end is not None and when > end) else when
 
     return found
