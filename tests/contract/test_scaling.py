@@ -158,6 +158,32 @@ def test_bounds_move_the_capacity(once: Scaling) -> None:
     assert once.endpoints.asked == [2], "bounds that did not change leave alone what the user asked for"
 
 
+def test_why_nothing_was_done(scaling: Scaling) -> None:
+    """API DescribeScalingActivities, NotScaledReasons: told once, and only to who asks for it."""
+    scaling.register(1, 1)
+    scaling.track(60.0)
+    busy(scaling, 170.0, 5)
+    assert scaling.endpoints.asked == scaling.activities() == []
+    (told,) = scaling.autoscaling.describe_scaling_activities(ServiceNamespace="sagemaker", IncludeNotScaledActivities=True)[
+        "ScalingActivities"
+    ]
+    assert told["NotScaledReasons"] == [{"Code": "AlreadyAtMaxCapacity", "MaxCapacity": 1}]
+    assert (told["StatusCode"], told["Description"]) == ("Failed", "Attempting to scale due to alarm triggered")
+
+
+def test_a_new_policy_does_not_remove_what_was_never_asked(once: Scaling) -> None:
+    """The fifteen minutes below the target begin with the policy."""
+    once.register()
+    once.endpoints.desired = once.endpoints.current = 3
+    once.track(60.0)
+    for _ in range(14):
+        once.pass_time(60)
+    assert once.endpoints.asked == []
+    once.pass_time(60)
+    once.pass_time(60)
+    assert once.endpoints.asked == [1]
+
+
 def test_suspended(once: Scaling) -> None:
     once.register(SuspendedState={"DynamicScalingOutSuspended": True})
     once.track(60.0)
