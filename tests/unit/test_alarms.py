@@ -107,6 +107,28 @@ def test_a_change_is_an_event_and_an_action(world: Scaling) -> None:
     assert world.cloudwatch.describe_alarms()["MetricAlarms"][0]["ActionsEnabled"] is True
 
 
+def test_a_notification(world: Scaling) -> None:
+    """Subscribers of the topics that a new state's actions name are told (CloudWatch user guide, alarm notifications)."""
+    sns, sqs = world.harness.client("sns"), world.harness.client("sqs")
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+    queue = sqs.create_queue(QueueName="alerts")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    world.alarm(AlarmActions=[topic], OKActions=[f"{topic}-gone"])
+    for state in ("ALARM", "OK"):
+        world.cloudwatch.set_alarm_state(AlarmName="high", StateValue=state, StateReason="a test")
+    (message,) = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    envelope = json.loads(message["Body"])
+    told = json.loads(envelope["Message"])
+    assert envelope["Subject"] == f'ALARM: "high" in {WORLD.region}'
+    assert (told["NewStateValue"], told["OldStateValue"], told["NewStateReason"]) == ("ALARM", "INSUFFICIENT_DATA", "a test")
+    assert told["Trigger"]["MetricName"] == "Load"
+    actions = world.cloudwatch.describe_alarm_history(HistoryItemType="Action", ScanBy="TimestampAscending")[
+        "AlarmHistoryItems"
+    ]
+    assert [item["HistorySummary"].split()[0] for item in actions] == ["Successfully", "Failed"]
+
+
 def test_describing_and_deleting(world: Scaling) -> None:
     for name in ("a1", "a2", "b1"):
         world.alarm(name, Tags=[{"Key": "team", "Value": "x"}], Dimensions=[{"Name": "D", "Value": name}])

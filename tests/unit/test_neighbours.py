@@ -418,7 +418,7 @@ class TestLogs:
         assert [event["message"] for event in logs.filter_log_events(logGroupName="g")["events"]] == ["new"]
 
         async def look() -> None:
-            loop = Loop(sagewright.parts.store, controllers(sagewright.parts.store), twice=True)
+            loop = Loop(sagewright.parts.store, controllers(sagewright.parts.store, lambda identity: None), twice=True)
             await loop.start()
             await loop.idle()
             await loop.close()
