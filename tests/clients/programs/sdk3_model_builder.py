@@ -23,8 +23,6 @@ joblib.dump(LinearRegression().fit(features, features @ [1.0, 2.0, 3.0]), "model
 
 class Linear(InferenceSpec):
     def load(self, model_dir):
-        import joblib
-
         return joblib.load(f"{model_dir}/model.joblib")
 
     def invoke(self, input_object, model):
