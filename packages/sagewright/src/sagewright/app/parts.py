@@ -22,6 +22,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.compilation.feature import Compilation
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
@@ -47,7 +48,9 @@ from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
+CONTROLLED = frozenset(
+    {"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob", "CompilationJob"}
+)
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -67,6 +70,7 @@ class Parts:
     hosting: Hosting
     transform: Transform
     tuning: Tuning
+    compilation: Compilation
     containers: Containers
     objects: Objects
     loop: Loop
@@ -120,6 +124,17 @@ class Parts:
         )
         hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
+        compilation = Compilation.compose(
+            store=store,
+            runtime=runtime,
+            objects=objects,
+            way_back=way_back,
+            jobs=settings.jobs,
+            environments=environments,
+            wake=hints,
+            slots=slots,
+            machine=here,
+        )
 
         operations = Operations()
         api = Api(operations, clock)
@@ -131,9 +146,10 @@ class Parts:
         hosting.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
+        compilation.register(operations, engine.catalog)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
 
-        features = (jobs, preparation, hosting, transform, tuning)
+        features = (jobs, preparation, hosting, transform, tuning, compilation)
         loop = _loop(store, engine, [feature.controller for feature in features])
         hints.loop = loop
         return cls(
@@ -149,6 +165,7 @@ class Parts:
             hosting=hosting,
             transform=transform,
             tuning=tuning,
+            compilation=compilation,
             containers=containers,
             objects=objects,
             loop=loop,
@@ -160,6 +177,7 @@ class Parts:
         await self.hosting.open()
         await self.training.open()
         await self.processing.open()
+        await self.compilation.open()
         await self.loop.start()
 
     async def close(self) -> None:
@@ -169,6 +187,7 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
+        await self.compilation.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -180,6 +199,7 @@ class Parts:
         await self.training.reset()
         await self.processing.reset()
         await self.transform.reset()
+        await self.compilation.reset()
         self.tuning.reset()
         await self.containers.close()
         try:
@@ -208,8 +228,8 @@ def _engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks},
+        rules={**Hosting.rules, **Transform.rules, **Compilation.rules, "CreateModel": (pulled.rule(own_images),)},
+        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks, **Compilation.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
