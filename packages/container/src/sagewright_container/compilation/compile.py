@@ -47,25 +47,27 @@ def _compile(layout: Layout) -> None:
     options.graph_optimization_level = _LEVEL
     options.optimized_model_filepath = str(goal)
     onnxruntime.InferenceSession(str(raw), options, providers=["CPUExecutionProvider"])
-    _check(source, goal)
-    about = {"Framework": task["Framework"], "Target": task["Target"], "outputs": list(source.outputs), "column": source.column}
+    column = _check(source, goal)
+    about = {"Framework": task["Framework"], "Target": task["Target"], "outputs": list(source.outputs), "column": column}
     (layout.model / "compiled.json").write_text(json.dumps(about), encoding="utf-8")
     if (folder / "code").is_dir():
         shutil.copytree(folder / "code", layout.model / "code", dirs_exist_ok=True)
     print(f"compiled a model of {task['Framework']}: {goal.stat().st_size} bytes", flush=True)
 
 
-def _check(source: Source, file: Path) -> None:
-    """The compiled model answers as the original does. Raises InputError."""
+def _check(source: Source, file: Path) -> int | None:
+    """The column that is the answer: the compiled model answers as the original does, in the same shape. Raises InputError."""
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     if source.original is None:
-        return
-    found = session.run(list(source.outputs), source.example)
-    wanted = source.original(source.example)
+        return source.column
+    found = [np.asarray(answer) for answer in session.run(list(source.outputs), source.example)]
+    wanted = [np.asarray(answer) for answer in source.original(source.example)]
+    flat = found[0].ndim == 2 and found[0].shape[1] == 1 and wanted[0].ndim == 1  # noqa: PLR2004
+    column = 0 if source.column is None and flat else source.column
     for one, other in zip(found, wanted):  # noqa: B905 - Python 3.9
-        answer = one if source.column is None else one[:, source.column]
-        if not _close(np.asarray(answer), np.asarray(other)):
+        if not _close(one if column is None else one[:, column], other):
             raise InputError("the compiled model would answer otherwise than the original: a part of it has no form in ONNX")
+    return column
 
 
 def _close(one: Any, other: Any) -> bool:

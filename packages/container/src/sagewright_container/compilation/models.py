@@ -123,7 +123,7 @@ def _pytorch(folder: Path, shapes: Mapping[str, list[int]]) -> Source:
     def answer(asked: Example) -> list[Array]:
         with torch.no_grad():
             found = model(*(torch.from_numpy(value) for value in asked.values()))
-        return [tensor.numpy() for tensor in (found if isinstance(found, (tuple, list)) else [found])]
+        return [tensor.detach().numpy() for tensor in (found if isinstance(found, (tuple, list)) else [found])]
 
     return Source(onnx, tuple(outputs), example, answer)
 
