@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from clients.conftest import RunProgram
+from clients.conftest import FILE_SYSTEM, RunProgram
 from support.server import Server, eventually
 
 pytestmark = pytest.mark.clients
@@ -36,6 +37,21 @@ def test_sdk3_trains_deploys_predicts_transforms_and_cleans_up(run_program: RunP
 def test_sdk2_pytorch(run_program: RunProgram) -> None:
     """G03: PyTorch with source_dir, requirements and hyperparameters; its own serving functions; a repacked PyTorchModel."""
     assert run_program("sdk2", "sdk2_pytorch.py").endswith("sdk2 PyTorch: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_data_that_are_not_copied(run_program: RunProgram, shared_folder: Path, sdk: str) -> None:
+    """G06, G07, B10: FastFile mode and a file system of the settings."""
+    (shared_folder / "set").mkdir(exist_ok=True)
+    (shared_folder / "set" / "rows.csv").write_text("1,2\n3,4\n")
+    assert run_program(sdk, f"{sdk}_inputs.py", FILE_SYSTEM).endswith(f"{sdk} inputs: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_pipelines_and_many_models(run_program: RunProgram) -> None:
+    """K06, K07: PipelineModel.deploy and .transformer; MultiDataModel.add_model, list_models, predict(target_model=…)."""
+    assert run_program("sdk2", "sdk2_many.py").endswith("sdk2 many: done\n")
 
 
 @pytest.mark.slow
@@ -140,6 +156,12 @@ def test_sdk2_images(run_program: RunProgram) -> None:
 def test_sdk2_jumpstart_on_folders_of_images(run_program: RunProgram) -> None:
     """H22: JumpStartEstimator, deployed, asked with application/x-image."""
     assert run_program("sdk2", "sdk2_image_folders.py").endswith("sdk2 image folders: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_data_capture(run_program: RunProgram) -> None:
+    """N01: DataCaptureConfig at deploy, Predictor.update_data_capture_config, enable and disable; the files as a monitor finds them."""
+    assert run_program("sdk2", "sdk2_capture.py").endswith("sdk2 data capture: done\n")
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ _KIND_OF_FOLDER = {
     "processing-job": "ProcessingJob",
     "compilation-job": "CompilationJob",
     "endpoint": "Endpoint",
+    "inference-component": "InferenceComponent",
     "transform-job": "TransformJob",
 }
 _DATAGRAM = 4096
@@ -68,6 +69,10 @@ class Control:
                 return await self._api(header, body)
             case "invocations":
                 await self._parts.hosting.record_invocations(body)
+            case "captured":
+                self._parts.capture.wake()
+            case "model":
+                return await self._parts.hosting.models.bring(header), b""
             case "interrupt":
                 return await self._interrupt(header)
             case "reset" if self._settings.test_hooks:

@@ -23,6 +23,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
 
+from sagewright.base import files
 from sagewright.objects.origin import Headers, Origin, OriginAnswer, dial_tcp
 from sagewright.objects.signing import Keys, Signer, encode_path
 
@@ -34,6 +35,8 @@ _OBJECT_LIMIT = 1024 * 1024 * 1024
 PAGE = 1000
 """Keys in an answer to a listing, at most."""
 _CHUNK = 8 * 1024 * 1024
+_SMALL = 64 * 1024
+"""Bytes of an object that is read and written on the event loop: handing it to threads costs more than both."""
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _ODD_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")
 
@@ -79,12 +82,13 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object of a listing; size in bytes, modified in epoch seconds."""
+    """One object of a listing; size in bytes, modified in epoch seconds. Only ``head`` knows the content type."""
 
     location: Location
     size: int
     modified: float
     etag: str = ""
+    content_type: str = ""
 
 
 class Objects:
@@ -143,7 +147,8 @@ class Objects:
         answer = await self._ask("HEAD", location)
         await answer.parts.aclose()
         modified = parsedate_to_datetime(answer.header("last-modified")).timestamp()
-        return Stored(location, int(answer.header("content-length")), modified, answer.header("etag").strip('"'))
+        size, etag = int(answer.header("content-length")), answer.header("etag").strip('"')
+        return Stored(location, size, modified, etag, answer.header("content-type"))
 
     async def read(self, location: Location) -> bytes:
         """A whole object; for small ones."""
@@ -172,24 +177,35 @@ class Objects:
         """A whole object; for small ones."""
         await (await self._ask("PUT", location, body)).read(_DOCUMENT_LIMIT)
 
-    async def download(self, location: Location, file: Path) -> None:
-        """Streams an object into a file, by rename, so that the file is whole or not there."""
+    async def download(self, location: Location, file: Path, size: int = _CHUNK) -> None:
+        """Streams an object into a file, by rename, so that the file is whole or not there. ``size``: that of the listing."""
+        if size <= _SMALL:
+            files.write(file, await self.read(location))
+            return
         partial = file.with_name(f".{file.name}.partial")
+        partial.unlink(missing_ok=True)
         try:
-            with partial.open("wb") as sink:
+            with partial.open("xb") as sink:
                 async for part in self._parts(location):
                     await asyncio.to_thread(sink.write, part)
             partial.replace(file)
         finally:
             partial.unlink(missing_ok=True)
 
-    async def upload(self, file: Path, location: Location) -> None:
+    async def upload(self, file: Path, location: Location, content_type: str = "") -> None:
         """Streams a file into an object (multipart when large)."""
         if _ODD_KEY.search(location.key):
             await self.write(location, await asyncio.to_thread(file.read_bytes))
             return
         try:
-            await obstore.put_async(self._store(location.bucket), location.key, file, chunk_size=_CHUNK, max_concurrency=4)
+            await obstore.put_async(
+                self._store(location.bucket),
+                location.key,
+                file,
+                attributes={"Content-Type": content_type} if content_type else None,
+                chunk_size=_CHUNK,
+                max_concurrency=4,
+            )
         except BaseError as refused:
             raise _translated(refused, location) from refused
 
