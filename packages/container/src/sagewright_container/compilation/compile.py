@@ -62,7 +62,7 @@ def _check(source: Source, file: Path) -> int | None:
         return source.column
     found = [np.asarray(answer) for answer in session.run(list(source.outputs), source.example)]
     wanted = [np.asarray(answer) for answer in source.original(source.example)]
-    flat = found[0].ndim == 2 and found[0].shape[1] == 1 and wanted[0].ndim == 1  # noqa: PLR2004
+    flat = found[0].ndim == 2 and found[0].shape[1] == 1 and wanted[0].ndim == 1
     column = 0 if source.column is None and flat else source.column
     for one, other in zip(found, wanted):  # noqa: B905 - Python 3.9
         if not _close(one if column is None else one[:, column], other):

@@ -34,7 +34,9 @@ class CompiledModel:
         options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
         self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
         self._outputs, self._column = about["outputs"], about["column"]
-        self._inputs: dict[str, type[np.generic]] = {given.name: _TYPES.get(given.type, np.float32) for given in self._session.get_inputs()}
+        self._inputs: dict[str, type[np.generic]] = {
+            given.name: _TYPES.get(given.type, np.float32) for given in self._session.get_inputs()
+        }
 
     def __call__(self, data: Any) -> Any:
         """An array for a model of one input, a mapping by name for others. One output is an array, several a list. Raises ValueError."""

@@ -22,14 +22,11 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
-<<<<<<< HEAD
-from sagewright.features.compilation.feature import Compilation
-=======
 from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.features.capture.delivery import Delivery
+from sagewright.features.compilation.feature import Compilation
 from sagewright.features.components.components import Components
 from sagewright.features.experiments.experiments import Experiments
->>>>>>> main
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
@@ -59,9 +56,6 @@ from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
 CONTROLLED = frozenset(
-<<<<<<< HEAD
-    {"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob", "CompilationJob"}
-=======
     {
         "TrainingJob",
         "ProcessingJob",
@@ -70,8 +64,8 @@ CONTROLLED = frozenset(
         "HyperParameterTuningJob",
         "InferenceComponent",
         "InferenceExperiment",
+        "CompilationJob",
     }
->>>>>>> main
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
@@ -93,12 +87,9 @@ class Parts:
     asynchronous: Asynchronous
     transform: Transform
     tuning: Tuning
-<<<<<<< HEAD
     compilation: Compilation
-=======
     capture: Delivery
     neighbours: tuple[Controller[Any, Any], ...]
->>>>>>> main
     containers: Containers
     objects: Objects
     loop: Loop
@@ -150,9 +141,14 @@ class Parts:
             hold_describe=settings.hold_describe,
             metrics_seconds=settings.metrics_seconds,
         )
-<<<<<<< HEAD
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
-        transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
+        usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
+        replicas = Replicas(containers)
+        mounts = runtime.name != "process"
+        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, mounts, alarms.states, usage)
+        routes = hosting.publisher
+        components = Components(store, replicas, routes, settings.jobs, here)
+        asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
+        transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
         compilation = Compilation.compose(
             store=store,
             runtime=runtime,
@@ -164,16 +160,6 @@ class Parts:
             slots=slots,
             machine=here,
         )
-=======
-        usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
-        replicas = Replicas(containers)
-        mounts = runtime.name != "process"
-        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, mounts, alarms.states, usage)
-        routes = hosting.publisher
-        components = Components(store, replicas, routes, settings.jobs, here)
-        asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
-        transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
->>>>>>> main
 
         operations = Operations()
         api = Api(operations, clock)
@@ -188,14 +174,8 @@ class Parts:
         components.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
-<<<<<<< HEAD
-        compilation.register(operations, engine.catalog)
-        _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
-
-        features = (jobs, preparation, hosting, transform, tuning, compilation)
-        loop = _loop(store, engine, [feature.controller for feature in features])
-=======
         experiments.register(operations, engine.catalog)
+        compilation.register(operations, engine.catalog)
         anywhere = settings.sns_endpoints == "any"
         found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
         _register_neighbours(operations, found)
@@ -203,9 +183,8 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments)
+        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
->>>>>>> main
         hints.loop = loop
         return cls(
             settings=settings,
@@ -221,12 +200,9 @@ class Parts:
             asynchronous=asynchronous,
             transform=transform,
             tuning=tuning,
-<<<<<<< HEAD
             compilation=compilation,
-=======
             capture=Delivery(store, objects, settings.captured),
             neighbours=neighbours,
->>>>>>> main
             containers=containers,
             objects=objects,
             loop=loop,
@@ -239,11 +215,8 @@ class Parts:
         await self.asynchronous.open()
         await self.training.open()
         await self.processing.open()
-<<<<<<< HEAD
         await self.compilation.open()
-=======
         self.capture.open()
->>>>>>> main
         await self.loop.start()
 
     async def close(self) -> None:
@@ -254,13 +227,10 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
-<<<<<<< HEAD
         await self.compilation.close()
-=======
         await self.capture.close()
         await services.close(self.neighbours)
         await self.hosting.close()
->>>>>>> main
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -305,15 +275,12 @@ def _engine(
         store,
         operations,
         controllers=CONTROLLED,
-<<<<<<< HEAD
-        rules={**Hosting.rules, **Transform.rules, **Compilation.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks, **Compilation.quirks},
-=======
         rules={
             **Hosting.rules,
             **Components.rules,
             **Transform.rules,
             **Experiments.rules,
+            **Compilation.rules,
             "CreateModel": (pulled.rule(own_images),),
         },
         quirks={
@@ -322,8 +289,8 @@ def _engine(
             **Components.quirks,
             **Transform.quirks,
             **Experiments.quirks,
+            **Compilation.quirks,
         },
->>>>>>> main
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
