@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from benchmarks import (
     algorithms,
     clusters,
+    compilation,
     control,
     inference,
     jobs,
@@ -31,6 +32,7 @@ SUITES = {
     "clusters": clusters.figures,
     "inference": inference.figures,
     "streaming": streaming.figures,
+    "compilation": compilation.figures,
     "control": control.figures,
     "training": training.figures,
     "modes": modes.figures,
