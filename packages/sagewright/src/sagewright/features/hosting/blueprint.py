@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sagewright.features.hosting import managed
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.rules import QUOTA, over_quota
 from sagewright.serving.definition import Definition, Undeployable, model_container
@@ -67,6 +68,7 @@ def _variant(
         model.role,
         isolated or model.isolated,
         tuple(Slot(index) for index in range(count)),
+        managed.bounds(asked, QUOTA),
     )
 
 

@@ -13,7 +13,7 @@ from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import Observed
-from sagewright.features.hosting import blueprint
+from sagewright.features.hosting import blueprint, managed
 from sagewright.features.hosting import plan as planning
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.publish import Publisher
@@ -72,7 +72,9 @@ class EndpointController:
         instances = _instances(deployment)
         looks = [self._look(resource, place, attempt, instances) for place, attempt in attempts]
         seen = dict(zip(attempts, await asyncio.gather(*looks), strict=True))
-        return Sight(seen, wanted, refusal, await self._gone_off(resource, deployment))
+        return Sight(
+            seen, wanted, refusal, await self._gone_off(resource, deployment), await self._needed(resource, deployment)
+        )
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
         """See plan.py."""
@@ -98,13 +100,20 @@ class EndpointController:
         return [
             Measured(
                 variant.name,
-                self._unit(resource, fleet.place(variant, slot), slot.attempt).run,
+                self._unit(resource, fleet.place(variant, slot), slot.attempt),
                 limits(variant.instance_type, VOLUME_GB, self._machine),
             )
             for variant in (fleet.variants if fleet is not None else ())
             for slot in variant.slots
-            if fleet is not None and slot.served
+            if fleet is not None and slot.served and not is_host(variant.container)
         ]
+
+    async def _needed(self, resource: Resource, deployment: Deployment) -> Mapping[str, int]:
+        """What the components on managed variants need; while another fleet is to take over, nothing changes."""
+        active = deployment.active
+        if active is None or deployment.target is not None or resource.state == "Deleting":
+            return {}
+        return await self._store.read(lambda transaction: managed.needed(transaction, resource, active))
 
     async def _gone_off(self, resource: Resource, deployment: Deployment) -> tuple[str, ...]:
         """The alarms of the deployment under way that are in state ALARM."""

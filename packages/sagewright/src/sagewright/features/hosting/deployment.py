@@ -29,7 +29,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class VariantFleet:
-    """One production variant: its container as the model defines it, its weight, and its replicas."""
+    """One production variant: its container as the model defines it, its weight, and its replicas. ``managed``: fewest and most
+    instances of one that has as many as the inference components on it need."""
 
     name: str
     model: str
@@ -41,6 +42,7 @@ class VariantFleet:
     role: str = ""
     isolated: bool = False
     slots: tuple[Slot, ...] = ()
+    managed: tuple[int, int] | None = None
 
     def resized(self, count: int, highest: int) -> VariantFleet:
         """With ``count`` slots: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
@@ -184,6 +186,7 @@ def _variant(document: Document) -> VariantFleet:
         document["Role"],
         document.get("Isolated", False),
         tuple(Slot.of(slot) for slot in document["Slots"]),
+        (document["Managed"][0], document["Managed"][1]) if "Managed" in document else None,
     )
 
 
@@ -210,4 +213,5 @@ def _variant_document(variant: VariantFleet) -> Document:
         "Role": variant.role,
         "Isolated": variant.isolated,
         "Slots": [slot.document() for slot in variant.slots],
+        **({"Managed": list(variant.managed)} if variant.managed is not None else {}),
     }

@@ -105,10 +105,13 @@ class EndpointOperations:
         desired = {name: dict(wish) for name, wish in row.spec.get("Desired", {}).items()}
         for asked in request["DesiredWeightsAndCapacities"]:
             name = asked["VariantName"]
-            if active is None or active.variant(name) is None:
+            known = active.variant(name) if active is not None else None
+            if active is None or known is None:
                 raise validation(f'Could not find variant "{name}" of endpoint "{row.arn}".')
             if "ServerlessUpdateConfig" in asked:
                 raise validation(f'Variant "{name}" of endpoint "{row.arn}" is not serverless.')
+            if "DesiredInstanceCount" in asked and known.managed is not None:
+                raise validation(f'The instances of variant "{name}" are managed: DesiredInstanceCount cannot be set.')
             _check_count(asked.get("DesiredInstanceCount", 1), 0 if active.asynchronous else 1)
             wish = {member: asked[member] for member in RETAINED if member in asked}
             desired[name] = {**desired.get(name, {}), **wish}

@@ -14,6 +14,7 @@ from sagewright.features.hosting import takeover
 from sagewright.features.hosting.capture import capture_summary, captured
 from sagewright.features.hosting.deployment import Deployment, Fleet, VariantFleet
 from sagewright.features.hosting.draft import DRAIN_SECONDS, Draft
+from sagewright.features.hosting.managed import LOOK_SECONDS
 from sagewright.features.hosting.sight import Action, Clear, Publish, Routed, Sight, Unpublish
 from sagewright.features.hosting.summary import pending, summary
 from sagewright.kernel.controller import Plan
@@ -56,7 +57,11 @@ def _adjusted(draft: Draft, fleet: Fleet, wishes: Mapping[str, Any]) -> Fleet:
 
 def _as_wished(draft: Draft, fleet: Fleet, variant: VariantFleet, wish: Mapping[str, Any]) -> VariantFleet:
     changed = replace(variant, weight=wish.get("DesiredWeight", variant.weight))
-    return draft.resize(fleet, changed, wish.get("DesiredInstanceCount", len(variant.slots)))
+    count = wish.get("DesiredInstanceCount", len(variant.slots))
+    if variant.name in draft.sight.needed:
+        draft.look_again(draft.now + LOOK_SECONDS)
+        count = draft.sight.needed[variant.name]
+    return draft.resize(fleet, changed, count)
 
 
 def _look_after(draft: Draft) -> None:

@@ -19,13 +19,15 @@ class Sight:
     """One look at an endpoint.
 
     ``replicas`` by place and attempt. When a new generation is asked for, ``wanted`` is what that would deploy, or ``refusal``
-    says why it cannot be. ``alarms``: those of the deployment that are in state ALARM.
+    says why it cannot be. ``alarms``: those of the deployment that are in state ALARM. ``needed``: instances that managed variants of
+    the active fleet should have, by name.
     """
 
     replicas: Mapping[tuple[Place, int], Seen] = field(default_factory=dict)
     wanted: Fleet | None = None
     refusal: str = ""
     alarms: tuple[str, ...] = ()
+    needed: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, place: Place, attempt: int) -> Seen:
         """What was seen of a replica."""

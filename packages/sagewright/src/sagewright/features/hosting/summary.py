@@ -72,7 +72,13 @@ def _variant(variant: VariantFleet, wish: Mapping[str, Any]) -> Document:
         "DesiredWeight": wish.get("DesiredWeight", variant.weight),
         "CurrentInstanceCount": sum(slot.served for slot in variant.slots),
         "DesiredInstanceCount": len(variant.slots),
+        **(_managed(*variant.managed) if variant.managed is not None else {}),
     }
+
+
+def _managed(lowest: int, highest: int) -> Document:
+    scaling = {"Status": "ENABLED", "MinInstanceCount": lowest, "MaxInstanceCount": highest}
+    return {"ManagedInstanceScaling": scaling}
 
 
 def _stage(variant: VariantFleet, rollout: Rollout) -> Document:

@@ -88,8 +88,8 @@ def remove_policy(transaction: Transaction, policy: Resource, now: float) -> Non
 def triggering(transaction: Transaction, policy: Resource) -> list[Resource]:
     """The alarms that cause a policy: its own ones, upper and lower; for step scaling those whose actions name it."""
     if "Alarms" in policy.status:
-        rows = [transaction.resources.get(policy.world, alarms.KIND, name) for name in policy.status["Alarms"]]
-        return [row for row in rows if row is not None]
+        own = [transaction.resources.get(policy.world, alarms.KIND, name) for name in policy.status["Alarms"]]
+        return [row for row in own if row is not None]
     rows = alarms.all_of(transaction, policy.world)  # composite alarms have no value that a step could be chosen by
     return [row for row in rows if policy.arn in row.spec.get("AlarmActions", ()) and not is_composite(row)]
 
