@@ -243,6 +243,9 @@ def test_a_composite_alarm(world: Scaling) -> None:
 
     assert found() == {"both": "OK", "calm": "ALARM"}
     assert [alarm["AlarmName"] for alarm in world.cloudwatch.describe_alarms()["MetricAlarms"]] == ["a", "b"]
+    children = world.cloudwatch.describe_alarms(ChildrenOfAlarmName="both")["MetricAlarms"]
+    parents = world.cloudwatch.describe_alarms(ParentsOfAlarmName="b")["CompositeAlarms"]
+    assert [alarm["AlarmName"] for alarm in (*children, *parents)] == ["a", "b", "both"]
     for name in ("a", "b"):
         world.cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
     world.idle()

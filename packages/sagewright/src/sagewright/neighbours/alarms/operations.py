@@ -73,12 +73,12 @@ class Alarms:
 
     async def describe_alarms(self, context: Context, request: Document) -> Document:
         """DescribeAlarms, by name."""
-        for member in ("ChildrenOfAlarmName", "ParentsOfAlarmName"):
-            refuse(request, "ValidationError", member)
         if "AlarmNames" in request and "AlarmNamePrefix" in request:
             raise Fault("ValidationError", "AlarmNames and AlarmNamePrefix cannot be used together.")
-        kinds = request.get("AlarmTypes", ["MetricAlarm"])  # composite alarms only for those who ask (API DescribeAlarms)
-        found = await self._store.read(lambda transaction: alarms.all_of(transaction, context.world))
+        related = "ChildrenOfAlarmName" in request or "ParentsOfAlarmName" in request
+        # Composite alarms only for those who ask (API DescribeAlarms).
+        kinds = request.get("AlarmTypes", ["MetricAlarm", "CompositeAlarm"] if related else ["MetricAlarm"])
+        found = await self._store.read(lambda transaction: _family(transaction, context, request))
         wanted = [row for row in found if _kind(row) in kinds and _wanted(row, request)]
         page, more = _page(wanted, lambda row: row.key, request)
         return {
@@ -239,6 +239,18 @@ def _with_state(row: Resource, request: Document, now: float) -> Resource:
         status["StateTransitionedTimestamp"] = now
     due = None if composite.is_composite(row) else next_look(period_of(row.spec), now)
     return replace(row, state=request["StateValue"], status=status, modified=now, due=due)
+
+
+def _family(transaction: Transaction, context: Context, request: Document) -> list[Resource]:
+    """All alarms, those that a composite alarm names, or the composite ones that name an alarm."""
+    if "ParentsOfAlarmName" in request:
+        return composite.of(transaction, context.world, alarms.name_of(request["ParentsOfAlarmName"]))
+    rows = alarms.all_of(transaction, context.world)
+    if "ChildrenOfAlarmName" not in request:
+        return rows
+    parent = transaction.resources.get(context.world, alarms.KIND, alarms.name_of(request["ChildrenOfAlarmName"]))
+    named = composite.children(parent) if parent is not None and composite.is_composite(parent) else frozenset()
+    return [row for row in rows if row.key in named]
 
 
 def _kind(row: Resource) -> str:
