@@ -7,7 +7,7 @@ import asyncio
 import io
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from sagewright.features.transform.transform import Transform
 from sagewright.front.counters import Counters
 from sagewright.front.inference import Inference
 from sagewright.front.routes import RouteTable
+from sagewright.front.serverless import Gates
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
@@ -46,8 +47,14 @@ class Rig:
     """``restart`` is a control that died and came back; the front lives on."""
 
     def __init__(
-        self, tmp_path: Path, runtime: Runtime, twice: bool = False, front: tuple[str, int] = ("127.0.0.1", 8400)
+        self,
+        tmp_path: Path,
+        runtime: Runtime,
+        twice: bool = False,
+        front: tuple[str, int] = ("127.0.0.1", 8400),
+        serverless_idle: float = 300.0,
     ) -> None:
+        self._serverless_idle = serverless_idle
         self.runtime = runtime
         self.objects = MemoryObjects("bucket")
         self.objects.put(MODEL, archive({"xgboost-model": xgboost_model()}))
@@ -87,8 +94,16 @@ class Rig:
     async def _start(self) -> None:
         await self.hosting.open()
         await self.loop.start()
+        self._reporter = asyncio.create_task(self.gates.report(self._use))
+
+    async def _use(self, header: Mapping[str, str], body: bytes) -> None:
+        self.hosting.waking.use(body)
+
+    async def _wake(self, question: dict[str, Any]) -> int:
+        return await self.hosting.waking.wake(question)
 
     async def _stop(self) -> None:
+        self._reporter.cancel()
         await self.loop.close()
         await self.transform.close()
         await self.containers.close()
@@ -103,7 +118,8 @@ class Rig:
         self.transform.register(parts.operations, parts.engine.catalog)
         self.routes = RouteTable(self.snapshot)
         self.counters = Counters()
-        self.inference = Inference(self.routes, self.counters)
+        self.gates = Gates(self.routes, self._wake)
+        self.inference = Inference(self.routes, self.counters, gates=self.gates)
 
     def _compose(self, parts: Parts) -> None:
         def told(identity: Any) -> None:
@@ -113,7 +129,7 @@ class Rig:
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
-        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine)
+        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine, told, self._serverless_idle)
         self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
         self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)
 

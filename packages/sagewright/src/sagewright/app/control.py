@@ -67,6 +67,10 @@ class Control:
                 return await self._api(header, body)
             case "invocations":
                 await self._parts.hosting.record_invocations(body)
+            case "wake":
+                return {"status": await self._parts.hosting.waking.wake(header)}, b""
+            case "use":
+                self._parts.hosting.waking.use(body)
             case "interrupt":
                 return await self._interrupt(header)
             case "reset" if self._settings.test_hooks:

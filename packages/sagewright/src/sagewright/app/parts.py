@@ -121,7 +121,7 @@ class Parts:
             hold_describe=settings.hold_describe,
             metrics_seconds=settings.metrics_seconds,
         )
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
+        hosting = Hosting(store, containers, settings.jobs, settings.routes, here, hints, settings.serverless_idle)
         routes = hosting.publisher
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Protocol
 
 from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
+from sagewright.front import serverless
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Endpoint, RouteTable, Variant
 from sagewright.front.streamed import Streamed
@@ -53,8 +54,11 @@ class Caller(Protocol):
 class Inference:
     """The operations of the SageMaker runtime service."""
 
-    def __init__(self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT) -> None:
+    def __init__(
+        self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT, gates: serverless.Gates | None = None
+    ) -> None:
         self._routes = routes
+        self._gates = gates or serverless.Gates(routes, serverless.nobody)
         self._counters = counters
         self._timeout = timeout
 
@@ -105,6 +109,8 @@ class Inference:
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
+        if call.variant.serverless:
+            return await self._ask_serverless(call)
         for replica in call.variant.by_load():
             try:
                 return await replica.invoke(call.headers, call.body, self._timeout)
@@ -114,7 +120,22 @@ class Inference:
                 raise self._unanswered(call, problem) from problem
         raise self._unreachable(call)
 
+    async def _ask_serverless(self, call: _Call) -> Answer:
+        """By a container of its own, which may have to be started first."""
+        if len(call.body) > serverless.BODY_LIMIT:
+            raise serverless.too_large(len(call.body))
+        while True:
+            async with self._gates.lent(call.key, call.variant) as lent:
+                try:
+                    return await lent.replica.invoke(call.headers, call.body, self._timeout)
+                except Unsent:
+                    lent.is_gone()
+                except (Broken, TimeoutError) as problem:
+                    raise self._unanswered(call, problem) from problem
+
     async def _stream(self, call: _Call) -> Streamed:
+        if call.variant.serverless:
+            raise Fault("ValidationError", f"Endpoint {call.name} is serverless and does not support response streaming.")
         sent = perf_counter()
         status, headers, chunks = await self._ask_streaming(call)
         if not 200 <= status < 300:

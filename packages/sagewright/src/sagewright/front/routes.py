@@ -27,11 +27,12 @@ FRESH = 0.001
 
 
 class Variant:
-    """One production variant and its replicas."""
+    """One production variant and its replicas; ``serverless``: how many requests it takes at a time, 0 for one with instances."""
 
-    __slots__ = ("_turn", "name", "replicas", "weight")
+    __slots__ = ("_turn", "name", "replicas", "serverless", "weight")
 
-    def __init__(self, name: str, weight: float, replicas: tuple[Replica, ...]) -> None:
+    def __init__(self, name: str, weight: float, replicas: tuple[Replica, ...], serverless: int = 0) -> None:
+        self.serverless = serverless
         self.name = name
         self.weight = weight
         self.replicas = replicas
@@ -151,7 +152,8 @@ def _variant(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) ->
     replicas = tuple(
         connect(Address(place["protocol"], place["socket"], place.get("port", 8080))) for place in entry["replicas"]
     )
-    return Variant(entry["name"], float(entry["weight"]), replicas)
+    serverless = entry.get("serverless")
+    return Variant(entry["name"], float(entry["weight"]), replicas, serverless["max_concurrency"] if serverless else 0)
 
 
 def _load(replica: Replica) -> int:

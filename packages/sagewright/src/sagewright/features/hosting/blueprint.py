@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sagewright.features.hosting import serverless
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.rules import QUOTA, over_quota
 from sagewright.serving.definition import Undeployable, model_container
@@ -42,8 +43,10 @@ def _variant(
     isolated: bool,
 ) -> VariantFleet:
     model = model_container(transaction, endpoint, asked["ModelName"])
-    wish = desired.get(asked["VariantName"], {})
+    wish, without = desired.get(asked["VariantName"], {}), _serverless(transaction, endpoint, asked)
     count = wish.get("DesiredInstanceCount", asked.get("InitialInstanceCount", 1))
+    if without:
+        count = max(1, serverless.provisioned(without))
     if count > QUOTA:
         raise Undeployable(over_quota(count, asked.get("InstanceType", "")))
     return VariantFleet(
@@ -52,12 +55,24 @@ def _variant(
         model.container,
         float(wish.get("DesiredWeight", asked.get("InitialVariantWeight", 1.0))),
         asked.get("InstanceType", ""),
-        float(asked.get("ContainerStartupHealthCheckTimeoutInSeconds", 240)),
+        serverless.STARTUP_SECONDS if without else float(asked.get("ContainerStartupHealthCheckTimeoutInSeconds", 240)),
         float(asked.get("ModelDataDownloadTimeoutInSeconds", 3600)),
         model.role,
         isolated or model.isolated,
         tuple(Slot(index) for index in range(count)),
+        without,
+        count if without else 0,
     )
+
+
+def _serverless(transaction: Transaction, endpoint: Resource, asked: Mapping[str, Any]) -> Document:
+    """The variant's ServerlessConfig, if it has one. Raises Undeployable for a model that needs a server."""
+    found: Document = asked.get("ServerlessConfig", {})
+    model = transaction.resources.get(endpoint.world, "Model", asked["ModelName"].rpartition("/")[2]) if found else None
+    problem = serverless.check_model(model.spec) if model is not None else ""
+    if problem:
+        raise Undeployable(problem)
+    return found
 
 
 def _for_large_payloads(container: Document) -> Document:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
-from sagewright.features.hosting import blueprint
+from sagewright.features.hosting import blueprint, serverless
 from sagewright.features.hosting import plan as planning
+from sagewright.features.hosting.demand import Demand, Wanted
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
@@ -32,7 +34,16 @@ class EndpointController:
 
     kind = KIND
 
-    def __init__(self, store: Store, containers: Containers, publisher: Publisher, jobs: Path, machine: Machine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        containers: Containers,
+        publisher: Publisher,
+        jobs: Path,
+        machine: Machine,
+        demand: Demand,
+    ) -> None:
+        self.demand = demand
         self._store = store
         self._containers = containers
         self._publisher = publisher
@@ -50,7 +61,18 @@ class EndpointController:
                 refusal = str(problem)
         attempts = deployment.attempts()
         looks = [self._containers.look(self._unit(resource, place, attempt)) for place, attempt in attempts]
-        return Sight(dict(zip(attempts, await asyncio.gather(*looks), strict=True)), wanted, refusal)
+        seen = dict(zip(attempts, await asyncio.gather(*looks), strict=True))
+        return Sight(seen, wanted, refusal, self._demanded(resource, deployment))
+
+    def _demanded(self, resource: Resource, deployment: Deployment) -> Mapping[str, Wanted]:
+        """Of the serverless variants that serve."""
+        variants = deployment.active.variants if deployment.active is not None else ()
+        now = self._store.clock.now()
+        return {
+            variant.name: self.demand.wanted((resource.world, resource.key, variant.name), variant.awake, now)
+            for variant in variants
+            if variant.serverless
+        }
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
         """See plan.py."""
@@ -68,12 +90,17 @@ class EndpointController:
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
+                for name in Deployment.of(resource.status).names():
+                    self.demand.forget((resource.world, resource.key, name))
                 await asyncio.to_thread(trees.remove, self._folder(resource))
 
     def _route(self, resource: Resource, routed: Routed) -> Document:
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
         addresses = [self._containers.address(unit)._asdict() for unit in units]
-        return {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        entry = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        if routed.variant.serverless:
+            entry["serverless"] = serverless.route(routed.variant.serverless)
+        return entry
 
     def _unit(self, resource: Resource, place: Place, attempt: int, variant: VariantFleet | None = None) -> Unit:
         """The replica as serving.containers knows it; what it starts from is needed only to start it."""
@@ -95,7 +122,9 @@ class EndpointController:
             role=variant.role,
             isolated=variant.isolated,
             download_timeout=variant.download_timeout,
-            limits=limits(variant.instance_type, VOLUME_GB, self._machine),
+            limits=serverless.limits(variant.serverless, self._machine)
+            if variant.serverless
+            else limits(variant.instance_type, VOLUME_GB, self._machine),
         )
 
     def _folder(self, resource: Resource) -> Path:

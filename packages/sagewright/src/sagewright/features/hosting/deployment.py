@@ -27,7 +27,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class VariantFleet:
-    """One production variant: its container as the model defines it, its weight, and its replicas."""
+    """One production variant: its container as the model defines it, its weight, and its replicas.
+
+    ``serverless`` is its ServerlessConfig, if it has one; then only the first ``awake`` slots run (serverless.py).
+    """
 
     name: str
     model: str
@@ -39,6 +42,13 @@ class VariantFleet:
     role: str = ""
     isolated: bool = False
     slots: tuple[Slot, ...] = ()
+    serverless: Document = field(default_factory=dict)
+    awake: int = 0
+
+    @property
+    def running(self) -> tuple[Slot, ...]:
+        """The slots whose containers should run."""
+        return self.slots[: self.awake] if self.serverless else self.slots
 
     def resized(self, count: int, highest: int) -> VariantFleet:
         """With ``count`` slots: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
@@ -64,7 +74,7 @@ class Fleet:
     @property
     def serves(self) -> bool:
         """Whether every replica has passed its health check."""
-        return all(slot.served for variant in self.variants for slot in variant.slots)
+        return all(slot.served for variant in self.variants for slot in variant.running)
 
     def place(self, variant: VariantFleet, slot: Slot) -> Place:
         """The name of a slot."""
@@ -132,6 +142,12 @@ class Deployment:
             "Generation": self.generation,
         }
 
+    def names(self) -> set[str]:
+        """Of all variants there are or were."""
+        fleets = [fleet for fleet in (self.active, self.target) if fleet is not None]
+        serving = {variant.name for fleet in fleets for variant in fleet.variants}
+        return serving | {leaving.place.variant for leaving in self.leaving}
+
     def attempts(self) -> list[tuple[Place, int]]:
         """Every replica that may have something on disk: place and attempt."""
         fleets = [fleet for fleet in (self.active, self.target) if fleet is not None]
@@ -163,6 +179,8 @@ def _variant(document: Document) -> VariantFleet:
         document["Role"],
         document.get("Isolated", False),
         tuple(Slot.of(slot) for slot in document["Slots"]),
+        document.get("Serverless", {}),
+        document.get("Awake", 0),
     )
 
 
@@ -187,4 +205,5 @@ def _variant_document(variant: VariantFleet) -> Document:
         "Role": variant.role,
         "Isolated": variant.isolated,
         "Slots": [slot.document() for slot in variant.slots],
+        **({"Serverless": dict(variant.serverless), "Awake": variant.awake} if variant.serverless else {}),
     }

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sagewright.compute.placement import Machine
 from sagewright.features.hosting import metrics
 from sagewright.features.hosting.controller import KIND, EndpointController
+from sagewright.features.hosting.demand import Demand
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
+from sagewright.features.hosting.waking import Waking
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
 from sagewright.serving.containers import Containers
 from sagewright.store.database import Store
+from sagewright.store.rows import Identity
 
 SERVICE = "sagemaker"
 
@@ -23,15 +26,26 @@ SERVICE = "sagemaker"
 class Hosting:
     """Controller, rules and written operations of endpoints.
 
-    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads.
+    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads, ``told`` wakes the loop for a row.
     """
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
 
-    def __init__(self, store: Store, containers: Containers, jobs: Path, routes: Path, machine: Machine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        containers: Containers,
+        jobs: Path,
+        routes: Path,
+        machine: Machine,
+        told: Callable[[Identity], None] = lambda identity: None,
+        serverless_idle: float = 300.0,
+    ) -> None:
         self._store = store
         self.publisher = Publisher(routes)
-        self.controller = EndpointController(store, containers, self.publisher, jobs, machine)
+        demand = Demand(serverless_idle)
+        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, demand)
+        self.waking = Waking(store, self.publisher, demand, told)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sagewright.features.hosting import serverless
 from sagewright.features.hosting.deployment import Deployment
 from sagewright.features.hosting.rules import QUOTA, check_deployment, over_quota
 from sagewright.kernel.catalog import Catalog
@@ -62,6 +63,8 @@ class EndpointOperations:
     def _updated(self, transaction: Transaction, row: Resource, request: Document) -> Document:
         config = self._catalog.named(transaction, row.world, self._catalog["EndpointConfig"], request["EndpointConfigName"])
         desired = _retained(row, request) if request.get("RetainAllVariantProperties") else {}
+        active = Deployment.of(row.status).active
+        serverless.check_successor(active.variants if active else (), config.spec["ProductionVariants"])
         spec = {name: value for name, value in row.spec.items() if name not in ("Desired", "DeploymentConfig")}
         spec |= {"EndpointConfigName": config.key, "Generation": row.spec.get("Generation", 1) + 1, "Desired": desired}
         if "DeploymentConfig" in request:
@@ -75,8 +78,10 @@ class EndpointOperations:
             name = asked["VariantName"]
             if active is None or active.variant(name) is None:
                 raise validation(f'Could not find variant "{name}" of endpoint "{row.arn}".')
-            if "ServerlessUpdateConfig" in asked:
-                raise validation(f'Variant "{name}" of endpoint "{row.arn}" is not serverless.')
+            variant = active.variant(name)
+            if "ServerlessUpdateConfig" in asked and variant is not None:
+                changed = serverless.check_update(variant, row.arn, asked, desired.get(name, {}))
+                desired[name] = {**desired.get(name, {}), "Serverless": changed}
             _check_count(asked.get("DesiredInstanceCount", 1), 0 if active.asynchronous else 1)
             wish = {member: asked[member] for member in RETAINED if member in asked}
             desired[name] = {**desired.get(name, {}), **wish}
@@ -112,6 +117,8 @@ def _retained(row: Resource, request: Mapping[str, Any]) -> Document:
     kept = RETAINED - dropped
     found: Document = {}
     for variant in active.variants if active else ():
+        if variant.serverless:
+            continue
         properties = {"DesiredInstanceCount": len(variant.slots), "DesiredWeight": variant.weight}
         found[variant.name] = {name: value for name, value in properties.items() if name in kept}
     return found

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sagewright.features.hosting import serverless
+from sagewright.features.hosting.demand import Wanted
 from sagewright.features.hosting.deployment import Deployment, Fleet, Leaving, VariantFleet
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
 from sagewright.features.hosting.summary import summary
@@ -65,7 +67,13 @@ class _Draft:
         wish = desired.get(variant.name, {})
         changed = replace(variant, weight=wish.get("DesiredWeight", variant.weight))
         going = [leaving.place.index for leaving in self.deployment.leaving if leaving.place.variant == variant.name]
-        changed = changed.resized(wish.get("DesiredInstanceCount", len(variant.slots)), max(going, default=-1))
+        highest = max(going, default=-1)
+        if variant.serverless:
+            demand = self.sight.demand.get(variant.name, Wanted(variant.awake, float("inf")))
+            self.due = min(self.due, demand.until)
+            changed = serverless.adjusted(changed, wish, demand.containers, highest)
+        else:
+            changed = changed.resized(wish.get("DesiredInstanceCount", len(variant.slots)), highest)
         self.leave(fleet, replace(variant, slots=variant.slots[len(changed.slots) :]), self.now + DRAIN_SECONDS)
         return changed
 
@@ -127,14 +135,19 @@ class _Draft:
     def step(self, fleet: Fleet, variant: VariantFleet, slot: Slot, patient: bool) -> Step:
         """One step of one replica."""
         place = fleet.place(variant, slot)
-        taken = step(
-            slot,
-            self.sight.of(place, slot.attempt),
-            self.now,
-            patient=patient,
-            startup_timeout=variant.startup_timeout,
-            unhealthy=UNHEALTHY.format(variant.name),
-        )
+        seen = self.sight.of(place, slot.attempt)
+        if slot not in variant.running:
+            taken = serverless.lull(slot, seen, self.now)
+        else:
+            taken = step(
+                slot,
+                seen,
+                self.now,
+                patient=patient,
+                startup_timeout=variant.startup_timeout,
+                unhealthy=UNHEALTHY.format(variant.name),
+            )
+            taken = serverless.hurried(taken, self.now) if variant.serverless and patient else taken
         self.actions += [Act(move, place, slot.attempt, variant) for move in taken.moves]
         self.due = min(self.due, taken.due)
         return taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ class Publisher:
         self._snapshot = snapshot
         self._generation = 0
         self._endpoints: dict[str, Document] = {}
+        self._changed = asyncio.Event()
 
     def open(self, present: Set[str] | None = None) -> None:
         """Reads the file; with ``present``, keeps only those endpoints (by route key) and writes it when that changed anything."""
@@ -43,6 +45,10 @@ class Publisher:
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
 
+    async def changed(self) -> None:
+        """Until something is written."""
+        await self._changed.wait()
+
     def entry(self, world: World, name: str) -> Document | None:
         """What the snapshot says of an endpoint."""
         return self._endpoints.get(route_key(world, name))
@@ -58,6 +64,8 @@ class Publisher:
         self._snapshot.parent.mkdir(parents=True, exist_ok=True)
         # No fsync: after a crash of the machine the rows bring the routes back, and nobody was listening meanwhile.
         files.write(self._snapshot, orjson.dumps({"generation": self._generation, "endpoints": self._endpoints}))
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 def route_key(world: World, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.hosting import serverless
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context
 from sagewright.serving.definition import unsupported
@@ -16,13 +17,14 @@ QUOTA = 32
 
 def check_config(spec: Mapping[str, Any]) -> None:
     """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
+    serverless.check(spec)
     for member in ("ShadowProductionVariants", "ExplainerConfig"):
         if spec.get(member):
             raise unsupported(member)
     if spec.get("DataCaptureConfig", {}).get("EnableCapture"):
         raise unsupported("DataCaptureConfig.EnableCapture")
     for variant in spec["ProductionVariants"]:
-        for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
+        for member in ("ManagedInstanceScaling", "InstancePools"):
             if variant.get(member):
                 raise unsupported(f"ProductionVariants.{member}")
         if "ModelName" not in variant:

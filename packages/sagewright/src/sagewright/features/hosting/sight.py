@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagewright.features.hosting.demand import Wanted
 from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen
@@ -18,12 +19,13 @@ class Sight:
     """One look at an endpoint.
 
     ``replicas`` by place and attempt. When a new generation is asked for, ``wanted`` is what that would deploy, or ``refusal``
-    says why it cannot be.
+    says why it cannot be. ``demand``: of serverless variants by name.
     """
 
     replicas: Mapping[tuple[Place, int], Seen] = field(default_factory=dict)
     wanted: Fleet | None = None
     refusal: str = ""
+    demand: Mapping[str, Wanted] = field(default_factory=dict)
 
     def of(self, place: Place, attempt: int) -> Seen:
         """What was seen of a replica."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.hosting import serverless
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.store.rows import Document
 
@@ -25,6 +26,9 @@ def _variant(variant: VariantFleet, wish: Mapping[str, Any], *, creating: bool) 
         "CurrentInstanceCount": sum(slot.served for slot in variant.slots),
         "DesiredInstanceCount": len(variant.slots),
     }
+    if variant.serverless:
+        del document["DesiredInstanceCount"]
+        document |= serverless.summary(variant, wish)
     if creating:
         document["VariantStatus"] = [{"Status": "Creating"}]
     return document
