@@ -67,7 +67,7 @@ def test_it_sleeps_and_wakes_with_the_next_call(tmp_path: Path, runtime: Runtime
         assert found["EndpointStatus"] == "InService", found.get("FailureReason")
         (shown,) = found["ProductionVariants"]
         assert shown["CurrentServerlessConfig"] == shown["DesiredServerlessConfig"] == SIZE
-        assert (shown["CurrentInstanceCount"], "DesiredInstanceCount" in shown) == (0, False)
+        assert (shown["CurrentInstanceCount"], shown["DesiredInstanceCount"]) == (0, 0)
         for _ in range(2):
             asleep(rig)
             assert predicted(rig) == pytest.approx(5.0, abs=0.3)

@@ -62,7 +62,7 @@ class MemoryObjects(Objects):
     async def write(self, location: Location, body: bytes) -> None:
         self._bucket(location)[location.key] = body
 
-    async def download(self, location: Location, file: Path) -> None:
+    async def download(self, location: Location, file: Path, size: int = 0) -> None:
         self.downloads.append(location.key)
         partial = file.with_name(file.name + ".partial")
         partial.write_bytes(self._body(location))

@@ -22,6 +22,7 @@ from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
+from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.transform.transform import Transform
 from sagewright.front.counters import Counters
@@ -62,13 +63,14 @@ class Rig:
         self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
         self.snapshot = tmp_path / "run" / "routes.json"
         self.snapshot.parent.mkdir()
+        self.alarms: dict[str, str] = {}
         self._twice = twice
         self._front = front
         self._keyring = Keyring.open(tmp_path / "credentials.json")
         self.harness = Harness(
-            controllers={"Endpoint", "TransformJob"},
-            rules={**Hosting.rules, **Transform.rules},
-            quirks=Transform.quirks,
+            controllers={"Endpoint", "TransformJob", "InferenceExperiment"},
+            rules={**Hosting.rules, **Transform.rules, **Experiments.rules},
+            quirks={**Transform.quirks, **Experiments.quirks},
             install=self._install,
         )
 
@@ -116,6 +118,7 @@ class Rig:
         self._compose(parts)
         self.hosting.register(parts.operations, parts.engine.catalog)
         self.transform.register(parts.operations, parts.engine.catalog)
+        self.experiments.register(parts.operations, parts.engine.catalog)
         self.routes = RouteTable(self.snapshot)
         self.counters = Counters()
         self.gates = Gates(self.routes, self._wake)
@@ -129,9 +132,20 @@ class Rig:
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
-        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine, told, self._serverless_idle)
+        self.hosting = Hosting(
+            parts.store,
+            self.containers,
+            self.jobs,
+            self.snapshot,
+            machine,
+            lambda *_: dict(self.alarms),
+            told=told,
+            serverless_idle=self._serverless_idle,
+        )
         self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
-        self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)
+        self.experiments = Experiments(parts.store, parts.client)
+        features = (self.hosting, self.transform, self.experiments)
+        self.loop = Loop(parts.store, [feature.controller for feature in features], twice=self._twice)
 
     def run_folders(self) -> list[Path]:
         """Of everything that was ever started and not removed."""

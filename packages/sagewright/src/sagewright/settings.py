@@ -70,6 +70,8 @@ class Settings:
     """Comma list of images whose zygote is started with the server, and stays; empty: none."""
     metrics_seconds: float = 15.0
     """Seconds between two measurements of what the containers of a job use; AWS's are a minute apart."""
+    scaling_period: int = 60
+    """Seconds of a period of the alarms that target tracking makes: 60 as on AWS, or 1, 5, 10, 20, 30 to scale sooner."""
     sns_endpoints: str = "loopback"
     """loopback: topics notify programs on this machine only, over HTTP. any: wherever a subscription says."""
     serverless_idle: float = 300.0
@@ -116,6 +118,8 @@ class Settings:
             raise ValueError(f"hold_describe must be 0 or more seconds, not {self.hold_describe}")
         if not 1 <= self.metrics_seconds <= 3600:
             raise ValueError(f"metrics_seconds must be between 1 and 3600, not {self.metrics_seconds}")
+        if self.scaling_period not in (1, 5, 10, 20, 30, 60):
+            raise ValueError(f"scaling_period must be 1, 5, 10, 20, 30 or 60 seconds, not {self.scaling_period}")
         if self.sns_endpoints not in ("loopback", "any"):
             raise ValueError(f"sns_endpoints must be loopback or any, not {self.sns_endpoints!r}")
         if not self.serverless_idle > 0:
@@ -215,6 +219,11 @@ class Settings:
     @property
     def routes(self) -> Path:
         return self.run / "routes.json"
+
+    @property
+    def captured(self) -> Path:
+        """What data capture holds until it is in S3 (signals/exchanges.py)."""
+        return self.data / "captured"
 
     @property
     def sockets(self) -> Path:

@@ -71,6 +71,8 @@ class Control:
                 return {"status": await self._parts.hosting.waking.wake(header)}, b""
             case "use":
                 self._parts.hosting.waking.use(body)
+            case "captured":
+                self._parts.capture.wake()
             case "interrupt":
                 return await self._interrupt(header)
             case "reset" if self._settings.test_hooks:

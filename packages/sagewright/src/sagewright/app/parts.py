@@ -23,7 +23,10 @@ from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.asynchronous.feature import Asynchronous
+from sagewright.features.capture.delivery import Delivery
+from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
@@ -36,7 +39,7 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
-from sagewright.neighbours.events.state_changes import StateChanges
+from sagewright.neighbours.autoscaling.autoscaling import Autoscaling
 from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
@@ -44,11 +47,14 @@ from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
 from sagewright.settings import Settings, interruptions
+from sagewright.signals import alarms
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-CONTROLLED = frozenset({"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob"})
+CONTROLLED = frozenset(
+    {"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob", "InferenceExperiment"}
+)
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
@@ -69,6 +75,7 @@ class Parts:
     asynchronous: Asynchronous
     transform: Transform
     tuning: Tuning
+    capture: Delivery
     neighbours: tuple[Controller[Any, Any], ...]
     containers: Containers
     objects: Objects
@@ -121,7 +128,18 @@ class Parts:
             hold_describe=settings.hold_describe,
             metrics_seconds=settings.metrics_seconds,
         )
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here, hints, settings.serverless_idle)
+        usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
+        hosting = Hosting(
+            store,
+            containers,
+            settings.jobs,
+            settings.routes,
+            here,
+            alarms.states,
+            usage,
+            told=hints,
+            serverless_idle=settings.serverless_idle,
+        )
         routes = hosting.publisher
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
@@ -129,6 +147,7 @@ class Parts:
         operations = Operations()
         api = Api(operations, clock)
         tuning = Tuning(store, LocalClient(api), hints)
+        experiments = Experiments(store, LocalClient(api))
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
@@ -137,13 +156,16 @@ class Parts:
         asynchronous.register(operations)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
+        experiments.register(operations, engine.catalog)
         anywhere = settings.sns_endpoints == "any"
         found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
         _register_neighbours(operations, found)
         neighbours = services.controllers(store, hints, anywhere=anywhere)
+        scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
+        _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, transform, tuning)
-        loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours])
+        features = (jobs, preparation, hosting, transform, tuning, experiments)
+        loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
             settings=settings,
@@ -159,6 +181,7 @@ class Parts:
             asynchronous=asynchronous,
             transform=transform,
             tuning=tuning,
+            capture=Delivery(store, objects, settings.captured),
             neighbours=neighbours,
             containers=containers,
             objects=objects,
@@ -172,6 +195,7 @@ class Parts:
         await self.asynchronous.open()
         await self.training.open()
         await self.processing.open()
+        self.capture.open()
         await self.loop.start()
 
     async def close(self) -> None:
@@ -182,6 +206,7 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
+        await self.capture.close()
         await services.close(self.neighbours)
         await self.containers.close()
         await self.store.close()
@@ -196,6 +221,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         self.tuning.reset()
+        await self.capture.reset()
         await services.close(self.neighbours)
         await self.containers.close()
         try:
@@ -225,8 +251,8 @@ def _engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks},
+        rules={**Hosting.rules, **Transform.rules, **Experiments.rules, "CreateModel": (pulled.rule(own_images),)},
+        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks, **Experiments.quirks},
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
@@ -234,7 +260,7 @@ def _engine(
 
 def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
     """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
-    return Loop(store, controllers, announce=StateChanges(engine.catalog))
+    return Loop(store, controllers, announce=services.announce(engine.catalog))
 
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:

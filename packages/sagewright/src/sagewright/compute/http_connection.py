@@ -120,12 +120,18 @@ class HttpConnection(asyncio.Protocol):
         await exchange.done
         return Answer(exchange.status, exchange.headers, b"".join(exchange.parts))
 
-    async def stream(self, request: bytes, body: AsyncIterator[bytes] | None = None) -> StreamedAnswer:
-        """Sends a request, ``body`` behind it, and returns as soon as the answer's headers are there. Raises Unsent, Broken."""
+    async def stream(
+        self, request: bytes, body: AsyncIterator[bytes] | None = None, patience: float | None = None
+    ) -> StreamedAnswer:
+        """Sends a request, ``body`` behind it, and returns as soon as the answer's headers are there.
+
+        ``patience``: seconds for them once everything is sent. Raises Unsent, Broken, TimeoutError.
+        """
         exchange = self._send(request, streams=True)
         if body is not None:
             await self._send_body(exchange, body)
-        await exchange.head
+        async with asyncio.timeout(patience):
+            await exchange.head
         return StreamedAnswer(exchange.status, exchange.headers, Chunks(exchange.take, exchange.abandon))
 
     def abort(self) -> None:

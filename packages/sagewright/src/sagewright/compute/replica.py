@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -129,6 +129,21 @@ class HttpReplica:
                         status, head, chunks = await connection.stream(_post_head(headers, body.size), body.pieces())
                     else:
                         status, head, chunks = await connection.stream(_post(headers, body))
+        except BaseException:
+            self.in_flight -= 1
+            raise
+        return StreamedAnswer(status, head, self._counted(chunks))
+
+    async def send(self, headers: Mapping[str, str], read: Callable[[], Awaitable[bytes]], timeout: float) -> StreamedAnswer:
+        """POST /invocations with a body of any length, in chunks: ``read`` gives the next piece, nothing at the end.
+
+        ``timeout`` holds for the answer's headers once the body is sent. Raises what ``invoke`` raises, and what ``read`` raises.
+        """
+        self.in_flight += 1
+        try:
+            connection = await self._connection()
+            with _aborted_on_error(connection):
+                status, head, chunks = await connection.stream(_chunked_head(headers), _chunked(read), timeout)
         except BaseException:
             self.in_flight -= 1
             raise
@@ -289,6 +304,17 @@ def _post(headers: Mapping[str, str], body: bytes) -> bytes:
 def _post_head(headers: Mapping[str, str], size: int) -> bytes:
     lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
     return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {size}\r\n\r\n".encode()
+
+
+def _chunked_head(headers: Mapping[str, str]) -> bytes:
+    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
+    return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Transfer-Encoding: chunked\r\n\r\n".encode()
+
+
+async def _chunked(read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+    while piece := await read():
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
 def _one_line(value: str) -> str:

@@ -13,8 +13,10 @@ from typing import Protocol
 
 from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
 from sagewright.front import serverless
+from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Endpoint, RouteTable, Variant
+from sagewright.front.shadow import Mirror
 from sagewright.front.streamed import Streamed
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
@@ -55,12 +57,19 @@ class Inference:
     """The operations of the SageMaker runtime service."""
 
     def __init__(
-        self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT, gates: serverless.Gates | None = None
+        self,
+        routes: RouteTable,
+        counters: Counters,
+        timeout: float = MODEL_TIMEOUT,
+        capture: Capture | None = None,
+        gates: serverless.Gates | None = None,
     ) -> None:
         self._routes = routes
+        self._capture = capture
         self._gates = gates or serverless.Gates(routes, serverless.nobody)
         self._counters = counters
         self._timeout = timeout
+        self.mirror = Mirror(counters, timeout)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
@@ -89,15 +98,10 @@ class Inference:
         for value in headers.values():
             if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
-        return _Call(
-            caller,
-            name,
-            key,
-            _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant")),
-            headers,
-            request.body,
-            started,
-        )
+        variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
+        if endpoint.shadow is not None:
+            self.mirror.copy(key, endpoint.shadow, headers, request.body)
+        return _Call(caller, name, key, variant, headers, request.body, started, endpoint.capture)
 
     async def _invoke(self, call: _Call) -> Response:
         sent = perf_counter()
@@ -106,6 +110,8 @@ class Inference:
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
             raise _model_error(call, answer.status, answer.body)
+        if call.capture is not None and self._capture is not None:
+            self._capture.take(call.key, call.variant.name, call.capture, call.headers, call.body, answer)
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
@@ -179,10 +185,10 @@ class Inference:
                 for start in range(0, len(part), PART_LIMIT):
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(_TIMED_OUT, "ModelInvocationTimeExceeded")
         except Broken as problem:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(str(problem), "StreamBroken")
         else:
             self._count(call, 200, sent, perf_counter())
@@ -190,14 +196,15 @@ class Inference:
             chunks.close()
 
     def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
-        self._counters.answered(call.key, call.variant.name, status, answered - sent, sent - call.started)
+        variant = call.variant
+        self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name)
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         return _model_error(call, 0, (_TIMED_OUT if isinstance(problem, TimeoutError) else str(problem)).encode())
 
     def _unreachable(self, call: _Call) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name)
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         return Fault(
             "ServiceUnavailable", f"No instance of variant {call.variant.name} of endpoint {call.name} can be reached.", 503
         )
@@ -206,10 +213,18 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "headers", "key", "name", "started", "variant")
+    __slots__ = ("body", "caller", "capture", "headers", "key", "name", "started", "variant")
 
     def __init__(
-        self, caller: Caller, name: str, key: str, variant: Variant, headers: dict[str, str], body: bytes, started: float
+        self,
+        caller: Caller,
+        name: str,
+        key: str,
+        variant: Variant,
+        headers: dict[str, str],
+        body: bytes,
+        started: float,
+        capture: CapturePlan | None,
     ) -> None:
         self.caller = caller
         self.name = name
@@ -218,6 +233,7 @@ class _Call:
         self.headers = headers
         self.body = body
         self.started = started
+        self.capture = capture
 
 
 class _Events:
@@ -270,11 +286,11 @@ def _variant(endpoint: Endpoint, name: str, target: str | None) -> Variant:
         variant = endpoint.by_name.get(target)
         if variant is None:
             raise Fault("ValidationError", f"Variant {target} of endpoint {name} not found.")
-        return variant
-    variant = endpoint.choose()
-    if variant is None:
-        raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
-    return variant
+    else:
+        variant = endpoint.choose()
+        if variant is None:
+            raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
+    return variant if variant.green is None else variant.turn()
 
 
 def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.front.capture import CapturePlan
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,32 +28,76 @@ FRESH = 0.001
 
 
 class Variant:
-    """One production variant and its replicas; ``serverless``: how many requests it takes at a time, 0 for one with instances."""
+    """One production variant and its replicas.
 
-    __slots__ = ("_turn", "name", "replicas", "serverless", "weight")
+    ``config`` is the endpoint configuration that it is part of. While a new fleet takes over, ``green`` is the same variant of
+    that fleet, which gets ``share`` of the calls (of a shadow: the share of them that it gets copies of); ``reserve`` are the
+    replicas of the other fleet, asked when none of these can be. ``serverless``: how many requests it takes at a time, 0 for one
+    with instances.
+    """
 
-    def __init__(self, name: str, weight: float, replicas: tuple[Replica, ...], serverless: int = 0) -> None:
+    __slots__ = ("_shift", "_turn", "config", "green", "name", "replicas", "reserve", "serverless", "share", "weight")
+
+    def __init__(
+        self,
+        name: str,
+        weight: float,
+        replicas: tuple[Replica, ...],
+        config: str = "",
+        green: Variant | None = None,
+        share: float = 0.0,
+        serverless: int = 0,
+    ) -> None:
         self.serverless = serverless
         self.name = name
         self.weight = weight
         self.replicas = replicas
+        self.reserve: tuple[Replica, ...] = ()
+        self.config = config
+        self.green = green
+        self.share = share
         self._turn = 0
+        self._shift = 0.5
+        if green is not None:
+            green.reserve, self.reserve = replicas, green.replicas
 
     def by_load(self) -> Sequence[Replica]:
         """The replicas, those with the fewest calls in flight first; equals take turns."""
         if len(self.replicas) < 2:
-            return self.replicas
+            return self.replicas + self.reserve
         self._turn = turn = (self._turn + 1) % len(self.replicas)
-        return sorted(self.replicas[turn:] + self.replicas[:turn], key=_load)
+        return [*sorted(self.replicas[turn:] + self.replicas[:turn], key=_load), *self.reserve]
+
+    def sampled(self) -> bool:
+        """Whether the next call is one of this variant's share."""
+        self._shift = shift = (self._shift + GOLDEN) % 1.0
+        return shift < self.share
+
+    def turn(self) -> Variant:
+        """This or ``green``: each as often as its share says."""
+        if self.green is None:
+            return self
+        self._shift = shift = (self._shift + GOLDEN) % 1.0
+        return self.green if shift < self.share else self
 
 
 class Endpoint:
-    """The variants of one endpoint; an ``asynchronous`` one is called through control only."""
+    """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls, an ``asynchronous`` one is called through
+    control only."""
 
-    __slots__ = ("_total", "_turn", "arn", "asynchronous", "by_name", "variants")
+    __slots__ = ("_total", "_turn", "arn", "asynchronous", "by_name", "capture", "shadow", "variants")
 
-    def __init__(self, arn: str, variants: tuple[Variant, ...], asynchronous: bool = False) -> None:
+    def __init__(
+        self,
+        arn: str,
+        variants: tuple[Variant, ...],
+        shadow: Variant | None = None,
+        capture: CapturePlan | None = None,
+        asynchronous: bool = False,
+    ) -> None:
         self.arn = arn
+        self.shadow = shadow
+        self.capture = capture
         self.asynchronous = asynchronous
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
@@ -105,6 +150,14 @@ class RouteTable:
             self._reload()
         return self._endpoints.get(key)
 
+    def loads(self) -> Iterator[tuple[str, str, int, int]]:
+        """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
+        for key, endpoint in self._endpoints.items():
+            for variant in endpoint.variants:
+                busy = sum(replica.in_flight for replica in variant.replicas)
+                if busy:
+                    yield key, variant.name, busy, len(variant.replicas)
+
     def close(self) -> None:
         """Ends all connections."""
         for replica in (*self._replicas.values(), *self._leaving):
@@ -140,20 +193,24 @@ class RouteTable:
 
 
 def _parse(snapshot: Mapping[str, Any], connect: Callable[[Address], Replica]) -> dict[str, Endpoint]:
-    return {
-        key: Endpoint(
-            entry["arn"], tuple(_variant(variant, connect) for variant in entry["variants"]), bool(entry.get("async"))
-        )
-        for key, entry in snapshot["endpoints"].items()
-    }
+    return {key: _endpoint(entry, connect) for key, entry in snapshot["endpoints"].items()}
+
+
+def _endpoint(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Endpoint:
+    shadow = next((_variant(shadow, connect) for shadow in entry.get("shadow", ())), None)
+    capture = CapturePlan(entry["capture"]) if entry.get("capture") else None
+    variants = tuple(_variant(variant, connect) for variant in entry["variants"])
+    return Endpoint(entry["arn"], variants, shadow, capture, bool(entry.get("async")))
 
 
 def _variant(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Variant:
     replicas = tuple(
         connect(Address(place["protocol"], place["socket"], place.get("port", 8080))) for place in entry["replicas"]
     )
-    serverless = entry.get("serverless")
-    return Variant(entry["name"], float(entry["weight"]), replicas, serverless["max_concurrency"] if serverless else 0)
+    green = _variant(entry["green"], connect) if "green" in entry else None
+    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
+    serverless = entry["serverless"]["max_concurrency"] if "serverless" in entry else 0
+    return Variant(entry["name"], float(entry["weight"]), replicas, entry.get("config", ""), green, share, serverless)
 
 
 def _load(replica: Replica) -> int:

@@ -6,10 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sagewright.compute.oci.layout import Layout
+from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.controller import Controller
+from sagewright.kernel.loop import Announce
+from sagewright.neighbours.alarms.changes import AlarmChanges, Deliver
+from sagewright.neighbours.alarms.operations import Alarms
+from sagewright.neighbours.alarms.watch import AlarmWatch
+from sagewright.neighbours.autoscaling import policies
 from sagewright.neighbours.cloudwatch import CloudWatch
 from sagewright.neighbours.ecr.operations import Ecr
 from sagewright.neighbours.events.operations import Events
+from sagewright.neighbours.events.state_changes import StateChanges
 from sagewright.neighbours.iam.operations import Iam
 from sagewright.neighbours.log_retention import LogRetention
 from sagewright.neighbours.logs import Logs
@@ -20,9 +27,12 @@ from sagewright.neighbours.sns.operations import Sns
 from sagewright.neighbours.sqs.operations import Sqs
 from sagewright.neighbours.sqs.retention import QueueRetention
 from sagewright.neighbours.sts import Sts
-from sagewright.store.database import Store
-from sagewright.store.rows import Identity
+from sagewright.store.database import Store, Transaction
+from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
+
+DELIVERIES: Mapping[str, Deliver] = {"autoscaling": policies.deliver}
+"""Who takes the actions of alarms, by the service of their ARNs."""
 
 
 def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str, *, anywhere: bool = False) -> Mapping[str, Handlers]:
@@ -33,7 +43,7 @@ def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str, *, anyw
         "iam": Iam(store).operations(),
         "logs": Logs(store).operations(),
         "ecr": Ecr(store, keyring, layout, url).operations(),
-        "cloudwatch": CloudWatch(store).operations(),
+        "cloudwatch": {**CloudWatch(store).operations(), **Alarms(store, AlarmChanges(DELIVERIES)).operations()},
         "events": Events(store).operations(),
         "service-quotas": ServiceQuotas(store).operations(),
         "sqs": Sqs(store, url).operations(),
@@ -43,7 +53,18 @@ def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str, *, anyw
 
 def controllers(store: Store, told: Callable[[Identity], None], *, anywhere: bool = False) -> tuple[Controller[Any, Any], ...]:
     """What the controller loop runs for the neighbours; ``told`` hears of rows that should be looked at now."""
-    return (LogRetention(store), QueueRetention(store), Delivery(store, told, anywhere=anywhere))
+    return (LogRetention(store), AlarmWatch(store), QueueRetention(store), Delivery(store, told, anywhere=anywhere))
+
+
+def announce(catalog: Catalog) -> Announce:
+    """Who hears, inside the transaction, of every row that the controller loop writes."""
+    listeners = (StateChanges(catalog), AlarmChanges(DELIVERIES))
+
+    def tell(transaction: Transaction, before: Resource, after: Resource) -> None:
+        for listener in listeners:
+            listener(transaction, before, after)
+
+    return tell
 
 
 async def close(running: Iterable[Controller[Any, Any]]) -> None:

@@ -27,12 +27,16 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
         raise Undeployable(f'Could not find endpoint configuration "{name}".')
     desired = endpoint.spec.get("Desired", {})
     isolated = bool(config.spec.get("EnableNetworkIsolation"))
-    variants = tuple(
-        _variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec["ProductionVariants"]
+    variants, shadows = (
+        tuple(_variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec.get(member, ()))
+        for member in ("ProductionVariants", "ShadowProductionVariants")
     )
     if "AsyncInferenceConfig" in config.spec:
         variants = tuple(replace(variant, container=_for_large_payloads(variant.container)) for variant in variants)
-    return Fleet(endpoint.spec.get("Generation", 1), name, variants, config.spec.get("AsyncInferenceConfig", {}))
+    # An update that retains the variants' properties keeps the capture of the deployment before it (operations.py).
+    capture = endpoint.spec.get("Capture", config.spec.get("DataCaptureConfig"))
+    asynchronous = config.spec.get("AsyncInferenceConfig", {})
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows, capture, asynchronous)
 
 
 def _variant(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
 from sagewright.features.hosting import blueprint, serverless
@@ -17,6 +18,7 @@ from sagewright.features.hosting.demand import Demand, Wanted
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
+from sagewright.features.hosting.usage import Measured, ReplicaUsage
 from sagewright.kernel.controller import Plan
 from sagewright.serving.containers import Containers
 from sagewright.serving.definition import Undeployable
@@ -25,12 +27,14 @@ from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 
 KIND = "Endpoint"
+AlarmStates = Callable[[Transaction, World, Sequence[str]], Mapping[str, str]]
+"""The state (OK, ALARM, INSUFFICIENT_DATA) of those of the named alarms that exist."""
 VOLUME_GB = 30
 """What an instance of an endpoint has for its model and its log where nothing else is said (API ProductionVariant: VolumeSizeInGB)."""
 
 
 class EndpointController:
-    """See the module docstring. ``jobs`` is the folder of all run folders."""
+    """See the module docstring. ``jobs`` is the folder of all run folders, ``alarms`` tells the states of CloudWatch's alarms."""
 
     kind = KIND
 
@@ -41,14 +45,18 @@ class EndpointController:
         publisher: Publisher,
         jobs: Path,
         machine: Machine,
-        demand: Demand,
+        alarms: AlarmStates,
+        usage: ReplicaUsage | None = None,
+        demand: Demand | None = None,
     ) -> None:
-        self.demand = demand
+        self.demand = demand or Demand()
         self._store = store
         self._containers = containers
         self._publisher = publisher
         self._jobs = jobs
         self._machine = machine
+        self._usage = usage
+        self._alarms = alarms
 
     async def observe(self, resource: Resource) -> Sight:
         """Every replica that may have something on disk, and what a new generation would deploy."""
@@ -59,10 +67,12 @@ class EndpointController:
                 wanted = await self._store.read(partial(_fleet, resource))
             except Undeployable as problem:
                 refusal = str(problem)
+        if self._usage is not None:
+            await self._usage.measure(resource, self._serving(resource, deployment.active))
         attempts = deployment.attempts()
         looks = [self._containers.look(self._unit(resource, place, attempt)) for place, attempt in attempts]
         seen = dict(zip(attempts, await asyncio.gather(*looks), strict=True))
-        return Sight(seen, wanted, refusal, self._demanded(resource, deployment))
+        return Sight(seen, wanted, refusal, await self._gone_off(resource, deployment), self._demanded(resource, deployment))
 
     def _demanded(self, resource: Resource, deployment: Deployment) -> Mapping[str, Wanted]:
         """Of the serverless variants that serve."""
@@ -83,10 +93,11 @@ class EndpointController:
         match action:
             case Act(move, place, attempt, variant):
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
-            case Publish(variants, asynchronous):
+            case Publish(variants, shadows, capture, asynchronous):
                 routes = [self._route(resource, routed) for routed in variants]
-                members = {"async": asynchronous} if asynchronous else {}
-                self._publisher.put(resource.world, resource.key, resource.arn, routes, members)
+                copies = [self._route(resource, routed) | {"share": routed.share} for routed in shadows]
+                extra = {"shadow": copies, "capture": capture, "async": asynchronous}
+                self._publisher.put(resource.world, resource.key, resource.arn, routes, extra)
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
@@ -94,13 +105,39 @@ class EndpointController:
                     self.demand.forget((resource.world, resource.key, name))
                 await asyncio.to_thread(trees.remove, self._folder(resource))
 
+    def _serving(self, resource: Resource, fleet: Fleet | None) -> list[Measured]:
+        """The replicas that serve, for usage.py."""
+        return [
+            Measured(
+                variant.name,
+                self._unit(resource, fleet.place(variant, slot), slot.attempt).run,
+                limits(variant.instance_type, VOLUME_GB, self._machine),
+            )
+            for variant in (fleet.variants if fleet is not None else ())
+            for slot in variant.slots
+            if fleet is not None and slot.served
+        ]
+
+    async def _gone_off(self, resource: Resource, deployment: Deployment) -> tuple[str, ...]:
+        """The alarms of the deployment under way that are in state ALARM."""
+        rollout = deployment.rollout
+        names = rollout.policy.alarms if rollout is not None and rollout.step and not rollout.back else ()
+        if not names:
+            return ()
+        states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
+        return tuple(name for name in names if states.get(name) == "ALARM")
+
     def _route(self, resource: Resource, routed: Routed) -> Document:
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
         addresses = [self._containers.address(unit)._asdict() for unit in units]
-        entry = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        route = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
         if routed.variant.serverless:
-            entry["serverless"] = serverless.route(routed.variant.serverless)
-        return entry
+            route["serverless"] = serverless.route(routed.variant.serverless)
+        if routed.config:
+            route["config"] = routed.config
+        if routed.green is not None:
+            route["green"] = {**self._route(resource, routed.green), "share": routed.share}
+        return route
 
     def _unit(self, resource: Resource, place: Place, attempt: int, variant: VariantFleet | None = None) -> Unit:
         """The replica as serving.containers knows it; what it starts from is needed only to start it."""

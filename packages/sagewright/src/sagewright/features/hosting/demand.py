@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from sagewright.base.world import World
 
+IDLE = 300.0
+"""Seconds; AWS does not say how long it waits."""
 Key = tuple[World, str, str]
 """World, endpoint, variant."""
 
@@ -22,7 +24,7 @@ class Wanted(NamedTuple):
 class Demand:
     """``idle``: seconds without use after which a container is not needed any more."""
 
-    idle: float
+    idle: float = IDLE
     _used: dict[Key, list[float]] = field(default_factory=dict)
     """The n-th time says when n + 1 containers were last needed at once."""
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from sagewright.compute.placement import Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, EndpointController
-from sagewright.features.hosting.demand import Demand
+from sagewright.features.hosting.controller import KIND, AlarmStates, EndpointController
+from sagewright.features.hosting.demand import IDLE, Demand
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.hosting.waking import Waking
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
@@ -26,7 +27,7 @@ SERVICE = "sagemaker"
 class Hosting:
     """Controller, rules and written operations of endpoints.
 
-    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads, ``told`` wakes the loop for a row.
+    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads, ``alarms`` tells the states of alarms.
     """
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
@@ -38,18 +39,23 @@ class Hosting:
         jobs: Path,
         routes: Path,
         machine: Machine,
+        alarms: AlarmStates = lambda *_: {},
+        usage: ReplicaUsage | None = None,
+        *,
         told: Callable[[Identity], None] = lambda identity: None,
-        serverless_idle: float = 300.0,
+        serverless_idle: float = IDLE,
     ) -> None:
+        """``usage`` measures what the replicas use, where that is wanted; ``told`` wakes the loop for a row."""
         self._store = store
+        self._alarms = alarms
         self.publisher = Publisher(routes)
         demand = Demand(serverless_idle)
-        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, demand)
+        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage, demand)
         self.waking = Waking(store, self.publisher, demand, told)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
-        written = EndpointOperations(catalog, self._store)
+        written = EndpointOperations(catalog, self._store, self._alarms)
         operations.write(SERVICE, "UpdateEndpoint", written.update)
         operations.write(SERVICE, "UpdateEndpointWeightsAndCapacities", written.resize)
         operations.write(SERVICE, "DeleteEndpoint", written.delete)
@@ -61,4 +67,4 @@ class Hosting:
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
-        await metrics.record_invocations(self._store, body)
+        await metrics.record_invocations(self._store, body, self.publisher.instances)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,10 @@ class Publisher:
             self._endpoints = kept
             self._write()
 
-    def put(
-        self, world: World, name: str, arn: str, variants: list[Document], members: Mapping[str, Any] | None = None
-    ) -> None:
-        """The endpoint's routes are these, ``members`` what else is said of it; writes nothing when they were these already."""
-        key, entry = route_key(world, name), {"arn": arn, "variants": variants, **(members or {})}
+    def put(self, world: World, name: str, arn: str, variants: list[Document], extra: Document | None = None) -> None:
+        """The endpoint's routes are these, with those further members that say anything; nothing is written when they were these already."""
+        key, entry = route_key(world, name), {"arn": arn, "variants": variants}
+        entry |= {member: value for member, value in (extra or {}).items() if value}
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()
@@ -48,6 +47,11 @@ class Publisher:
     async def changed(self) -> None:
         """Until something is written."""
         await self._changed.wait()
+
+    def instances(self, key: str, variant: str) -> int:
+        """How many replicas of a variant have routes; 0 where there is none of that name."""
+        variants = self._endpoints.get(key, {}).get("variants", ())
+        return next((len(entry["replicas"]) for entry in variants if entry["name"] == variant), 0)
 
     def entry(self, world: World, name: str) -> Document | None:
         """What the snapshot says of an endpoint."""

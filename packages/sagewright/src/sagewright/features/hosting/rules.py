@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright.features.hosting import serverless
+from sagewright.features.hosting.capture import check_capture
+from sagewright.features.hosting.deployment_rules import check_deployment
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context
 from sagewright.serving.definition import unsupported
 from sagewright.store.rows import Document
+from sagewright.wire.errors import validation
 
 QUOTA = 32
 """Instances per variant: what one machine can be asked for, in the form of AWS's quotas."""
@@ -18,12 +21,12 @@ QUOTA = 32
 def check_config(spec: Mapping[str, Any]) -> None:
     """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
     serverless.check(spec)
-    for member in ("ShadowProductionVariants", "ExplainerConfig"):
+    for member in ("ExplainerConfig",):
         if spec.get(member):
             raise unsupported(member)
-    if spec.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise unsupported("DataCaptureConfig.EnableCapture")
-    for variant in spec["ProductionVariants"]:
+    check_capture(spec.get("DataCaptureConfig"))
+    check_shadows(spec)
+    for variant in (*spec["ProductionVariants"], *spec.get("ShadowProductionVariants", ())):
         for member in ("ManagedInstanceScaling", "InstancePools"):
             if variant.get(member):
                 raise unsupported(f"ProductionVariants.{member}")
@@ -31,15 +34,13 @@ def check_config(spec: Mapping[str, Any]) -> None:
             raise unsupported("inference components (a production variant without ModelName)")
 
 
-def check_deployment(request: Mapping[str, Any]) -> None:
-    """Refuses deployment policies other than all at once, of CreateEndpoint and UpdateEndpoint. Raises Fault."""
-    deployment = request.get("DeploymentConfig", {})
-    routing = deployment.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    if routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
-        raise unsupported(f"traffic routing {routing['Type']}")
-    for member in ("RollingUpdatePolicy", "AutoRollbackConfiguration"):
-        if deployment.get(member):
-            raise unsupported(f"DeploymentConfig.{member}")
+def check_shadows(spec: Mapping[str, Any]) -> None:
+    """API CreateEndpointConfig: with shadows, one variant of each kind. Raises Fault; the wording is ours."""
+    shadows = spec.get("ShadowProductionVariants", ())
+    if shadows and (len(shadows) > 1 or len(spec["ProductionVariants"]) > 1):
+        raise validation(
+            "With ShadowProductionVariants, exactly one production variant and one shadow variant can be specified."
+        )
 
 
 def over_quota(count: int, instance_type: str) -> str:

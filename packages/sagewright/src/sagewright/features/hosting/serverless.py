@@ -50,12 +50,15 @@ def provisioned(serverless: Mapping[str, Any]) -> int:
     return int(serverless.get("ProvisionedConcurrency", 0))
 
 
-def adjusted(variant: VariantFleet, wish: Mapping[str, Any], wanted: int, highest: int) -> VariantFleet:
-    """With the configuration that is wished for, and ``wanted`` containers as far as that allows; ``highest``: see ``resized``."""
+def adjusted(variant: VariantFleet, wish: Mapping[str, Any], wanted: int) -> VariantFleet:
+    """With the configuration that is wished for, and ``wanted`` containers awake as far as that allows."""
     config = {**variant.serverless, **wish.get("Serverless", {})}
-    awake = min(max(wanted, provisioned(config)), config["MaxConcurrency"])
-    slots = min(max(len(variant.slots), awake), config["MaxConcurrency"])
-    return replace(variant.resized(slots, highest), serverless=config, awake=awake)
+    return replace(variant, serverless=config, awake=min(max(wanted, provisioned(config)), config["MaxConcurrency"]))
+
+
+def size(variant: VariantFleet) -> int:
+    """How many slots it should have: as many as it ever needed, and what they hold on disk, but no more than it may ever need."""
+    return int(min(max(len(variant.slots), variant.awake), variant.serverless["MaxConcurrency"]))
 
 
 def lull(slot: Slot, seen: Seen, now: float) -> Step:
@@ -146,6 +149,7 @@ def summary(variant: VariantFleet, wish: Mapping[str, Any]) -> Document:
     current = dict(variant.serverless)
     return {
         "CurrentInstanceCount": 0,
+        "DesiredInstanceCount": 0,
         "CurrentServerlessConfig": current,
         "DesiredServerlessConfig": {**current, **wish.get("Serverless", {})},
     }
