@@ -12,6 +12,7 @@ from pathlib import Path
 from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
+from sagewright.compute.runtime import Limits
 from sagewright.features.hosting import blueprint, serverless
 from sagewright.features.hosting import plan as planning
 from sagewright.features.hosting.demand import Demand, Wanted
@@ -111,7 +112,7 @@ class EndpointController:
             Measured(
                 variant.name,
                 self._unit(resource, fleet.place(variant, slot), slot.attempt).run,
-                limits(variant.instance_type, VOLUME_GB, self._machine),
+                self._limits(variant),
             )
             for variant in (fleet.variants if fleet is not None else ())
             for slot in variant.slots
@@ -159,10 +160,14 @@ class EndpointController:
             role=variant.role,
             isolated=variant.isolated,
             download_timeout=variant.download_timeout,
-            limits=serverless.limits(variant.serverless, self._machine)
-            if variant.serverless
-            else limits(variant.instance_type, VOLUME_GB, self._machine),
+            limits=self._limits(variant),
         )
+
+    def _limits(self, variant: VariantFleet) -> Limits:
+        """What a container of the variant may use."""
+        if variant.serverless:
+            return serverless.limits(variant.serverless, self._machine)
+        return limits(variant.instance_type, VOLUME_GB, self._machine)
 
     def _folder(self, resource: Resource) -> Path:
         return self._jobs / "endpoint" / resource.world.account / resource.world.region / resource.key

@@ -38,6 +38,7 @@ class Waking:
         account, region, name = asked["endpoint"].split("/")
         world, variant = World(account, region), asked["variant"]
         began = self._store.clock.now()
+        self._told((world, "Endpoint", name))
         while (count := self._count(world, name, variant)) is not None and count <= asked["have"]:
             if self._store.clock.now() > began + PATIENCE:
                 return 503
