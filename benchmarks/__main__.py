@@ -10,7 +10,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, streaming, training, transform, tuning
+from benchmarks import (
+    algorithms,
+    clusters,
+    control,
+    inference,
+    jobs,
+    load,
+    modes,
+    multi_model,
+    streaming,
+    training,
+    transform,
+    tuning,
+)
 from benchmarks.figures import print_figures
 
 SUITES = {
@@ -24,6 +37,7 @@ SUITES = {
     "algorithms": algorithms.figures,
     "tuning": tuning.figures,
     "transform": transform.figures,
+    "multimodel": multi_model.figures,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sagewright.features.hosting import serverless
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.rules import QUOTA, over_quota
-from sagewright.serving.definition import Undeployable, model_container
+from sagewright.serving.definition import Definition, Undeployable, model_container
 from sagewright.serving.step import Slot
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
@@ -27,11 +27,17 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
         raise Undeployable(f'Could not find endpoint configuration "{name}".')
     desired = endpoint.spec.get("Desired", {})
     isolated = bool(config.spec.get("EnableNetworkIsolation"))
+    role = config.spec.get("ExecutionRoleArn", "")
     variants, shadows = (
-        tuple(_variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec.get(member, ()))
+        tuple(
+            _variant(transaction, endpoint, {"Role": role, **variant}, desired, isolated)
+            for variant in config.spec.get(member, ())
+        )
         for member in ("ProductionVariants", "ShadowProductionVariants")
     )
     if "AsyncInferenceConfig" in config.spec:
+        if any(variant.container.get("Mode") == "MultiModel" for variant in variants):
+            raise Undeployable("Asynchronous endpoints do not support multi-model containers.")
         variants = tuple(replace(variant, container=_for_large_payloads(variant.container)) for variant in variants)
     # An update that retains the variants' properties keeps the capture of the deployment before it (operations.py).
     capture = endpoint.spec.get("Capture", config.spec.get("DataCaptureConfig"))
@@ -46,7 +52,9 @@ def _variant(
     desired: Mapping[str, Mapping[str, Any]],
     isolated: bool,
 ) -> VariantFleet:
-    model = model_container(transaction, endpoint, asked["ModelName"])
+    # A variant without a model only gives room to inference components (serving/hosts.py).
+    host = Definition({}, asked.get("Role", ""), isolated)
+    model = model_container(transaction, endpoint, asked["ModelName"]) if "ModelName" in asked else host
     wish, without = desired.get(asked["VariantName"], {}), _serverless(transaction, endpoint, asked)
     count = wish.get("DesiredInstanceCount", asked.get("InitialInstanceCount", 1))
     if without:
@@ -55,7 +63,7 @@ def _variant(
         raise Undeployable(over_quota(count, asked.get("InstanceType", "")))
     return VariantFleet(
         asked["VariantName"],
-        asked["ModelName"],
+        asked.get("ModelName", ""),
         model.container,
         float(wish.get("DesiredWeight", asked.get("InitialVariantWeight", 1.0))),
         asked.get("InstanceType", ""),
@@ -81,5 +89,7 @@ def _serverless(transaction: Transaction, endpoint: Resource, asked: Mapping[str
 
 def _for_large_payloads(container: Document) -> Document:
     """The toolkit's server refuses what is longer than it was told to expect (sagewright_container/serving/listen.py)."""
+    if "Containers" in container:
+        return {**container, "Containers": [_for_large_payloads(each) for each in container["Containers"]]}
     environment = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": LARGEST_PAYLOAD_MB, **container.get("Environment", {})}
     return {**container, "Environment": environment}
