@@ -19,6 +19,7 @@ from benchmarks import (
     load,
     modes,
     multi_model,
+    serverless,
     streaming,
     training,
     transform,
@@ -36,6 +37,7 @@ SUITES = {
     "modes": modes.figures,
     "algorithms": algorithms.figures,
     "tuning": tuning.figures,
+    "serverless": serverless.figures,
     "transform": transform.figures,
     "multimodel": multi_model.figures,
 }

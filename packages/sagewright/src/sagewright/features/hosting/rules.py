@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sagewright.features.hosting import managed
+from sagewright.features.hosting import managed, serverless
 from sagewright.features.hosting.capture import check_capture
 from sagewright.features.hosting.deployment_rules import check_deployment
 from sagewright.kernel.kind import Rule
@@ -20,13 +20,14 @@ QUOTA = 32
 
 def check_config(spec: Mapping[str, Any]) -> None:
     """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
+    serverless.check(spec)
     for member in ("ExplainerConfig",):
         if spec.get(member):
             raise unsupported(member)
     check_capture(spec.get("DataCaptureConfig"))
     check_shadows(spec)
     for variant in (*spec["ProductionVariants"], *spec.get("ShadowProductionVariants", ())):
-        for member in ("ServerlessConfig", "InstancePools"):
+        for member in ("InstancePools",):
             if variant.get(member):
                 raise unsupported(f"ProductionVariants.{member}")
         managed.check(variant, QUOTA)
