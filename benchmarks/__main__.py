@@ -20,6 +20,7 @@ from benchmarks import (
     load,
     modes,
     multi_model,
+    serverless,
     streaming,
     training,
     transform,
@@ -38,6 +39,7 @@ SUITES = {
     "modes": modes.figures,
     "algorithms": algorithms.figures,
     "tuning": tuning.figures,
+    "serverless": serverless.figures,
     "transform": transform.figures,
     "multimodel": multi_model.figures,
 }

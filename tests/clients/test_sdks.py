@@ -166,11 +166,20 @@ def test_sdk2_data_capture(run_program: RunProgram) -> None:
 
 @pytest.mark.slow
 def test_sdk2_endpoints(run_program: RunProgram) -> None:
-    """G01, H03: stop, attach, two variants with weights, UpdateEndpoint; what is not there yet is refused in words."""
-    output = run_program("sdk2", "sdk2_endpoints.py")
-    assert "Sagewright does not support AsyncInferenceConfig yet" in output
-    assert "Sagewright does not support ProductionVariants.ServerlessConfig yet" in output
-    assert output.endswith("sdk2 endpoints: done\n")
+    """G01, H03: stop, attach, two variants with weights, UpdateEndpoint."""
+    assert run_program("sdk2", "sdk2_endpoints.py").endswith("sdk2 endpoints: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_inference_modes(run_program: RunProgram) -> None:
+    """K03, K04: AsyncInferenceConfig with AsyncPredictor, WaiterConfig and notifications; ServerlessInferenceConfig."""
+    assert run_program("sdk2", "sdk2_inference_modes.py").endswith("sdk2 inference modes: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_inference_modes(run_program: RunProgram) -> None:
+    """K03, K04: ModelBuilder.deploy with AsyncInferenceConfig and with ServerlessInferenceConfig; Endpoint.invoke_async."""
+    assert run_program("sdk3", "sdk3_inference_modes.py").endswith("sdk3 inference modes: done\n")
 
 
 def test_sdk2_transform(run_program: RunProgram) -> None:

@@ -144,7 +144,19 @@ class Parts:
         usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
         replicas = Replicas(containers)
         mounts = runtime.name != "process"
-        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, mounts, alarms.states, usage)
+        hosting = Hosting(
+            store,
+            replicas,
+            settings.jobs,
+            settings.routes,
+            here,
+            objects,
+            mounts,
+            alarms.states,
+            usage,
+            told=hints,
+            serverless_idle=settings.serverless_idle,
+        )
         routes = hosting.publisher
         components = Components(store, replicas, routes, settings.jobs, here)
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagewright.compute.pipeline import Pipeline
 from sagewright.compute.replica import Address, Replica, open_replica
 
 CONCURRENCY = 4
@@ -27,7 +28,7 @@ class Capacity:
     """The containers of one endpoint."""
 
     connect: Callable[[Address], Replica] = open_replica
-    instances: dict[Address, Instance] = field(default_factory=dict)
+    instances: dict[tuple[Address, ...], Instance] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     concurrency: int = CONCURRENCY
 
@@ -37,14 +38,10 @@ class Capacity:
         client = (route.get("async") or {}).get("ClientConfig", {})
         self.concurrency = client.get("MaxConcurrentInvocationsPerInstance", CONCURRENCY)
         self.weights = {variant["name"]: float(variant["weight"]) for variant in route["variants"]}
-        named = {
-            Address(place["protocol"], place["socket"], place.get("port", 8080)): variant["name"]
-            for variant in route["variants"]
-            for place in variant["replicas"]
-        }
-        for address, variant in named.items():
+        named = {_addresses(place): (variant["name"], place) for variant in route["variants"] for place in variant["replicas"]}
+        for address, (variant, place) in named.items():
             if address not in self.instances:
-                self.instances[address] = Instance(variant, self.connect(address))
+                self.instances[address] = Instance(variant, self._open(place))
         for address, instance in list(self.instances.items()):
             instance.gone = address not in named
             if instance.gone and not instance.running:
@@ -71,6 +68,21 @@ class Capacity:
             instance.replica.close()
         self.instances.clear()
 
+    def _open(self, place: Mapping[str, Any]) -> Replica:
+        """A client of one container, or of several in a row."""
+        members = place.get("members")
+        if members is None:
+            return self.connect(_address(place))
+        return Pipeline({member["name"]: self.connect(_address(member)) for member in members})
+
     def _burden(self, instance: Instance) -> tuple[float, int]:
         in_hand = sum(other.running for other in self.instances.values() if other.variant == instance.variant)
         return (in_hand + 1) / self.weights[instance.variant], instance.running
+
+
+def _addresses(place: Mapping[str, Any]) -> tuple[Address, ...]:
+    return tuple(_address(member) for member in place.get("members", (place,)))
+
+
+def _address(place: Mapping[str, Any]) -> Address:
+    return Address(place["protocol"], place["socket"], place.get("port", 8080))

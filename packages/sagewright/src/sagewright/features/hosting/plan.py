@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sagewright.features.hosting import takeover
+from sagewright.features.hosting import serverless, takeover
 from sagewright.features.hosting.capture import capture_summary, captured
+from sagewright.features.hosting.demand import Wanted
 from sagewright.features.hosting.deployment import Deployment, Fleet, VariantFleet
 from sagewright.features.hosting.draft import DRAIN_SECONDS, Draft
+from sagewright.features.hosting.managed import LOOK_SECONDS
 from sagewright.features.hosting.sight import Action, Clear, Publish, Routed, Sight, Unpublish
 from sagewright.features.hosting.summary import pending, summary
 from sagewright.kernel.controller import Plan
@@ -22,6 +24,8 @@ from sagewright.store.rows import Document, Resource
 __all__ = ["DRAIN_SECONDS", "IN_PROGRESS", "plan"]
 
 IN_PROGRESS = ("Creating", "Updating", "RollingBack")
+ASLEEP_SECONDS = 60.0
+"""Between two looks at an endpoint without containers: one that serves is never settled, or the next control would not know its routes."""
 
 
 def plan(resource: Resource, sight: Sight, now: float) -> Plan[Action]:
@@ -56,7 +60,16 @@ def _adjusted(draft: Draft, fleet: Fleet, wishes: Mapping[str, Any]) -> Fleet:
 
 def _as_wished(draft: Draft, fleet: Fleet, variant: VariantFleet, wish: Mapping[str, Any]) -> VariantFleet:
     changed = replace(variant, weight=wish.get("DesiredWeight", variant.weight))
-    return draft.resize(fleet, changed, wish.get("DesiredInstanceCount", len(variant.slots)))
+    if variant.serverless:
+        demand = draft.sight.demand.get(variant.name, Wanted(variant.awake, float("inf")))
+        draft.look_again(demand.until)
+        changed = serverless.adjusted(changed, wish, demand.containers)
+        return draft.resize(fleet, changed, serverless.size(changed))
+    count = wish.get("DesiredInstanceCount", len(variant.slots))
+    if variant.name in draft.sight.needed:
+        draft.look_again(draft.now + LOOK_SECONDS)
+        count = draft.sight.needed[variant.name]
+    return draft.resize(fleet, changed, count)
 
 
 def _look_after(draft: Draft) -> None:
@@ -69,6 +82,12 @@ def _look_after(draft: Draft) -> None:
     draft.deployment = replace(draft.deployment, active=active)
     if problem:
         takeover.stick(draft, problem)
+    for variant in active.variants:
+        if variant.serverless and variant.name not in draft.sight.demand:
+            draft.look_again(
+                draft.now
+            )  # it has just become the one that serves: what is needed of it is told with the next look
+    draft.look_again(draft.now + ASLEEP_SECONDS)
     draft.actions.append(_publish(draft, active))
 
 
