@@ -8,13 +8,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, training, tuning
+from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, rollout, training, tuning
 from benchmarks.figures import print_figures
 
 SUITES = {
     "jobs": jobs.figures,
     "clusters": clusters.figures,
     "inference": inference.figures,
+    "rollout": rollout.figures,
     "control": control.figures,
     "training": training.figures,
     "modes": modes.figures,

@@ -79,7 +79,7 @@ class ExperimentOperations:
             if row.state not in states:
                 raise _conflict(row)
             written = replace(changed(row), modified=context.now, due=context.now)
-            self._catalog.check_references(transaction, row.world, self._catalog[KIND], written.spec)
+            self._catalog.check_references(transaction, row.world, self._catalog[KIND], dict(written.spec))
             return transaction.resources.save(written).arn
 
         return {"InferenceExperimentArn": await self._store.write(work)}
