@@ -142,6 +142,12 @@ def test_sdk2_jumpstart_on_folders_of_images(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_data_capture(run_program: RunProgram) -> None:
+    """N01: DataCaptureConfig at deploy, Predictor.update_data_capture_config, enable and disable; the files as a monitor finds them."""
+    assert run_program("sdk2", "sdk2_capture.py").endswith("sdk2 data capture: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_endpoints(run_program: RunProgram) -> None:
     """G01, H03: stop, attach, two variants with weights, UpdateEndpoint; what is not there yet is refused in words."""
     output = run_program("sdk2", "sdk2_endpoints.py")

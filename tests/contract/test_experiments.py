@@ -110,6 +110,19 @@ def test_from_its_start_to_the_former_state(rig: Rig) -> None:
     assert rig.describe()["EndpointStatus"] == "InService"
 
 
+def test_its_records_are_captured_from_both_variants(rig: Rig) -> None:
+    """API InferenceExperimentDataStorageConfig: the endpoint captures while the experiment runs, and no longer."""
+    storage = {"Destination": "s3://bucket/records", "ContentType": {"CsvContentTypes": ["text/csv"]}}
+    create(rig, DataStorageConfig=storage)
+    until(rig, "Running")
+    captured = rig.describe()["DataCaptureConfig"]
+    assert (captured["CaptureStatus"], captured["CurrentSamplingPercentage"]) == ("Started", 100)
+    assert captured["DestinationS3Uri"] == "s3://bucket/records"
+    stop(rig, "Retain", "Remove")
+    until(rig, "Completed")
+    assert "DataCaptureConfig" not in rig.describe()
+
+
 def test_the_shadow_is_promoted(rig: Rig) -> None:
     create(rig)
     until(rig, "Running")
@@ -179,9 +192,9 @@ def test_an_endpoint_of_its_own(rig: Rig) -> None:
         ({"ModelVariants": [described("AllTraffic", "model")]}, "no other variant"),
         ({"ModelVariants": [described("AllTraffic", "model"), described("Other", "tripled")]}, "no other variant"),
         ({"ModelVariants": [described("AllTraffic", "model"), described("Dark", "nowhere")]}, "Could not find model"),
-        ({"Schedule": {"EndTime": time.time() + 60}}, "between 1 hour and 30 days"),
-        ({"Schedule": {"EndTime": time.time() - 60}}, "in the future"),
-        ({"Schedule": {"EndTime": time.time() + 31 * 86_400}}, "between 1 hour and 30 days"),
+        ({"EndsIn": 60}, "between 1 hour and 30 days"),
+        ({"EndsIn": -60}, "in the future"),
+        ({"EndsIn": 31 * 86_400}, "between 1 hour and 30 days"),
     ],
 )
 def test_what_is_refused(changes: dict[str, Any], words: str) -> None:
@@ -197,7 +210,9 @@ def test_what_is_refused(changes: dict[str, Any], words: str) -> None:
             "EndpointName": "e",
             "ModelVariants": [described("AllTraffic", "model"), described("Dark", "tripled")],
             "ShadowModeConfig": mode(),
-            **changes,
+            **{member: value for member, value in changes.items() if member != "EndsIn"},
         }
+        if "EndsIn" in changes:
+            request["Schedule"] = {"EndTime": time.time() + changes["EndsIn"]}
         with pytest.raises(botocore.exceptions.ClientError, match=words):
             sagemaker.create_inference_experiment(**request)

@@ -116,7 +116,9 @@ class Rig:
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
-        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine, lambda *_: dict(self.alarms))
+        self.hosting = Hosting(
+            parts.store, self.containers, self.jobs, self.snapshot, machine, alarms=lambda *_: dict(self.alarms)
+        )
         self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
         self.experiments = Experiments(parts.store, parts.client)
         features = (self.hosting, self.transform, self.experiments)

@@ -304,3 +304,27 @@ def test_the_document_says_everything() -> None:
     target = replace(fleet(2), shadows=(variant("shadow"),))
     deployment = replace(serving(variant(count=2, served=True)), target=target, rollout=rollout)
     assert Deployment.of({"Deployment": deployment.document()}) == deployment
+
+
+CAPTURE = {"InitialSamplingPercentage": 20, "DestinationS3Uri": "s3://b/c", "CaptureOptions": [{"CaptureMode": "Input"}]}
+
+
+@pytest.mark.parametrize(
+    ("config", "published", "shown"),
+    [
+        (CAPTURE, CAPTURE, "Started"),
+        ({**CAPTURE, "EnableCapture": False}, None, "Stopped"),
+        ({**CAPTURE, "InitialSamplingPercentage": 0}, None, "Started"),
+        (None, None, None),
+    ],
+)
+def test_capture_is_published_and_described(config: Any, published: Any, shown: str | None) -> None:
+    """N01, API DataCaptureConfigSummary: the fronts learn of it only when there is something to capture."""
+    active = replace(fleet(1, variant(served=True)), capture=config)
+    deployment = Deployment(active=active, generation=1)
+    planned = plan(row("InService", deployment), seen(deployment, HEALTHY), NOW)
+    (action,) = [action for action in planned.actions if isinstance(action, Publish)]
+    assert action.capture == published
+    summary = after(row("InService", deployment), planned).status.get("DataCaptureConfig")
+    assert (summary and summary["CaptureStatus"]) == shown
+    assert summary is None or summary["CurrentSamplingPercentage"] == config["InitialSamplingPercentage"]

@@ -18,7 +18,7 @@ from sagewright_algorithms.xgboost.predictor import Predictor, WrongFeaturesErro
 from sagewright_algorithms.xgboost.rows import DenseRows, Rows, UnreadablePayloadError, read_csv, read_libsvm, read_recordio
 from sagewright_algorithms.xgboost.version import NEWEST, Version, current
 from sagewright_container.layout import Layout
-from sagewright_container.serving.listen import serve
+from sagewright_container.serving.listen import batch_threads, serve
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
 
 Reader = Callable[[bytes], Rows]
@@ -38,7 +38,8 @@ def main() -> int:
     except (ModelError, OSError) as error:
         print(f"Unable to load model: {error}", file=sys.stderr, flush=True)
         return 1
-    serve(XgboostEndpoint(Predictor(models), os.environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), current()))
+    endpoint = XgboostEndpoint(Predictor(models), os.environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), current())
+    serve(endpoint, batch_threads())
     return 0
 
 
@@ -118,7 +119,7 @@ class XgboostEndpoint:
         return accept
 
     def _predict_together(self, questions: list[_Question]) -> list[Response]:
-        values = array("f")
+        values = array("d")
         for question in questions:
             values.extend(question.rows.values)
         try:

@@ -67,6 +67,8 @@ class Control:
                 return await self._api(header, body)
             case "invocations":
                 await self._parts.hosting.record_invocations(body)
+            case "captured":
+                self._parts.capture.wake()
             case "interrupt":
                 return await self._interrupt(header)
             case "reset" if self._settings.test_hooks:

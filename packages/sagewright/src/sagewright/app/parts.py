@@ -22,8 +22,10 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.capture.delivery import Delivery
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
@@ -36,7 +38,7 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
-from sagewright.neighbours.events.state_changes import StateChanges
+from sagewright.neighbours.autoscaling.autoscaling import Autoscaling
 from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
@@ -44,6 +46,7 @@ from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
 from sagewright.settings import Settings, interruptions
+from sagewright.signals import alarms
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
@@ -70,6 +73,7 @@ class Parts:
     hosting: Hosting
     transform: Transform
     tuning: Tuning
+    capture: Delivery
     containers: Containers
     objects: Objects
     loop: Loop
@@ -121,7 +125,8 @@ class Parts:
             hold_describe=settings.hold_describe,
             metrics_seconds=settings.metrics_seconds,
         )
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
+        usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
+        hosting = Hosting(store, containers, settings.jobs, settings.routes, here, usage, alarms.states)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
@@ -137,9 +142,11 @@ class Parts:
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
+        scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
+        _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
         features = (jobs, preparation, hosting, transform, tuning, experiments)
-        loop = _loop(store, engine, [feature.controller for feature in features])
+        loop = _loop(store, engine, [*(feature.controller for feature in features), *scaling.controllers])
         hints.loop = loop
         return cls(
             settings=settings,
@@ -154,6 +161,7 @@ class Parts:
             hosting=hosting,
             transform=transform,
             tuning=tuning,
+            capture=Delivery(store, objects, settings.captured),
             containers=containers,
             objects=objects,
             loop=loop,
@@ -165,6 +173,7 @@ class Parts:
         await self.hosting.open()
         await self.training.open()
         await self.processing.open()
+        self.capture.open()
         await self.loop.start()
 
     async def close(self) -> None:
@@ -174,6 +183,7 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
+        await self.capture.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -186,6 +196,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         self.tuning.reset()
+        await self.capture.reset()
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
@@ -222,7 +233,7 @@ def _engine(
 
 def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
     """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
-    return Loop(store, [*controllers, *services.controllers(store)], announce=StateChanges(engine.catalog))
+    return Loop(store, [*controllers, *services.controllers(store)], announce=services.announce(engine.catalog))
 
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Protocol
 
 from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
+from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Endpoint, RouteTable, Variant
 from sagewright.front.shadow import Mirror
@@ -51,11 +52,14 @@ class Caller(Protocol):
 class Inference:
     """The operations of the SageMaker runtime service."""
 
-    def __init__(self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT) -> None:
+    def __init__(
+        self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT, capture: Capture | None = None
+    ) -> None:
         self._routes = routes
+        self._capture = capture
         self._counters = counters
         self._timeout = timeout
-        self.mirror = Mirror(counters, timeout)
+        self.mirror = Mirror(counters, timeout, capture)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
@@ -86,8 +90,8 @@ class Inference:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
         variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
         if endpoint.shadow is not None:
-            self.mirror.copy(key, endpoint.shadow, headers, request.body)
-        return _Call(caller, name, key, variant, headers, request.body, started)
+            self.mirror.copy(key, endpoint.shadow, headers, request.body, endpoint.capture)
+        return _Call(caller, name, key, variant, headers, request.body, started, endpoint.capture)
 
     async def _invoke(self, call: _Call) -> Response:
         sent = perf_counter()
@@ -96,6 +100,8 @@ class Inference:
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
             raise _model_error(call, answer.status, answer.body)
+        if call.capture is not None and self._capture is not None:
+            self._capture.take(call.key, call.variant.name, call.capture, call.headers, call.body, answer)
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
@@ -180,10 +186,18 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "headers", "key", "name", "started", "variant")
+    __slots__ = ("body", "caller", "capture", "headers", "key", "name", "started", "variant")
 
     def __init__(
-        self, caller: Caller, name: str, key: str, variant: Variant, headers: dict[str, str], body: bytes, started: float
+        self,
+        caller: Caller,
+        name: str,
+        key: str,
+        variant: Variant,
+        headers: dict[str, str],
+        body: bytes,
+        started: float,
+        capture: CapturePlan | None,
     ) -> None:
         self.caller = caller
         self.name = name
@@ -192,6 +206,7 @@ class _Call:
         self.headers = headers
         self.body = body
         self.started = started
+        self.capture = capture
 
 
 class _Events:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.front.capture import CapturePlan
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,10 +80,17 @@ class Variant:
 class Endpoint:
     """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls."""
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "shadow", "variants")
+    __slots__ = ("_total", "_turn", "arn", "by_name", "capture", "shadow", "variants")
 
-    def __init__(self, arn: str, variants: tuple[Variant, ...], shadow: Variant | None = None) -> None:
+    def __init__(
+        self,
+        arn: str,
+        variants: tuple[Variant, ...],
+        capture: CapturePlan | None = None,
+        shadow: Variant | None = None,
+    ) -> None:
         self.arn = arn
+        self.capture = capture
         self.shadow = shadow
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
@@ -135,6 +143,15 @@ class RouteTable:
             self._reload()
         return self._endpoints.get(key)
 
+    def loads(self) -> Iterator[tuple[str, str, int, int]]:
+        """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
+        for key, endpoint in self._endpoints.items():
+            for variant in endpoint.variants:
+                replicas = variant.replicas + variant.reserve  # while one fleet follows another, those of both
+                busy = sum(replica.in_flight for replica in replicas)
+                if busy:
+                    yield key, variant.name, busy, len(replicas)
+
     def close(self) -> None:
         """Ends all connections."""
         for replica in (*self._replicas.values(), *self._leaving):
@@ -174,8 +191,12 @@ def _parse(snapshot: Mapping[str, Any], connect: Callable[[Address], Replica]) -
 
 
 def _endpoint(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Endpoint:
-    shadow = next((_variant(shadow, connect) for shadow in entry.get("shadow", ())), None)
-    return Endpoint(entry["arn"], tuple(_variant(variant, connect) for variant in entry["variants"]), shadow)
+    return Endpoint(
+        entry["arn"],
+        tuple(_variant(variant, connect) for variant in entry["variants"]),
+        CapturePlan(entry["capture"]) if entry.get("capture") else None,
+        next((_variant(shadow, connect) for shadow in entry.get("shadow", ())), None),
+    )
 
 
 def _variant(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Variant:

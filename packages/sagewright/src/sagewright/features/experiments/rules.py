@@ -17,8 +17,6 @@ SHORTEST, LONGEST = 3600.0, 30 * DAY
 
 def check(context: Context, request: Mapping[str, Any]) -> None:
     """Of the whole description, at creation or after an update. Raises Fault."""
-    if request.get("DataStorageConfig"):
-        raise validation("Sagewright does not support DataStorageConfig yet; docs/coverage.md lists what it does.")
     check_variants(request)
     check_schedule(request.get("Schedule", {}), context.now)
 

@@ -27,7 +27,9 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
         tuple(_variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec.get(member, ()))
         for member in ("ProductionVariants", "ShadowProductionVariants")
     )
-    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows)
+    # An update that retains the variants' properties keeps the capture of the deployment before it (operations.py).
+    capture = endpoint.spec.get("Capture", config.spec.get("DataCaptureConfig"))
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants, capture, shadows)
 
 
 def _variant(

@@ -17,6 +17,7 @@ from sagewright.features.hosting import plan as planning
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
+from sagewright.features.hosting.usage import Measured, ReplicaUsage
 from sagewright.kernel.controller import Plan
 from sagewright.serving.containers import Containers
 from sagewright.serving.definition import Undeployable
@@ -37,7 +38,14 @@ class EndpointController:
     kind = KIND
 
     def __init__(
-        self, store: Store, containers: Containers, publisher: Publisher, jobs: Path, machine: Machine, alarms: AlarmStates
+        self,
+        store: Store,
+        containers: Containers,
+        publisher: Publisher,
+        jobs: Path,
+        machine: Machine,
+        usage: ReplicaUsage | None = None,
+        alarms: AlarmStates = lambda *_: {},
     ) -> None:
         self._store = store
         self._containers = containers
@@ -45,6 +53,7 @@ class EndpointController:
         self._jobs = jobs
         self._machine = machine
         self._alarms = alarms
+        self._usage = usage
 
     async def observe(self, resource: Resource) -> Sight:
         """Every replica that may have something on disk, and what a new generation would deploy."""
@@ -55,6 +64,8 @@ class EndpointController:
                 wanted = await self._store.read(partial(_fleet, resource))
             except Undeployable as problem:
                 refusal = str(problem)
+        if self._usage is not None:
+            await self._usage.measure(resource, self._serving(resource, deployment.active))
         attempts = deployment.attempts()
         looks = [self._containers.look(self._unit(resource, place, attempt)) for place, attempt in attempts]
         seen = dict(zip(attempts, await asyncio.gather(*looks), strict=True))
@@ -69,11 +80,10 @@ class EndpointController:
         match action:
             case Act(move, place, attempt, variant):
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
-            case Publish(variants, shadows):
+            case Publish(variants, capture, shadows):
                 routes = [self._route(resource, routed) for routed in variants]
                 copies = [self._route(resource, routed) | {"share": routed.share} for routed in shadows]
-                extra = {"shadow": copies} if copies else {}
-                self._publisher.put(resource.world, resource.key, resource.arn, routes, extra)
+                self._publisher.put(resource.world, resource.key, resource.arn, routes, capture=capture, shadow=copies or None)
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
@@ -87,6 +97,19 @@ class EndpointController:
             return ()
         states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
         return tuple(name for name in names if states.get(name) == "ALARM")
+
+    def _serving(self, resource: Resource, fleet: Fleet | None) -> list[Measured]:
+        """The replicas that serve, for usage.py."""
+        return [
+            Measured(
+                variant.name,
+                self._unit(resource, fleet.place(variant, slot), slot.attempt).run,
+                limits(variant.instance_type, VOLUME_GB, self._machine),
+            )
+            for variant in (fleet.everything if fleet is not None else ())
+            for slot in variant.slots
+            if fleet is not None and slot.served
+        ]
 
     def _route(self, resource: Resource, routed: Routed) -> Document:
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]

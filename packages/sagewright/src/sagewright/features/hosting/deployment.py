@@ -55,12 +55,13 @@ class VariantFleet:
 class Fleet:
     """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update.
 
-    ``shadows`` get copies of the calls, and nobody sees their answers.
+    ``capture`` is the DataCaptureConfig in force. ``shadows`` get copies of the calls, and nobody sees their answers.
     """
 
     generation: int
     config: str
     variants: tuple[VariantFleet, ...]
+    capture: Document | None = None
     shadows: tuple[VariantFleet, ...] = ()
 
     @property
@@ -165,7 +166,7 @@ def _fleet(document: Document | None) -> Fleet | None:
     if document is None:
         return None
     variants, shadows = (tuple(map(_variant, document.get(member, ()))) for member in ("Variants", "Shadows"))
-    return Fleet(document["Generation"], document["Config"], variants, shadows)
+    return Fleet(document["Generation"], document["Config"], variants, document.get("Capture"), shadows)
 
 
 def _variant(document: Document) -> VariantFleet:
@@ -189,6 +190,7 @@ def _fleet_document(fleet: Fleet) -> Document:
         "Config": fleet.config,
         "Variants": [_variant_document(variant) for variant in fleet.variants],
         "Shadows": [_variant_document(variant) for variant in fleet.shadows],
+        "Capture": fleet.capture,
     }
 
 

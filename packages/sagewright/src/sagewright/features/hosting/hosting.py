@@ -11,6 +11,7 @@ from sagewright.features.hosting.controller import KIND, AlarmStates, EndpointCo
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
@@ -35,12 +36,14 @@ class Hosting:
         jobs: Path,
         routes: Path,
         machine: Machine,
+        usage: ReplicaUsage | None = None,
         alarms: AlarmStates = lambda *_: {},
     ) -> None:
+        """``usage`` measures what the replicas use, where that is wanted; ``alarms`` tells the states of CloudWatch's alarms."""
         self._store = store
         self._alarms = alarms
         self._publisher = Publisher(routes)
-        self.controller = EndpointController(store, containers, self._publisher, jobs, machine, alarms)
+        self.controller = EndpointController(store, containers, self._publisher, jobs, machine, usage, alarms)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
@@ -56,4 +59,4 @@ class Hosting:
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
-        await metrics.record_invocations(self._store, body)
+        await metrics.record_invocations(self._store, body, self._publisher.instances)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sagewright.features.hosting.capture import retained_capture
 from sagewright.features.hosting.controller import AlarmStates
 from sagewright.features.hosting.deployment import Deployment
 from sagewright.features.hosting.deployment_rules import check_alarms, check_deployment, check_sizes
@@ -75,7 +76,8 @@ class EndpointOperations:
     def _updated(self, transaction: Transaction, row: Resource, request: Document) -> Document:
         config = self._catalog.named(transaction, row.world, self._catalog["EndpointConfig"], request["EndpointConfigName"])
         desired = _retained(row, request) if request.get("RetainAllVariantProperties") else {}
-        spec = {name: value for name, value in row.spec.items() if name not in ("Desired", "DeploymentConfig")}
+        spec = {name: value for name, value in row.spec.items() if name not in ("Desired", "DeploymentConfig", "Capture")}
+        spec |= retained_capture(Deployment.of(row.status).active, request)
         spec |= {"EndpointConfigName": config.key, "Generation": row.spec.get("Generation", 1) + 1, "Desired": desired}
         # What is given wins over what is kept: AWS does not say what it does with both.
         kept = row.spec.get("DeploymentConfig", {}) if request.get("RetainDeploymentConfig") else {}

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sagewright.features.hosting import takeover
+from sagewright.features.hosting.capture import capture_summary, captured
 from sagewright.features.hosting.deployment import Deployment, Fleet, VariantFleet
 from sagewright.features.hosting.draft import DRAIN_SECONDS, Draft
 from sagewright.features.hosting.sight import Action, Clear, Publish, Routed, Sight, Unpublish
@@ -83,7 +84,9 @@ def _publish(draft: Draft, active: Fleet) -> Publish:
             few = replace(new, slots=new.slots[: takeover.activated(draft.deployment.rollout, new)])
             routed = replace(routed, green=_routed(target, few, target.config), share=share)
         variants.append(routed)
-    return Publish(tuple(variants), tuple(_shadowing(active, shadow, told) for shadow in active.shadows))
+    return Publish(
+        tuple(variants), captured(active.capture), tuple(_shadowing(active, shadow, told) for shadow in active.shadows)
+    )
 
 
 def _shadowing(fleet: Fleet, shadow: VariantFleet, config: str) -> Routed:
@@ -144,6 +147,7 @@ def _status(draft: Draft, resource: Resource, state: str) -> Document:
     if state == "InService":
         draft.change(rollout=None)  # of a deployment that went back: told, and done with
     status = {**resource.status, "Deployment": draft.deployment.document()}
+    status.pop("DataCaptureConfig", None)
     if draft.problem is not None:
         status["FailureReason"] = draft.problem[:1024]
     elif succeeded:
@@ -151,6 +155,7 @@ def _status(draft: Draft, resource: Resource, state: str) -> Document:
     active, target = draft.deployment.active, draft.deployment.target
     if active is not None:
         status["EndpointConfigName"] = active.config
+        status |= capture_summary(active.capture)
     shown = active or target
     if shown is not None:
         creating = draft.deployment.rollout if active is None else None

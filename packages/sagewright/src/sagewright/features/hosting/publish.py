@@ -29,9 +29,11 @@ class Publisher:
             self._endpoints = kept
             self._write()
 
-    def put(self, world: World, name: str, arn: str, variants: list[Document], extra: Document | None = None) -> None:
-        """The endpoint's routes are these, with further members; writes nothing when they were these already."""
-        key, entry = route_key(world, name), {"arn": arn, "variants": variants, **(extra or {})}
+    def put(self, world: World, name: str, arn: str, variants: list[Document], **more: object) -> None:
+        """The endpoint's routes are these, and ``more`` members that have a value; writes nothing when they were these already."""
+        key = route_key(world, name)
+        given = {member: value for member, value in more.items() if value is not None}
+        entry: Document = {"arn": arn, "variants": variants, **given}
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()
@@ -40,6 +42,12 @@ class Publisher:
         """The endpoint has no routes any more."""
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
+
+    def instances(self, key: str, variant: str) -> int:
+        """How many replicas of a variant have routes; 0 where there is none of that name."""
+        entry = self._endpoints.get(key, {})
+        variants = (*entry.get("variants", ()), *entry.get("shadow", ()))
+        return next((len(found["replicas"]) for found in variants if found["name"] == variant), 0)
 
     def _write(self) -> None:
         self._generation += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.hosting.capture import check_capture
 from sagewright.features.hosting.deployment_rules import check_deployment
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context
@@ -21,8 +22,7 @@ def check_config(spec: Mapping[str, Any]) -> None:
     for member in ("AsyncInferenceConfig", "ExplainerConfig"):
         if spec.get(member):
             raise unsupported(member)
-    if spec.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise unsupported("DataCaptureConfig.EnableCapture")
+    check_capture(spec.get("DataCaptureConfig"))
     check_shadows(spec)
     for variant in (*spec["ProductionVariants"], *spec.get("ShadowProductionVariants", ())):
         for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen
+from sagewright.store.rows import Document
 
 NOTHING = Seen()
 
@@ -56,9 +57,13 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Puts the endpoint into the route snapshot. Each of ``shadows`` gets copies of its ``share`` of the calls."""
+    """Puts the endpoint into the route snapshot; ``capture`` is the DataCaptureConfig in force.
+
+    Each of ``shadows`` gets copies of its ``share`` of the calls.
+    """
 
     variants: tuple[Routed, ...]
+    capture: Document | None = None
     shadows: tuple[Routed, ...] = ()
 
 
