@@ -7,11 +7,10 @@ import time
 from typing import Any
 
 import pytest
-from support.jobs import archive, bucket, wait_for_endpoint
+from support.jobs import wait_for_endpoint
 from support.pressure import Pressure
-from support.rollouts import instances, percent
-from support.server import ROLE, XGBOOST, Server, eventually
-from support.serving import variant, xgboost_model
+from support.rollouts import deploy, instances, percent
+from support.server import Server, eventually
 
 KINDS: dict[str, dict[str, Any]] = {
     "all at once": {},
@@ -28,21 +27,6 @@ def policy(kind: str, seconds: int) -> dict[str, Any]:
         return {"RollingUpdatePolicy": {**settings, "WaitIntervalInSeconds": seconds}}
     routing = {"Type": "ALL_AT_ONCE", **settings, "WaitIntervalInSeconds": seconds}
     return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": seconds}}
-
-
-def deploy(server: Server, endpoint: str) -> Any:
-    """An endpoint with two instances that predicts its input; the configuration ``<endpoint>-3`` predicts three times as much."""
-    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
-    store = bucket(server, "rollouts")
-    for factor in (1, 3):
-        name = f"{endpoint}-{factor}"
-        s3.put_object(Bucket=store, Key=f"{name}.tar.gz", Body=archive({"xgboost-model": xgboost_model(float(factor))}))
-        container = {"Image": XGBOOST, "ModelDataUrl": f"s3://{store}/{name}.tar.gz"}
-        sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
-        sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant(model=name, count=2)])
-    sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName=f"{endpoint}-1")
-    assert wait_for_endpoint(sagemaker, endpoint)["EndpointStatus"] == "InService"
-    return sagemaker
 
 
 def roll(sagemaker: Any, endpoint: str, factor: int, config: dict[str, Any]) -> None:
