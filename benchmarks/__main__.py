@@ -10,7 +10,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, rollout, training, transform, tuning
+from benchmarks import (
+    algorithms,
+    clusters,
+    control,
+    inference,
+    jobs,
+    load,
+    modes,
+    rollout,
+    streaming,
+    training,
+    transform,
+    tuning,
+)
 from benchmarks.figures import print_figures
 
 SUITES = {
@@ -18,6 +31,7 @@ SUITES = {
     "clusters": clusters.figures,
     "inference": inference.figures,
     "rollout": rollout.figures,
+    "streaming": streaming.figures,
     "control": control.figures,
     "training": training.figures,
     "modes": modes.figures,

@@ -78,20 +78,23 @@ class Variant:
 
 
 class Endpoint:
-    """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls."""
+    """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls, an ``asynchronous`` one is called through
+    control only."""
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "capture", "shadow", "variants")
+    __slots__ = ("_total", "_turn", "arn", "asynchronous", "by_name", "capture", "shadow", "variants")
 
     def __init__(
         self,
         arn: str,
         variants: tuple[Variant, ...],
-        capture: CapturePlan | None = None,
         shadow: Variant | None = None,
+        capture: CapturePlan | None = None,
+        asynchronous: bool = False,
     ) -> None:
         self.arn = arn
-        self.capture = capture
         self.shadow = shadow
+        self.capture = capture
+        self.asynchronous = asynchronous
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
         self._total = sum(variant.weight for variant in variants)
@@ -191,12 +194,10 @@ def _parse(snapshot: Mapping[str, Any], connect: Callable[[Address], Replica]) -
 
 
 def _endpoint(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Endpoint:
-    return Endpoint(
-        entry["arn"],
-        tuple(_variant(variant, connect) for variant in entry["variants"]),
-        CapturePlan(entry["capture"]) if entry.get("capture") else None,
-        next((_variant(shadow, connect) for shadow in entry.get("shadow", ())), None),
-    )
+    shadow = next((_variant(shadow, connect) for shadow in entry.get("shadow", ())), None)
+    capture = CapturePlan(entry["capture"]) if entry.get("capture") else None
+    variants = tuple(_variant(variant, connect) for variant in entry["variants"])
+    return Endpoint(entry["arn"], variants, shadow, capture, bool(entry.get("async")))
 
 
 def _variant(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Variant:

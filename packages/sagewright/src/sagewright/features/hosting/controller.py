@@ -44,16 +44,16 @@ class EndpointController:
         publisher: Publisher,
         jobs: Path,
         machine: Machine,
+        alarms: AlarmStates,
         usage: ReplicaUsage | None = None,
-        alarms: AlarmStates = lambda *_: {},
     ) -> None:
         self._store = store
         self._containers = containers
         self._publisher = publisher
         self._jobs = jobs
         self._machine = machine
-        self._alarms = alarms
         self._usage = usage
+        self._alarms = alarms
 
     async def observe(self, resource: Resource) -> Sight:
         """Every replica that may have something on disk, and what a new generation would deploy."""
@@ -80,23 +80,15 @@ class EndpointController:
         match action:
             case Act(move, place, attempt, variant):
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
-            case Publish(variants, capture, shadows):
+            case Publish(variants, shadows, capture, asynchronous):
                 routes = [self._route(resource, routed) for routed in variants]
                 copies = [self._route(resource, routed) | {"share": routed.share} for routed in shadows]
-                self._publisher.put(resource.world, resource.key, resource.arn, routes, capture=capture, shadow=copies or None)
+                extra = {"shadow": copies, "capture": capture, "async": asynchronous}
+                self._publisher.put(resource.world, resource.key, resource.arn, routes, extra)
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
                 await asyncio.to_thread(trees.remove, self._folder(resource))
-
-    async def _gone_off(self, resource: Resource, deployment: Deployment) -> tuple[str, ...]:
-        """The alarms of the deployment under way that are in state ALARM."""
-        rollout = deployment.rollout
-        names = rollout.policy.alarms if rollout is not None and rollout.step and not rollout.back else ()
-        if not names:
-            return ()
-        states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
-        return tuple(name for name in names if states.get(name) == "ALARM")
 
     def _serving(self, resource: Resource, fleet: Fleet | None) -> list[Measured]:
         """The replicas that serve, for usage.py."""
@@ -110,6 +102,15 @@ class EndpointController:
             for slot in variant.slots
             if fleet is not None and slot.served
         ]
+
+    async def _gone_off(self, resource: Resource, deployment: Deployment) -> tuple[str, ...]:
+        """The alarms of the deployment under way that are in state ALARM."""
+        rollout = deployment.rollout
+        names = rollout.policy.alarms if rollout is not None and rollout.step and not rollout.back else ()
+        if not names:
+            return ()
+        states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
+        return tuple(name for name in names if states.get(name) == "ALARM")
 
     def _route(self, resource: Resource, routed: Routed) -> Document:
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]

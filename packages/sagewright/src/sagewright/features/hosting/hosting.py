@@ -36,14 +36,14 @@ class Hosting:
         jobs: Path,
         routes: Path,
         machine: Machine,
-        usage: ReplicaUsage | None = None,
         alarms: AlarmStates = lambda *_: {},
+        usage: ReplicaUsage | None = None,
     ) -> None:
-        """``usage`` measures what the replicas use, where that is wanted; ``alarms`` tells the states of CloudWatch's alarms."""
+        """``usage`` measures what the replicas use, where that is wanted."""
         self._store = store
         self._alarms = alarms
-        self._publisher = Publisher(routes)
-        self.controller = EndpointController(store, containers, self._publisher, jobs, machine, usage, alarms)
+        self.publisher = Publisher(routes)
+        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
@@ -55,8 +55,8 @@ class Hosting:
     async def open(self) -> None:
         """Before the loop starts: drops the routes of endpoints that are gone. Those that are there write their own."""
         unsettled = await self._store.read(lambda transaction: transaction.resources.unsettled([KIND]))
-        self._publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
+        self.publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
-        await metrics.record_invocations(self._store, body, self._publisher.instances)
+        await metrics.record_invocations(self._store, body, self.publisher.instances)

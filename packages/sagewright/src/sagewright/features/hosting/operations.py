@@ -108,7 +108,7 @@ class EndpointOperations:
                 raise validation(f'Could not find variant "{name}" of endpoint "{row.arn}".')
             if "ServerlessUpdateConfig" in asked:
                 raise validation(f'Variant "{name}" of endpoint "{row.arn}" is not serverless.')
-            _check_count(asked.get("DesiredInstanceCount", 1))
+            _check_count(asked.get("DesiredInstanceCount", 1), 0 if active.asynchronous else 1)
             wish = {member: asked[member] for member in RETAINED if member in asked}
             desired[name] = {**desired.get(name, {}), **wish}
         return {**row.spec, "Desired": desired}
@@ -121,8 +121,9 @@ class EndpointOperations:
         return self._catalog["Endpoint"]
 
 
-def _check_count(count: int) -> None:
-    if count < 1:
+def _check_count(count: int, least: int) -> None:
+    """DG endpoint-auto-scaling: a variant may have no instance only where requests can wait for one."""
+    if count < least:
         raise validation("DesiredInstanceCount must be at least 1.")
     if count > QUOTA:
         raise Fault("ResourceLimitExceeded", over_quota(count, ""))

@@ -84,9 +84,8 @@ def _publish(draft: Draft, active: Fleet) -> Publish:
             few = replace(new, slots=new.slots[: takeover.activated(draft.deployment.rollout, new)])
             routed = replace(routed, green=_routed(target, few, target.config), share=share)
         variants.append(routed)
-    return Publish(
-        tuple(variants), captured(active.capture), tuple(_shadowing(active, shadow, told) for shadow in active.shadows)
-    )
+    shadows = tuple(_shadowing(active, shadow, told) for shadow in active.shadows)
+    return Publish(tuple(variants), shadows, captured(active.capture), active.asynchronous)
 
 
 def _shadowing(fleet: Fleet, shadow: VariantFleet, config: str) -> Routed:

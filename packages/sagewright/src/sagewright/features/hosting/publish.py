@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,10 @@ class Publisher:
             self._endpoints = kept
             self._write()
 
-    def put(self, world: World, name: str, arn: str, variants: list[Document], **more: object) -> None:
-        """The endpoint's routes are these, and ``more`` members that have a value; writes nothing when they were these already."""
-        key = route_key(world, name)
-        given = {member: value for member, value in more.items() if value is not None}
-        entry: Document = {"arn": arn, "variants": variants, **given}
+    def put(self, world: World, name: str, arn: str, variants: list[Document], extra: Document | None = None) -> None:
+        """The endpoint's routes are these, with those further members that say anything; nothing is written when they were these already."""
+        key, entry = route_key(world, name), {"arn": arn, "variants": variants}
+        entry |= {member: value for member, value in (extra or {}).items() if value}
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()
@@ -48,6 +47,16 @@ class Publisher:
         entry = self._endpoints.get(key, {})
         variants = (*entry.get("variants", ()), *entry.get("shadow", ()))
         return next((len(found["replicas"]) for found in variants if found["name"] == variant), 0)
+
+    def entry(self, world: World, name: str) -> Document | None:
+        """What the snapshot says of an endpoint."""
+        return self._endpoints.get(route_key(world, name))
+
+    def entries(self) -> Iterator[tuple[World, str, Document]]:
+        """All that it says."""
+        for key, entry in self._endpoints.items():
+            account, region, name = key.split("/")
+            yield World(account, region), name, entry
 
     def _write(self) -> None:
         self._generation += 1
