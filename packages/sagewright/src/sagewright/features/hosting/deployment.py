@@ -103,7 +103,8 @@ class Leaving:
 class Deployment:
     """``active`` serves, ``target`` is to take over, ``leaving`` is on its way out, ``generation`` is the last one looked at.
 
-    ``rollout`` says how far the target has taken over, or why it has just been given up.
+    ``rollout`` says how far the target has taken over, or why it has just been given up. ``refused`` is the last change of weights
+    and capacities that could not be made true.
     """
 
     active: Fleet | None = None
@@ -111,6 +112,7 @@ class Deployment:
     leaving: tuple[Leaving, ...] = ()
     generation: int = 0
     rollout: Rollout | None = None
+    refused: int = 0
 
     @classmethod
     def of(cls, status: Any) -> Deployment:
@@ -130,6 +132,7 @@ class Deployment:
             ),
             document.get("Generation", 0),
             Rollout.of(document.get("Rollout")) or (Rollout(0.0, 0.0) if document.get("Target") else None),
+            document.get("Refused", 0),
         )
 
     def document(self) -> Document:
@@ -150,6 +153,7 @@ class Deployment:
             ],
             "Generation": self.generation,
             "Rollout": self.rollout and self.rollout.document(),
+            "Refused": self.refused,
         }
 
     def attempts(self) -> list[tuple[Place, int]]:
