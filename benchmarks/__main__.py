@@ -18,6 +18,7 @@ from benchmarks import (
     jobs,
     load,
     modes,
+    multi_model,
     rollout,
     streaming,
     training,
@@ -38,6 +39,7 @@ SUITES = {
     "algorithms": algorithms.figures,
     "tuning": tuning.figures,
     "transform": transform.figures,
+    "multimodel": multi_model.figures,
 }
 
 

@@ -39,6 +39,12 @@ def test_sdk2_pytorch(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_pipelines_and_many_models(run_program: RunProgram) -> None:
+    """K06, K07: PipelineModel.deploy and .transformer; MultiDataModel.add_model, list_models, predict(target_model=…)."""
+    assert run_program("sdk2", "sdk2_many.py").endswith("sdk2 many: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_script_mode_to_the_full(run_program: RunProgram) -> None:
     """G03, G14, G16: git_config, dependencies, requirements.txt, pip in the script, every SM_ variable, TensorBoard output."""
     output = run_program("sdk2", "sdk2_script_mode.py")

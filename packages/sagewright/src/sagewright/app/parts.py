@@ -24,6 +24,7 @@ from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.features.capture.delivery import Delivery
+from sagewright.features.components.components import Components
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
@@ -46,6 +47,7 @@ from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
+from sagewright.serving.ensemble import Replicas
 from sagewright.settings import Settings, interruptions
 from sagewright.signals import alarms
 from sagewright.store.database import Store
@@ -53,7 +55,15 @@ from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
 CONTROLLED = frozenset(
-    {"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob", "InferenceExperiment"}
+    {
+        "TrainingJob",
+        "ProcessingJob",
+        "Endpoint",
+        "TransformJob",
+        "HyperParameterTuningJob",
+        "InferenceComponent",
+        "InferenceExperiment",
+    }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
@@ -129,10 +139,13 @@ class Parts:
             metrics_seconds=settings.metrics_seconds,
         )
         usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here, alarms.states, usage)
+        replicas = Replicas(containers)
+        mounts = runtime.name != "process"
+        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, mounts, alarms.states, usage)
         routes = hosting.publisher
+        components = Components(store, replicas, routes, settings.jobs, here)
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
-        transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
+        transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
         api = Api(operations, clock)
@@ -144,6 +157,7 @@ class Parts:
         preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
         asynchronous.register(operations)
+        components.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
@@ -154,7 +168,7 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, transform, tuning, experiments)
+        features = (jobs, preparation, hosting, components, transform, tuning, experiments)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -198,6 +212,7 @@ class Parts:
         await self.tuning.close()
         await self.capture.close()
         await services.close(self.neighbours)
+        await self.hosting.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -241,8 +256,20 @@ def _engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Transform.rules, **Experiments.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Transform.quirks, **Experiments.quirks},
+        rules={
+            **Hosting.rules,
+            **Components.rules,
+            **Transform.rules,
+            **Experiments.rules,
+            "CreateModel": (pulled.rule(own_images),),
+        },
+        quirks={
+            **tuning.quirks(training.QUIRKS),
+            **processing.QUIRKS,
+            **Components.quirks,
+            **Transform.quirks,
+            **Experiments.quirks,
+        },
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )

@@ -28,6 +28,7 @@ __all__ = [
     "Chunks",
     "FrameReplica",
     "HttpReplica",
+    "ModelHost",
     "Replica",
     "StreamedAnswer",
     "Unsent",
@@ -48,8 +49,15 @@ HEADER_NAMES = {
     "accept": "Accept",
     "custom_attributes": "X-Amzn-SageMaker-Custom-Attributes",
     "inference_id": "X-Amzn-SageMaker-Inference-Id",
+    "target_model": "X-Amzn-SageMaker-Target-Model",
 }
 """The headers a container sees, by their name in a frame; SageMaker strips all others."""
+
+MODEL = "model"
+"""The key of ``headers`` that names the one of many models that is asked (Developer Guide, mms-container-apis); no header."""
+
+Operation = Literal["load_model", "unload_model", "describe_model", "list_models"]
+"""What a container of many models is asked besides."""
 
 
 class Address(NamedTuple):
@@ -67,8 +75,13 @@ class Replica(Protocol):
     worked) or TimeoutError (no whole answer within ``timeout`` seconds).
     """
 
-    address: Address
-    in_flight: int
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are not answered yet."""
 
     async def invoke(self, headers: Mapping[str, str], body: bytes, timeout: float) -> Answer:
         """POST /invocations."""
@@ -87,6 +100,13 @@ class Replica(Protocol):
 
     def close(self) -> None:
         """Ends all connections; calls in flight get Broken."""
+
+
+class ModelHost(Replica, Protocol):
+    """A container of many models; it is asked for one of them by MODEL among the headers."""
+
+    async def manage(self, operation: Operation, model: str, body: bytes, timeout: float) -> Answer:
+        """Loads (``body`` says what and from where), unloads, tells of one or lists them (of the page that ``model`` names)."""
 
 
 def open_replica(address: Address) -> Replica:
@@ -110,6 +130,13 @@ class HttpReplica:
     async def get(self, path: str, timeout: float) -> Answer:
         """See Replica."""
         return await self._ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("latin-1"), timeout)
+
+    async def manage(self, operation: Operation, model: str, body: bytes, timeout: float) -> Answer:
+        """See ModelHost."""
+        method, path = _MANAGED[operation]
+        path = path.format(model)
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return await self._ask(head.encode("latin-1") + body, timeout)
 
     async def ping(self, timeout: float) -> bool:
         """See Replica."""
@@ -226,6 +253,10 @@ class FrameReplica:
 
         return StreamedAnswer(status, head, Chunks(take, parts.clear))
 
+    async def manage(self, operation: Operation, model: str, body: bytes, timeout: float) -> Answer:
+        """See ModelHost."""
+        return await self._ask({"op": operation, "model": model}, body, timeout)
+
     async def ping(self, timeout: float) -> bool:
         """See Replica."""
         try:
@@ -297,18 +328,30 @@ def _aborted_on_error(connection: HttpConnection) -> Iterator[None]:
         raise
 
 
+_MANAGED: Mapping[Operation, tuple[str, str]] = {
+    "load_model": ("POST", "/models"),
+    "unload_model": ("DELETE", "/models/{}"),
+    "describe_model": ("GET", "/models/{}"),
+    "list_models": ("GET", "/models?next_page_token={}"),
+}
+
+
 def _post(headers: Mapping[str, str], body: bytes) -> bytes:
     return _post_head(headers, len(body)) + body
 
 
 def _post_head(headers: Mapping[str, str], size: int) -> bytes:
-    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
-    return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {size}\r\n\r\n".encode()
+    return f"{_target(headers)}Content-Length: {size}\r\n\r\n".encode()
 
 
 def _chunked_head(headers: Mapping[str, str]) -> bytes:
-    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
-    return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Transfer-Encoding: chunked\r\n\r\n".encode()
+    return f"{_target(headers)}Transfer-Encoding: chunked\r\n\r\n".encode()
+
+
+def _target(headers: Mapping[str, str]) -> str:
+    path = f"/models/{headers[MODEL]}/invoke" if MODEL in headers else "/invocations"
+    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items() if name != MODEL)
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}"
 
 
 async def _chunked(read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:

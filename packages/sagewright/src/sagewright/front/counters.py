@@ -23,6 +23,8 @@ KEPT = 3600
 
 Load = tuple[str, str, int, int]
 """Endpoint, variant, calls under way, instances that share them."""
+Dimensions = tuple[tuple[str, str], ...]
+"""Names and values of CloudWatch's dimensions."""
 
 
 class Spread:
@@ -65,6 +67,7 @@ class Counters:
     def __init__(self, period: float = PERIOD, loads: Callable[[], Iterable[Load]] = tuple) -> None:
         """``loads`` tells how busy the variants are at the moment of a message."""
         self._tallies: dict[tuple[str, str, str], Tally] = {}
+        self._samples: dict[tuple[str, Dimensions, str, str], Spread] = {}
         self._period = period
         self._loads = loads
 
@@ -92,17 +95,35 @@ class Counters:
         """A copy of a call that a shadow variant did not get, because too many were under way."""
         self._tally(endpoint, variant, config).dropped += 1
 
+    def contained(self, endpoint: str, variant: str, container: str, seconds: float) -> None:
+        """How long one of a replica's containers took (Developer Guide, multi-container-metrics)."""
+        self.sample(endpoint, (("VariantName", variant), ("ContainerName", container)), "ContainerLatency", seconds * 1e6)
+
+    def sample(self, endpoint: str, dimensions: Dimensions, name: str, value: float, unit: str = "Microseconds") -> None:
+        """One sample of a metric that only some endpoints have; ``dimensions`` besides EndpointName, ``value`` in CloudWatch's unit."""
+        key = (endpoint, dimensions, name, unit)
+        spread = self._samples.get(key)
+        if spread is None:
+            spread = self._samples[key] = Spread()
+        spread.add(value)
+
     def drain(self, now: float) -> bytes | None:
         """Everything counted since the last drain as the body of an ``invocations`` message; None when there was nothing.
 
         ``{"at": epoch seconds, "variants": [{"endpoint", "variant", "config", a number for each count, [count, sum, minimum, maximum]
-        in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances]]}``
+        in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances]],
+        "samples"?: [{"endpoint", "dimensions": {…}, "name", "unit", "statistics": as above}]}``
         """
         loads = list(self._loads())
-        if not self._tallies and not loads:
+        if not self._tallies and not self._samples and not loads:
             return None
         tallies, self._tallies = self._tallies, {}
-        return orjson.dumps({"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()], "loads": loads})
+        variants = [_document(*key, tally) for key, tally in tallies.items()]
+        message: dict[str, object] = {"at": now, "variants": variants, "loads": loads}
+        if self._samples:
+            samples, self._samples = self._samples, {}
+            message["samples"] = [_sample(*key, spread) for key, spread in samples.items()]
+        return orjson.dumps(message)
 
     async def flush(self, tell: Callable[[Mapping[str, str], bytes], Awaitable[None]]) -> None:
         """Sends what was counted every second, until cancelled; keeps it while control is away.
@@ -139,6 +160,16 @@ def _document(endpoint: str, variant: str, config: str, tally: Tally) -> dict[st
         "ShadowInvocationsDropped": tally.dropped,
         "ModelLatency": _statistics(tally.model),
         "OverheadLatency": _statistics(tally.overhead),
+    }
+
+
+def _sample(endpoint: str, dimensions: Dimensions, name: str, unit: str, spread: Spread) -> dict[str, object]:
+    return {
+        "endpoint": endpoint,
+        "dimensions": dict(dimensions),
+        "name": name,
+        "unit": unit,
+        "statistics": _statistics(spread),
     }
 
 

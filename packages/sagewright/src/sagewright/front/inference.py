@@ -7,13 +7,16 @@ Errors are raised as wire.errors.Fault in the words of the runtime service (``Va
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from time import perf_counter
 from typing import Protocol
 
-from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
+from sagewright.compute.pipeline import CONTAINER, blame
+from sagewright.compute.replica import Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
+from sagewright.front import components, containers, multi_model
 from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
+from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
 from sagewright.front.shadow import Mirror
 from sagewright.front.streamed import Streamed
@@ -35,9 +38,11 @@ PART_LIMIT = 1024 * 1024
 
 _IS_ASYNCHRONOUS = "Endpoint {} is an asynchronous endpoint. Please use the InvokeEndpointAsync API."
 """AWS refuses with a ValidationError; its words are not documented, these are a guess."""
+PRIMARY = "primary"
+"""What the one container of a replica is called."""
 
 _TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each "
+    "Your invocation timed out while waiting for a response from container {}. Review the latency metrics for each "
     "container in Amazon CloudWatch, resolve the issue, and try again."
 )
 
@@ -56,13 +61,19 @@ class Inference:
     """The operations of the SageMaker runtime service."""
 
     def __init__(
-        self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT, capture: Capture | None = None
+        self,
+        routes: RouteTable,
+        counters: Counters,
+        timeout: float = MODEL_TIMEOUT,
+        capture: Capture | None = None,
+        models: MultiModel | None = None,
     ) -> None:
         self._routes = routes
         self._capture = capture
         self._counters = counters
         self._timeout = timeout
         self.mirror = Mirror(counters, timeout, capture)
+        self._models = models or MultiModel(nobody, counters)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
@@ -70,9 +81,13 @@ class Inference:
         _, _, name, action = (*request.path.split("/", 3), "", "")[:4]
         if action == "invocations":
             call = self._call(caller, name, request, _HEADERS, started)
+            if call.variant.models is not None:
+                await self._aim(call, request)
             return await self._invoke(call)
         if action == "invocations-response-stream":
             call = self._call(caller, name, request, _STREAM_HEADERS, started)
+            if call.variant.models is not None:
+                await self._aim(call, request)
             return await self._stream(call)
         raise Fault("UnknownOperationException", f"There is no operation {request.method} {request.path}.", 404)
 
@@ -91,10 +106,31 @@ class Inference:
         for value in headers.values():
             if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
-        variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
+        component = given.get(components.HEADER)
+        if endpoint.components is None and component is None:
+            variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
+        else:
+            variant = components.choose(name, key, endpoint, component, self._counters)
+        if variant.containers is not None or containers.HEADER in given:
+            containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
+        if variant.models is not None or multi_model.HEADER in given:
+            multi_model.check(name, variant, given.get(multi_model.HEADER))
         if endpoint.shadow is not None:
             self.mirror.copy(key, endpoint.shadow, headers, request.body, endpoint.capture)
-        return _Call(caller, name, key, variant, headers, request.body, started, endpoint.capture)
+        return _Call(caller, name, key, variant, headers, request.body, started, endpoint.capture, component)
+
+    async def _aim(self, call: _Call, request: Request) -> None:
+        """Has the model of a multi-model endpoint loaded before the clock of the model begins."""
+        try:
+            target = request.headers[multi_model.HEADER]
+            call.replicas = await self._models.prepare(call.key, call.variant, target, call.headers)
+        except Refused as refused:
+            self._counters.unanswered(call.key, call.variant.name)
+            raise _model_error(call, refused.answer.status, refused.answer.body) from refused
+        except Unsent as problem:
+            raise self._unreachable(call) from problem
+        except (Broken, TimeoutError) as problem:
+            raise self._unanswered(call, problem) from problem
 
     async def _invoke(self, call: _Call) -> Response:
         sent = perf_counter()
@@ -102,13 +138,13 @@ class Inference:
         answered = perf_counter()
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
-            raise _model_error(call, answer.status, answer.body)
+            raise _model_error(call, answer.status, answer.body, answer.headers.get(CONTAINER, PRIMARY))
         if call.capture is not None and self._capture is not None:
             self._capture.take(call.key, call.variant.name, call.capture, call.headers, call.body, answer)
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
-        for replica in call.variant.by_load():
+        for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.invoke(call.headers, call.body, self._timeout)
             except Unsent:
@@ -123,18 +159,18 @@ class Inference:
         if not 200 <= status < 300:
             body = await self._collect(call, chunks)
             self._count(call, status, sent, perf_counter())
-            raise _model_error(call, status, body)
+            raise _model_error(call, status, body, headers.get(CONTAINER, PRIMARY))
         return Streamed(
             200,
             [
                 *_reply_headers(call, headers, "X-Amzn-SageMaker-Content-Type"),
                 ("Content-Type", eventstream.CONTENT_TYPE),
             ],
-            _Events(self._events(call, chunks, sent), chunks),
+            _Events(self._events(call, headers, chunks, sent), chunks),
         )
 
     async def _ask_streaming(self, call: _Call) -> StreamedAnswer:
-        for replica in call.variant.by_load():
+        for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.stream(call.headers, call.body, self._timeout)
             except Unsent:
@@ -150,7 +186,7 @@ class Inference:
         except (Broken, TimeoutError) as problem:
             raise self._unanswered(call, problem) from problem
 
-    async def _events(self, call: _Call, chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
+    async def _events(self, call: _Call, headers: dict[str, str], chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
         """The answer as events; what goes wrong now is an event too, because the status is already with the client."""
         try:
             while True:
@@ -162,7 +198,7 @@ class Inference:
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
             self._counters.unanswered(call.key, call.variant.name, call.variant.config)
-            yield _stream_error(_TIMED_OUT, "ModelInvocationTimeExceeded")
+            yield _stream_error(_TIMED_OUT.format(headers.get(CONTAINER, PRIMARY)), "ModelInvocationTimeExceeded")
         except Broken as problem:
             self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(str(problem), "StreamBroken")
@@ -174,10 +210,17 @@ class Inference:
     def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
         variant = call.variant
         self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
+        if call.component is not None:
+            took = answered - sent, sent - call.started
+            components.count(call.key, call.component, call.variant, status, *took, self._counters)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
         self._counters.unanswered(call.key, call.variant.name, call.variant.config)
-        return _model_error(call, 0, (_TIMED_OUT if isinstance(problem, TimeoutError) else str(problem)).encode())
+        if call.component is not None:
+            components.count(call.key, call.component, call.variant, 0, 0.0, 0.0, self._counters)
+        container = blame(problem) or PRIMARY
+        said = _TIMED_OUT.format(container) if isinstance(problem, TimeoutError) else str(problem)
+        return _model_error(call, 0, said.encode(), container)
 
     def _unreachable(self, call: _Call) -> Fault:
         self._counters.unanswered(call.key, call.variant.name, call.variant.config)
@@ -189,7 +232,7 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "capture", "headers", "key", "name", "started", "variant")
+    __slots__ = ("body", "caller", "capture", "component", "headers", "key", "name", "replicas", "started", "variant")
 
     def __init__(
         self,
@@ -201,7 +244,9 @@ class _Call:
         body: bytes,
         started: float,
         capture: CapturePlan | None,
+        component: str | None = None,
     ) -> None:
+        self.component = component
         self.caller = caller
         self.name = name
         self.key = key
@@ -210,6 +255,8 @@ class _Call:
         self.body = body
         self.started = started
         self.capture = capture
+        self.replicas: Sequence[Replica] = ()
+        """Whom to ask, where that is not any replica of the variant."""
 
 
 class _Events:
@@ -243,9 +290,6 @@ _STREAM_HEADERS = (
     ("x-amzn-sagemaker-inference-id", "inference_id"),
 )
 _UNSUPPORTED = {
-    "x-amzn-sagemaker-target-model": "Endpoint {} is not a multi-model endpoint and does not support target model header.",
-    "x-amzn-sagemaker-target-container-hostname": "Endpoint {} has one container and does not support target container hostname header.",
-    "x-amzn-sagemaker-inference-component": "Endpoint {} has no inference components and does not support inference component header.",
     "x-amzn-sagemaker-session-id": "Endpoint {} does not support stateful sessions.",
     "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",
 }
@@ -280,7 +324,7 @@ def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> 
     return headers
 
 
-def _model_error(call: _Call, status: int, body: bytes) -> Fault:
+def _model_error(call: _Call, status: int, body: bytes, container: str = PRIMARY) -> Fault:
     said = body[: 4 * MESSAGE_LIMIT].decode("utf-8", "replace")[:MESSAGE_LIMIT]
     side = "client" if 400 <= status < 500 else "server"
     region, account = call.caller.region, call.caller.account
@@ -288,7 +332,7 @@ def _model_error(call: _Call, status: int, body: bytes) -> Fault:
     console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group}"
     return Fault(
         "ModelError",
-        f'Received {side} error ({status}) from primary with message "{said}". See {console} in account {account} for more information.',
+        f'Received {side} error ({status}) from {container} with message "{said}". See {console} in account {account} for more information.',
         424,
         {
             "OriginalStatusCode": status,

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from sagewright.compute.pipeline import Pipeline
 from sagewright.compute.replica import Address, Replica, open_replica
 from sagewright.front.capture import CapturePlan
 
@@ -27,25 +29,49 @@ FRESH = 0.001
 """Seconds during which the snapshot is not looked at again; under load that saves 2 of 40 microseconds a request."""
 
 
+Told = Callable[[str, str, str, float], None]
+"""Is told how long a container of a replica took: endpoint's key, variant, container, seconds."""
+
+
+class Containers(NamedTuple):
+    """The containers of each replica, where there are several. ``direct``: the caller names the one that answers."""
+
+    names: tuple[str, ...]
+    direct: bool
+
+
+class Models(NamedTuple):
+    """Where a variant's models come from, and where each replica (by its place among them) has them on disk."""
+
+    folders: tuple[str, ...]
+    caches: bool
+
+
 class Variant:
     """One production variant and its replicas.
 
-    ``config`` is the endpoint configuration that it is part of. While a new fleet takes over, ``green`` is the same variant of
-    that fleet, which gets ``share`` of the calls (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these can be.
+    ``containers`` is None for replicas of one container, ``models`` for those of one model. ``config`` is the endpoint configuration
+    that it is part of. While a new fleet takes over, ``green`` is the same variant of that fleet, which gets ``share`` of the calls
+    (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these
+    can be.
     """
 
-    __slots__ = ("_shift", "_turn", "config", "green", "name", "replicas", "reserve", "share", "weight")
+    __slots__ = ("_shift", "_turn", "config", "containers", "green", "models", "name", "replicas", "reserve", "share", "weight")
 
     def __init__(
         self,
         name: str,
         weight: float,
         replicas: tuple[Replica, ...],
+        containers: Containers | None = None,
+        models: Models | None = None,
         config: str = "",
         green: Variant | None = None,
         share: float = 0.0,
     ) -> None:
         self.name = name
+        self.models = models
+        self.containers = containers
         self.weight = weight
         self.replicas = replicas
         self.reserve: tuple[Replica, ...] = ()
@@ -79,9 +105,13 @@ class Variant:
 
 class Endpoint:
     """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls, an ``asynchronous`` one is called through
-    control only."""
+    control only.
 
-    __slots__ = ("_total", "_turn", "arn", "asynchronous", "by_name", "capture", "shadow", "variants")
+    ``components`` are its inference components, each as a variant of its own with its copies as replicas; None for an endpoint that
+    serves models.
+    """
+
+    __slots__ = ("_total", "_turn", "arn", "asynchronous", "by_name", "capture", "components", "shadow", "variants")
 
     def __init__(
         self,
@@ -90,11 +120,13 @@ class Endpoint:
         shadow: Variant | None = None,
         capture: CapturePlan | None = None,
         asynchronous: bool = False,
+        components: Mapping[str, Variant] | None = None,
     ) -> None:
         self.arn = arn
         self.shadow = shadow
         self.capture = capture
         self.asynchronous = asynchronous
+        self.components = components
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
         self._total = sum(variant.weight for variant in variants)
@@ -119,8 +151,15 @@ class Endpoint:
 class RouteTable:
     """The routes of one snapshot file, kept up to date."""
 
-    def __init__(self, snapshot: Path, connect: Callable[[Address], Replica] = open_replica, fresh: float = 0.0) -> None:
+    def __init__(
+        self,
+        snapshot: Path,
+        connect: Callable[[Address], Replica] = open_replica,
+        fresh: float = 0.0,
+        told: Told = lambda *_: None,
+    ) -> None:
         """``fresh``: seconds during which a known endpoint is taken without a look at the snapshot."""
+        self._told = told
         self._snapshot = os.fspath(snapshot)
         self._connect = connect
         self._fresh = fresh
@@ -173,7 +212,7 @@ class RouteTable:
 
         try:
             with open(self._snapshot, "rb") as file:
-                endpoints = _parse(orjson.loads(file.read()), connect)
+                endpoints = _parse(orjson.loads(file.read()), connect, self._told)
         except (OSError, ValueError, KeyError, TypeError):
             _LOG.exception("the route snapshot %s cannot be read; the last one stays in force", self._snapshot)
             return
@@ -189,24 +228,45 @@ class RouteTable:
         self._leaving = still
 
 
-def _parse(snapshot: Mapping[str, Any], connect: Callable[[Address], Replica]) -> dict[str, Endpoint]:
-    return {key: _endpoint(entry, connect) for key, entry in snapshot["endpoints"].items()}
+Connect = Callable[[Address], Replica]
 
 
-def _endpoint(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Endpoint:
-    shadow = next((_variant(shadow, connect) for shadow in entry.get("shadow", ())), None)
+def _parse(snapshot: Mapping[str, Any], connect: Connect, told: Told) -> dict[str, Endpoint]:
+    return {key: _endpoint(entry, connect, partial(told, key)) for key, entry in snapshot["endpoints"].items()}
+
+
+def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Endpoint:
+    shadow = next((_variant(shadow, connect, told) for shadow in entry.get("shadow", ())), None)
     capture = CapturePlan(entry["capture"]) if entry.get("capture") else None
-    variants = tuple(_variant(variant, connect) for variant in entry["variants"])
-    return Endpoint(entry["arn"], variants, shadow, capture, bool(entry.get("async")))
+    variants = tuple(_variant(variant, connect, told) for variant in entry["variants"])
+    components = None
+    if any("hosts" in variant for variant in entry["variants"]):
+        listed = entry.get("components", ())
+        components = {
+            each["name"]: _variant({**each, "name": each["variant"], "weight": 1.0}, connect, told) for each in listed
+        }
+    return Endpoint(entry["arn"], variants, shadow, capture, bool(entry.get("async")), components)
 
 
-def _variant(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Variant:
-    replicas = tuple(
-        connect(Address(place["protocol"], place["socket"], place.get("port", 8080))) for place in entry["replicas"]
-    )
-    green = _variant(entry["green"], connect) if "green" in entry else None
+def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:
+    replicas = tuple(_replica(place, connect, partial(told, entry["name"])) for place in entry["replicas"])
+    composed = entry.get("containers")
+    containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
+    many = entry.get("multi_model")
+    models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
+    green = _variant(entry["green"], connect, told) if "green" in entry else None
     share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
-    return Variant(entry["name"], float(entry["weight"]), replicas, entry.get("config", ""), green, share)
+    return Variant(entry["name"], float(entry["weight"]), replicas, containers, models, entry.get("config", ""), green, share)
+
+
+def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:
+    if "members" in place:
+        return Pipeline({member["name"]: connect(_address(member)) for member in place["members"]}, told)
+    return connect(_address(place))
+
+
+def _address(place: Mapping[str, Any]) -> Address:
+    return Address(place["protocol"], place["socket"], place.get("port", 8080))
 
 
 def _load(replica: Replica) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.rules import QUOTA, over_quota
-from sagewright.serving.definition import Undeployable, model_container
+from sagewright.serving.definition import Definition, Undeployable, model_container
 from sagewright.serving.step import Slot
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
@@ -26,8 +26,12 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
         raise Undeployable(f'Could not find endpoint configuration "{name}".')
     desired = endpoint.spec.get("Desired", {})
     isolated = bool(config.spec.get("EnableNetworkIsolation"))
+    role = config.spec.get("ExecutionRoleArn", "")
     variants, shadows = (
-        tuple(_variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec.get(member, ()))
+        tuple(
+            _variant(transaction, endpoint, {"Role": role, **variant}, desired, isolated)
+            for variant in config.spec.get(member, ())
+        )
         for member in ("ProductionVariants", "ShadowProductionVariants")
     )
     if "AsyncInferenceConfig" in config.spec:
@@ -45,14 +49,16 @@ def _variant(
     desired: Mapping[str, Mapping[str, Any]],
     isolated: bool,
 ) -> VariantFleet:
-    model = model_container(transaction, endpoint, asked["ModelName"])
+    # A variant without a model only gives room to inference components (serving/hosts.py).
+    host = Definition({}, asked["Role"], isolated)
+    model = model_container(transaction, endpoint, asked["ModelName"]) if "ModelName" in asked else host
     wish = desired.get(asked["VariantName"], {})
     count = wish.get("DesiredInstanceCount", asked.get("InitialInstanceCount", 1))
     if count > QUOTA:
         raise Undeployable(over_quota(count, asked.get("InstanceType", "")))
     return VariantFleet(
         asked["VariantName"],
-        asked["ModelName"],
+        asked.get("ModelName", ""),
         model.container,
         float(wish.get("DesiredWeight", asked.get("InitialVariantWeight", 1.0))),
         asked.get("InstanceType", ""),

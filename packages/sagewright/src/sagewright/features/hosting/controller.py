@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
+from sagewright.compute.runtime import Observed
 from sagewright.features.hosting import blueprint
 from sagewright.features.hosting import plan as planning
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
@@ -19,9 +20,10 @@ from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
 from sagewright.features.hosting.usage import Measured, ReplicaUsage
 from sagewright.kernel.controller import Plan
-from sagewright.serving.containers import Containers
 from sagewright.serving.definition import Undeployable
-from sagewright.serving.unit import Unit
+from sagewright.serving.ensemble import Replicas, route_members
+from sagewright.serving.hosts import is_host
+from sagewright.serving.unit import Seen, Unit
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 
@@ -40,7 +42,7 @@ class EndpointController:
     def __init__(
         self,
         store: Store,
-        containers: Containers,
+        containers: Replicas,
         publisher: Publisher,
         jobs: Path,
         machine: Machine,
@@ -67,7 +69,8 @@ class EndpointController:
         if self._usage is not None:
             await self._usage.measure(resource, self._serving(resource, deployment.active))
         attempts = deployment.attempts()
-        looks = [self._containers.look(self._unit(resource, place, attempt)) for place, attempt in attempts]
+        instances = _instances(deployment)
+        looks = [self._look(resource, place, attempt, instances) for place, attempt in attempts]
         seen = dict(zip(attempts, await asyncio.gather(*looks), strict=True))
         return Sight(seen, wanted, refusal, await self._gone_off(resource, deployment))
 
@@ -112,10 +115,19 @@ class EndpointController:
         states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
         return tuple(name for name in names if states.get(name) == "ALARM")
 
+    async def _look(self, resource: Resource, place: Place, attempt: int, instances: Collection[Place]) -> Seen:
+        """An instance that only gives room to inference components has no container, and is always there."""
+        if place in instances:
+            return Seen("ready", "", Observed("running"), healthy=True)
+        return await self._containers.look(self._unit(resource, place, attempt))
+
     def _route(self, resource: Resource, routed: Routed) -> Document:
+        if is_host(routed.variant.container):
+            return {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": [], "hosts": len(routed.replicas)}
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
-        addresses = [self._containers.address(unit)._asdict() for unit in units]
-        route = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        replicas = [self._containers.route(unit) for unit in units]
+        route = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": replicas}
+        route |= route_members(routed.variant.container)
         if routed.config:
             route["config"] = routed.config
         if routed.green is not None:
@@ -151,6 +163,12 @@ class EndpointController:
 
 def _fleet(resource: Resource, transaction: Transaction) -> Fleet:
     return blueprint.fleet(transaction, resource)
+
+
+def _instances(deployment: Deployment) -> set[Place]:
+    fleets = [fleet for fleet in (deployment.active, deployment.target) if fleet is not None]
+    variants = [(fleet, variant) for fleet in fleets for variant in fleet.variants if is_host(variant.container)]
+    return {fleet.place(variant, slot) for fleet, variant in variants for slot in variant.slots}
 
 
 def _instance_id(resource: Resource, place: Place, attempt: int) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sagewright.compute.placement import Machine
+from sagewright.compute.placement import GIB, Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, AlarmStates, EndpointController
+from sagewright.features.hosting.controller import KIND, VOLUME_GB, AlarmStates, EndpointController
+from sagewright.features.hosting.models import Models
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
@@ -15,7 +16,9 @@ from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
-from sagewright.serving.containers import Containers
+from sagewright.objects.s3 import Objects
+from sagewright.serving.ensemble import Replicas
+from sagewright.serving.model_store import ModelStore, room
 from sagewright.store.database import Store
 
 SERVICE = "sagemaker"
@@ -32,17 +35,21 @@ class Hosting:
     def __init__(
         self,
         store: Store,
-        containers: Containers,
+        containers: Replicas,
         jobs: Path,
         routes: Path,
         machine: Machine,
+        objects: Objects,
+        mounts: bool = True,
         alarms: AlarmStates = lambda *_: {},
         usage: ReplicaUsage | None = None,
     ) -> None:
-        """``usage`` measures what the replicas use, where that is wanted."""
+        """``mounts``: containers see folders at other paths than this machine's. ``usage`` measures what the replicas use, where that
+        is wanted."""
         self._store = store
         self._alarms = alarms
         self.publisher = Publisher(routes)
+        self.models = Models(self.publisher, ModelStore(objects, room(VOLUME_GB * GIB, jobs)), mounts)
         self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
@@ -60,3 +67,7 @@ class Hosting:
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
         await metrics.record_invocations(self._store, body, self.publisher.instances)
+
+    async def close(self) -> None:
+        """Ends what is on its way; replicas go on."""
+        await self.models.close()

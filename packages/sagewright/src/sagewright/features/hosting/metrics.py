@@ -12,6 +12,9 @@ from sagewright.signals.metrics import Point, put
 from sagewright.store.database import Store, Transaction
 
 NAMESPACE = "AWS/SageMaker"
+INSTANCES = "/aws/sagemaker/Endpoints"
+OF_INSTANCES = frozenset({"LoadedModelCount"})
+"""Samples of the fronts that AWS has in the namespace of instances."""
 COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
 DROPPED = "ShadowInvocationsDropped"
 """Copies that a shadow variant did not get; a metric of ours."""
@@ -29,6 +32,7 @@ async def record_invocations(store: Store, body: bytes, instances: Instances) ->
 
     def work(transaction: Transaction) -> None:
         _put(transaction, at, message["variants"])
+        _put_samples(transaction, at, message.get("samples", ()))
         for counted in message["variants"]:
             _put_share(transaction, at, counted, max(1, instances(counted["endpoint"], counted["variant"])))
         for endpoint, variant, busy, shared_by in message.get("loads", ()):
@@ -67,6 +71,18 @@ def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]])
         for name, point in _points(at, counted):
             for found in filter(None, (dimensions, by_fleet)):
                 put(transaction, World(account, region), NAMESPACE, name, found, (point,))
+
+
+def _put_samples(transaction: Transaction, at: float, samples: list[Mapping[str, Any]]) -> None:
+    for sample in samples:
+        account, region, endpoint = sample["endpoint"].split("/")
+        dimensions = sample["dimensions"]
+        if "InferenceComponentName" not in dimensions:  # that one stands alone
+            dimensions = {"EndpointName": endpoint, **dimensions}
+        count, total, minimum, maximum = sample["statistics"]
+        point = Point(at, count, total, minimum, maximum, sample["unit"])
+        namespace = INSTANCES if sample["name"] in OF_INSTANCES else NAMESPACE
+        put(transaction, World(account, region), namespace, sample["name"], dimensions, (point,))
 
 
 def _points(at: float, counted: Mapping[str, Any]) -> list[tuple[str, Point]]:

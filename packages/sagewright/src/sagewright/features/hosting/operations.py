@@ -51,6 +51,7 @@ class EndpointOperations:
             row = self._find(transaction, context, request)
             if row.state in IN_PROGRESS:
                 raise in_progress(row)
+            _refuse_while_hosting(transaction, row)
             return transaction.resources.save(replace(row, state="Deleting", modified=context.now, due=context.now))
 
         await self._store.write(work)
@@ -119,6 +120,14 @@ class EndpointOperations:
     @property
     def _kind(self) -> Kind:
         return self._catalog["Endpoint"]
+
+
+def _refuse_while_hosting(transaction: Transaction, row: Resource) -> None:
+    """DOC (DeleteInferenceComponent): components go before their endpoint. The words are not published."""
+    components = transaction.resources.query(row.world, "InferenceComponent", limit=1000)
+    held = [component.name for component in components if component.spec["EndpointName"] == row.key]
+    if held:
+        raise validation(f'Cannot delete endpoint "{row.arn}" while it hosts inference components: {", ".join(held[:10])}.')
 
 
 def _check_count(count: int, least: int) -> None:

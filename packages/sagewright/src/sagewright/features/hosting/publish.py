@@ -20,10 +20,13 @@ class Publisher:
         self._snapshot = snapshot
         self._generation = 0
         self._endpoints: dict[str, Document] = {}
+        self._components: dict[str, dict[str, Document]] = {}
 
     def open(self, present: Set[str] | None = None) -> None:
         """Reads the file; with ``present``, keeps only those endpoints (by route key) and writes it when that changed anything."""
         self._generation, self._endpoints = _read(self._snapshot)
+        for key, endpoint in self._endpoints.items():
+            self._components[key] = {entry["name"]: entry for entry in endpoint.pop("components", ())}
         kept = {key: entry for key, entry in self._endpoints.items() if present is None or key in present}
         if kept != self._endpoints or not self._snapshot.exists():
             self._endpoints = kept
@@ -37,8 +40,16 @@ class Publisher:
             self._endpoints[key] = entry
             self._write()
 
+    def put_component(self, world: World, endpoint: str, name: str, entry: Document | None) -> None:
+        """These copies answer for an inference component of the endpoint; None: nobody does."""
+        known = self._components.setdefault(route_key(world, endpoint), {})
+        if known.get(name) != entry:
+            known.pop(name, None) if entry is None else known.update({name: entry})
+            self._write()
+
     def drop(self, world: World, name: str) -> None:
         """The endpoint has no routes any more."""
+        self._components.pop(route_key(world, name), None)
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
 
@@ -58,11 +69,23 @@ class Publisher:
             account, region, name = key.split("/")
             yield World(account, region), name, entry
 
+    def variant(self, key: str, name: str) -> Document | None:
+        """What is published of a variant of the endpoint with this route key."""
+        variants = self._endpoints.get(key, {}).get("variants", ())
+        return next((variant for variant in variants if variant["name"] == name), None)
+
     def _write(self) -> None:
         self._generation += 1
         self._snapshot.parent.mkdir(parents=True, exist_ok=True)
         # No fsync: after a crash of the machine the rows bring the routes back, and nobody was listening meanwhile.
-        files.write(self._snapshot, orjson.dumps({"generation": self._generation, "endpoints": self._endpoints}))
+        files.write(self._snapshot, orjson.dumps({"generation": self._generation, "endpoints": self._complete()}))
+
+    def _complete(self) -> dict[str, Document]:
+        """The endpoints with their components."""
+        return {
+            key: {**entry, "components": list(self._components[key].values())} if self._components.get(key) else entry
+            for key, entry in self._endpoints.items()
+        }
 
 
 def route_key(world: World, name: str) -> str:

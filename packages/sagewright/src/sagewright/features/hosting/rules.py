@@ -28,8 +28,11 @@ def check_config(spec: Mapping[str, Any]) -> None:
         for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
             if variant.get(member):
                 raise unsupported(f"ProductionVariants.{member}")
-        if "ModelName" not in variant:
-            raise unsupported("inference components (a production variant without ModelName)")
+        if "ModelName" not in variant and "ExecutionRoleArn" not in spec:
+            # DOC (CreateEndpointConfig, ExecutionRoleArn): needed where inference components are to run. The words are not published.
+            raise validation(
+                "ExecutionRoleArn must be specified for an endpoint configuration whose production variants name no model."
+            )
 
 
 def check_shadows(spec: Mapping[str, Any]) -> None:

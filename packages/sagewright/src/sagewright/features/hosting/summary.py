@@ -8,6 +8,7 @@ from typing import Any
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.rollout import Rollout
 from sagewright.features.hosting.takeover import activated
+from sagewright.serving.definition import images
 from sagewright.store.rows import Document
 
 
@@ -64,10 +65,9 @@ def _members(fleet: Fleet, entry: Any) -> Document:
 
 
 def _variant(variant: VariantFleet, wish: Mapping[str, Any]) -> Document:
-    image = variant.container.get("Image", "")
     return {
         "VariantName": variant.name,
-        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
+        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image} for image in images(variant.container)],
         "CurrentWeight": variant.weight,
         "DesiredWeight": wish.get("DesiredWeight", variant.weight),
         "CurrentInstanceCount": sum(slot.served for slot in variant.slots),
