@@ -177,6 +177,20 @@ def test_a_shadow_that_cannot_be_deployed_cancels_it(rig: Rig) -> None:
     assert predicted(rig) == pytest.approx(5.0, abs=0.3)
 
 
+def test_an_endpoint_that_cannot_have_a_shadow(rig: Rig) -> None:
+    """DG shadow-tests-create, Prerequisites."""
+    with pytest.raises(botocore.exceptions.ClientError, match="as its only production variant"):
+        create(
+            rig,
+            ModelVariants=[described("Other", "model"), described("Dark", "tripled")],
+            ShadowModeConfig={**mode(), "SourceModelVariantName": "Other"},
+        )
+    several = {"ModelName": "several", "ExecutionRoleArn": ROLE, "Containers": [{"Image": "a"}, {"Image": "b"}]}
+    rig.sagemaker.create_model(**several)
+    with pytest.raises(botocore.exceptions.ClientError, match="several containers"):
+        create(rig, ModelVariants=[described("AllTraffic", "model"), described("Dark", "several")])
+
+
 def test_an_endpoint_of_its_own(rig: Rig) -> None:
     """DG shadow-tests-create: an experiment may begin with nothing but models."""
     create(rig, EndpointName="new")
