@@ -148,6 +148,14 @@ class TestBlueGreen:
         run.settle()
         assert (run.row.state, run.now) == ("InService", NOW)
 
+    @pytest.mark.parametrize("change", [{"instance_type": "ml.inf1.xlarge"}, {"container": {}}])
+    def test_what_is_excluded_falls_back_as_well(self, change: dict[str, Any]) -> None:
+        """DG deployment-guardrails-exclusions; a container that is none hosts inference components."""
+        config = blue_green("CANARY", 60, 60, CanarySize=percent(10))
+        run = Play(config, (variant(served=True),), (replace(variant(), **change),))
+        run.settle()
+        assert (run.row.state, run.now) == ("InService", NOW)
+
     def test_nothing_but_the_row_is_needed_to_go_on(self) -> None:
         """Every look starts from the row alone; the same row and world give the same plan."""
         run = play(blue_green("LINEAR", wait=10, end=5, LinearStepSize=percent(50)))
