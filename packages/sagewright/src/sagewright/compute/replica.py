@@ -44,6 +44,7 @@ HEADER_NAMES = {
     "accept": "Accept",
     "custom_attributes": "X-Amzn-SageMaker-Custom-Attributes",
     "inference_id": "X-Amzn-SageMaker-Inference-Id",
+    "session_id": "X-Amzn-SageMaker-Session-Id",
 }
 """The headers a container sees, by their name in a frame; SageMaker strips all others."""
 

@@ -7,21 +7,25 @@ Errors are raised as wire.errors.Fault in the words of the runtime service (``Va
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from time import perf_counter
 from typing import Protocol
 
-from sagewright.compute.replica import Answer, Broken, Chunks, StreamedAnswer, Unsent
-from sagewright.front.capture import Capture, CapturePlan
+from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
+from sagewright.front.capture import Capture
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Endpoint, RouteTable, Variant
+from sagewright.front.sessions import CLOSED, HEADER, NEW, OPENED, Sessions
 from sagewright.front.streamed import Streamed
 from sagewright.wire.errors import Fault, not_available
 from sagewright.wire.http import Request, Response
 from sagewright.wire.protocols import eventstream
 
-BODY_LIMIT = 6_291_456
-"""Bytes of a request body (the runtime service's model, BodyBlob)."""
+BODY_LIMIT = 25 * 1024 * 1024
+"""Bytes of a request body (DG:realtime-endpoints; the runtime service's model still says 6 291 456, and clients do not check it)."""
+
+STREAM_SECONDS = 480.0
+"""A streamed answer may take so long (DG:realtime-endpoints-test-endpoints-sdk: 8 minutes)."""
 
 MODEL_TIMEOUT = 60.0
 """Seconds a container has to answer, and to send the next part of a stream (Developer Guide, your-algorithms-inference-code)."""
@@ -31,6 +35,8 @@ MESSAGE_LIMIT = 4096
 
 PART_LIMIT = 1024 * 1024
 """Bytes of one PayloadPart; botocore refuses events over 16 MiB."""
+
+_LONGEST_ID = 64  # the runtime service's model, InferenceId
 
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each "
@@ -52,9 +58,15 @@ class Inference:
     """The operations of the SageMaker runtime service."""
 
     def __init__(
-        self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT, capture: Capture | None = None
+        self,
+        routes: RouteTable,
+        counters: Counters,
+        timeout: float = MODEL_TIMEOUT,
+        capture: Capture | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._routes = routes
+        self._sessions = sessions
         self._capture = capture
         self._counters = counters
         self._timeout = timeout
@@ -65,9 +77,13 @@ class Inference:
         _, _, name, action = (*request.path.split("/", 3), "", "")[:4]
         if action == "invocations":
             call = self._call(caller, name, request, _HEADERS, started)
+            if "session_id" in call.headers:
+                return await self._in_session(call)
             return await self._invoke(call)
         if action == "invocations-response-stream":
             call = self._call(caller, name, request, _STREAM_HEADERS, started)
+            if "session_id" in call.headers:
+                await self._join(call)
             return await self._stream(call)
         if action == "async-invocations":
             raise not_available("InvokeEndpointAsync")
@@ -83,6 +99,8 @@ class Inference:
             raise Fault("ValidationError", f"The request body has {len(request.body)} bytes; {BODY_LIMIT} are allowed.", 413)
         _refuse_unsupported(name, given)
         headers = {short: given[header] for header, short in names if header in given}
+        if len(headers.get("inference_id", "")) > _LONGEST_ID:
+            raise Fault("ValidationError", f"The inference ID is longer than {_LONGEST_ID} characters.")
         for value in headers.values():
             if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
@@ -94,7 +112,7 @@ class Inference:
             headers,
             request.body,
             started,
-            endpoint.capture,
+            endpoint,
         )
 
     async def _invoke(self, call: _Call) -> Response:
@@ -104,12 +122,40 @@ class Inference:
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
             raise _model_error(call, answer.status, answer.body)
-        if call.capture is not None and self._capture is not None:
-            self._capture.take(call.key, call.variant.name, call.capture, call.headers, call.body, answer)
+        if call.endpoint.capture is not None and self._capture is not None:
+            self._capture.take(call.key, call.variant.name, call.endpoint.capture, call.headers, call.body, answer)
+        if call.session is not None:
+            await self._note(call, call.session, answer)
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
+    async def _in_session(self, call: _Call) -> Response:
+        if call.headers["session_id"] == NEW:
+            call.replicas = call.variant.by_load()[:1]  # whoever answers holds the session
+        else:
+            await self._join(call)
+        call.session = call.replicas[0].address if call.replicas else None
+        return await self._invoke(call)
+
+    async def _join(self, call: _Call) -> None:
+        """The call goes to the container that holds its session."""
+        identifier = call.headers["session_id"]
+        if identifier == NEW:
+            raise Fault(
+                "ValidationError", "InvokeEndpointWithResponseStream cannot create a stateful session; use InvokeEndpoint."
+            )
+        if self._sessions is None:
+            raise Fault("ValidationError", f"Session {identifier} not found.")
+        call.variant, call.replicas = await self._sessions.join(call.endpoint, call.key, identifier)
+
+    async def _note(self, call: _Call, address: Address, answer: Answer) -> None:
+        if self._sessions is not None:
+            try:
+                await self._sessions.note(call.key, call.variant.name, address, answer.headers)
+            except ValueError as problem:
+                raise _model_error(call, answer.status, str(problem).encode()) from problem
+
     async def _ask(self, call: _Call) -> Answer:
-        for replica in call.variant.by_load():
+        for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.invoke(call.headers, call.body, self._timeout)
             except Unsent:
@@ -135,7 +181,7 @@ class Inference:
         )
 
     async def _ask_streaming(self, call: _Call) -> StreamedAnswer:
-        for replica in call.variant.by_load():
+        for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.stream(call.headers, call.body, self._timeout)
             except Unsent:
@@ -153,9 +199,10 @@ class Inference:
 
     async def _events(self, call: _Call, chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
         """The answer as events; what goes wrong now is an event too, because the status is already with the client."""
+        last = sent + STREAM_SECONDS
         try:
             while True:
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(min(self._timeout, last - perf_counter())):
                     part = await anext(chunks, None)
                 if part is None:
                     break
@@ -189,7 +236,7 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "capture", "headers", "key", "name", "started", "variant")
+    __slots__ = ("body", "caller", "endpoint", "headers", "key", "name", "replicas", "session", "started", "variant")
 
     def __init__(
         self,
@@ -200,7 +247,7 @@ class _Call:
         headers: dict[str, str],
         body: bytes,
         started: float,
-        capture: CapturePlan | None,
+        endpoint: Endpoint,
     ) -> None:
         self.caller = caller
         self.name = name
@@ -209,7 +256,9 @@ class _Call:
         self.headers = headers
         self.body = body
         self.started = started
-        self.capture = capture
+        self.endpoint = endpoint
+        self.replicas: Sequence[Replica] = ()
+        self.session: Address | None = None
 
 
 class _Events:
@@ -235,18 +284,20 @@ _HEADERS = (
     ("accept", "accept"),
     ("x-amzn-sagemaker-custom-attributes", "custom_attributes"),
     ("x-amzn-sagemaker-inference-id", "inference_id"),
+    (HEADER, "session_id"),
 )
 _STREAM_HEADERS = (
     ("content-type", "content_type"),
     ("x-amzn-sagemaker-accept", "accept"),
     ("x-amzn-sagemaker-custom-attributes", "custom_attributes"),
     ("x-amzn-sagemaker-inference-id", "inference_id"),
+    (HEADER, "session_id"),
 )
+_SESSION_REPLIES = ((OPENED, "X-Amzn-SageMaker-New-Session-Id"), (CLOSED, "X-Amzn-SageMaker-Closed-Session-Id"))
 _UNSUPPORTED = {
     "x-amzn-sagemaker-target-model": "Endpoint {} is not a multi-model endpoint and does not support target model header.",
     "x-amzn-sagemaker-target-container-hostname": "Endpoint {} has one container and does not support target container hostname header.",
     "x-amzn-sagemaker-inference-component": "Endpoint {} has no inference components and does not support inference component header.",
-    "x-amzn-sagemaker-session-id": "Endpoint {} does not support stateful sessions.",
     "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",
 }
 
@@ -277,6 +328,8 @@ def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> 
     attributes = answered.get("x-amzn-sagemaker-custom-attributes")
     if attributes is not None:
         headers.append(("X-Amzn-SageMaker-Custom-Attributes", attributes))
+    if call.session is not None:
+        headers += [(shown, answered[name]) for name, shown in _SESSION_REPLIES if name in answered]
     return headers
 
 

@@ -27,6 +27,7 @@ from sagewright.front.published import Published
 from sagewright.front.registry import Registry
 from sagewright.front.routes import FRESH, RouteTable
 from sagewright.front.server import Server
+from sagewright.front.sessions import Sessions
 from sagewright.jumpstart.pretrained import Pretrained
 from sagewright.objects.upstream import RECORD, Upstream
 from sagewright.settings import Settings
@@ -59,7 +60,7 @@ class Front:
             Verifier(keyring, clock, open_access=is_open),
             PresignedV2(keyring, clock, open_access=is_open),
             self._objects,
-            Inference(self._routes, self._counters, capture=self._capture),
+            Inference(self._routes, self._counters, capture=self._capture, sessions=Sessions(settings.sessions)),
             self._control,
             self._registry,
             test_hooks=settings.test_hooks,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -30,18 +31,21 @@ FRESH = 0.001
 class Variant:
     """One production variant and its replicas."""
 
-    __slots__ = ("_turn", "name", "replicas", "weight")
+    __slots__ = ("_turn", "at_random", "name", "replicas", "weight")
 
-    def __init__(self, name: str, weight: float, replicas: tuple[Replica, ...]) -> None:
+    def __init__(self, name: str, weight: float, replicas: tuple[Replica, ...], at_random: bool = False) -> None:
+        self.at_random = at_random
         self.name = name
         self.weight = weight
         self.replicas = replicas
         self._turn = 0
 
     def by_load(self) -> Sequence[Replica]:
-        """The replicas, those with the fewest calls in flight first; equals take turns."""
+        """The replicas, those with the fewest calls in flight first; equals take turns. With RoutingStrategy RANDOM in any order."""
         if len(self.replicas) < 2:
             return self.replicas
+        if self.at_random:
+            return random.sample(self.replicas, len(self.replicas))
         self._turn = turn = (self._turn + 1) % len(self.replicas)
         return sorted(self.replicas[turn:] + self.replicas[:turn], key=_load)
 
@@ -154,7 +158,7 @@ def _variant(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) ->
     replicas = tuple(
         connect(Address(place["protocol"], place["socket"], place.get("port", 8080))) for place in entry["replicas"]
     )
-    return Variant(entry["name"], float(entry["weight"]), replicas)
+    return Variant(entry["name"], float(entry["weight"]), replicas, entry.get("routing") == "RANDOM")
 
 
 def _load(replica: Replica) -> int:

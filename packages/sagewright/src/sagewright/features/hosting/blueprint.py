@@ -54,4 +54,5 @@ def _variant(
         model.role,
         isolated or model.isolated,
         tuple(Slot(index) for index in range(count)),
+        asked.get("RoutingConfig", {}).get("RoutingStrategy", ""),
     )

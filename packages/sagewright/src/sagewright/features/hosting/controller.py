@@ -72,7 +72,10 @@ class EndpointController:
     def _route(self, resource: Resource, routed: Routed) -> Document:
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
         addresses = [self._containers.address(unit)._asdict() for unit in units]
-        return {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        route: Document = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": addresses}
+        if routed.variant.routing == "RANDOM":
+            route["routing"] = "RANDOM"
+        return route
 
     def _unit(self, resource: Resource, place: Place, attempt: int, variant: VariantFleet | None = None) -> Unit:
         """The replica as serving.containers knows it; what it starts from is needed only to start it."""

@@ -39,6 +39,7 @@ class VariantFleet:
     role: str = ""
     isolated: bool = False
     slots: tuple[Slot, ...] = ()
+    routing: str = ""
 
     def resized(self, count: int, highest: int) -> VariantFleet:
         """With ``count`` slots: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
@@ -163,6 +164,7 @@ def _variant(document: Document) -> VariantFleet:
         document["Role"],
         document.get("Isolated", False),
         tuple(Slot.of(slot) for slot in document["Slots"]),
+        document.get("Routing", ""),
     )
 
 
@@ -187,4 +189,5 @@ def _variant_document(variant: VariantFleet) -> Document:
         "Role": variant.role,
         "Isolated": variant.isolated,
         "Slots": [slot.document() for slot in variant.slots],
+        "Routing": variant.routing,
     }
