@@ -24,6 +24,7 @@ from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.capture.delivery import Delivery
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
@@ -36,7 +37,7 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
-from sagewright.neighbours.events.state_changes import StateChanges
+from sagewright.neighbours.autoscaling.autoscaling import Autoscaling
 from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
@@ -120,7 +121,8 @@ class Parts:
             hold_describe=settings.hold_describe,
             metrics_seconds=settings.metrics_seconds,
         )
-        hosting = Hosting(store, containers, settings.jobs, settings.routes, here)
+        usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
+        hosting = Hosting(store, containers, settings.jobs, settings.routes, here, usage)
         transform = Transform(store, containers, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
@@ -134,9 +136,11 @@ class Parts:
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
+        scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
+        _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
         features = (jobs, preparation, hosting, transform, tuning)
-        loop = _loop(store, engine, [feature.controller for feature in features])
+        loop = _loop(store, engine, [*(feature.controller for feature in features), *scaling.controllers])
         hints.loop = loop
         return cls(
             settings=settings,
@@ -223,7 +227,7 @@ def _engine(
 
 def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
     """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
-    return Loop(store, [*controllers, *services.controllers(store)], announce=StateChanges(engine.catalog))
+    return Loop(store, [*controllers, *services.controllers(store)], announce=services.announce(engine.catalog))
 
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 
 import orjson
@@ -19,6 +19,10 @@ PERIOD = 1.0
 
 KEPT = 3600
 """Messages kept while control is away; older ones are dropped."""
+
+
+Load = tuple[str, str, int, int]
+"""Endpoint, variant, calls under way, instances that share them."""
 
 
 class Spread:
@@ -57,9 +61,11 @@ class Tally:
 class Counters:
     """Counts by endpoint (``<account>/<region>/<name>``) and variant."""
 
-    def __init__(self, period: float = PERIOD) -> None:
+    def __init__(self, period: float = PERIOD, loads: Callable[[], Iterable[Load]] = tuple) -> None:
+        """``loads`` tells how busy the variants are at the moment of a message."""
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._period = period
+        self._loads = loads
 
     def answered(self, endpoint: str, variant: str, status: int, model: float, overhead: float) -> None:
         """An answer of the model with ``status``; ``model`` and ``overhead`` in seconds."""
@@ -85,12 +91,13 @@ class Counters:
         """Everything counted since the last drain as the body of an ``invocations`` message; None when there was nothing.
 
         ``{"at": epoch seconds, "variants": [{"endpoint", "variant", a number for each count, [count, sum, minimum, maximum]
-        in microseconds for each latency}]}``
+        in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances]]}``
         """
-        if not self._tallies:
+        loads = list(self._loads())
+        if not self._tallies and not loads:
             return None
         tallies, self._tallies = self._tallies, {}
-        return orjson.dumps({"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()]})
+        return orjson.dumps({"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()], "loads": loads})
 
     async def flush(self, tell: Callable[[Mapping[str, str], bytes], Awaitable[None]]) -> None:
         """Sends what was counted every second, until cancelled; keeps it while control is away.

@@ -44,7 +44,7 @@ class Front:
         settings.check()
         self._settings = settings
         self._routes = RouteTable(settings.routes, fresh=FRESH)
-        self._counters = Counters()
+        self._counters = Counters(loads=self._routes.loads)
         self._control = Control(settings.control_socket)
         self._capture = Capture(settings.captured, self._tell_of_capture)
         self._objects = object_store(settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -108,6 +108,14 @@ class RouteTable:
             self._seen = seen
             self._reload()
         return self._endpoints.get(key)
+
+    def loads(self) -> Iterator[tuple[str, str, int, int]]:
+        """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
+        for key, endpoint in self._endpoints.items():
+            for variant in endpoint.variants:
+                busy = sum(replica.in_flight for replica in variant.replicas)
+                if busy:
+                    yield key, variant.name, busy, len(variant.replicas)
 
     def close(self) -> None:
         """Ends all connections."""

@@ -15,6 +15,7 @@ from sagewright.features.hosting import plan as planning
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
+from sagewright.features.hosting.usage import Measured, ReplicaUsage
 from sagewright.kernel.controller import Plan
 from sagewright.serving.containers import Containers
 from sagewright.serving.definition import Undeployable
@@ -32,12 +33,21 @@ class EndpointController:
 
     kind = KIND
 
-    def __init__(self, store: Store, containers: Containers, publisher: Publisher, jobs: Path, machine: Machine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        containers: Containers,
+        publisher: Publisher,
+        jobs: Path,
+        machine: Machine,
+        usage: ReplicaUsage | None = None,
+    ) -> None:
         self._store = store
         self._containers = containers
         self._publisher = publisher
         self._jobs = jobs
         self._machine = machine
+        self._usage = usage
 
     async def observe(self, resource: Resource) -> Sight:
         """Every replica that may have something on disk, and what a new generation would deploy."""
@@ -48,6 +58,8 @@ class EndpointController:
                 wanted = await self._store.read(partial(_fleet, resource))
             except Undeployable as problem:
                 refusal = str(problem)
+        if self._usage is not None:
+            await self._usage.measure(resource, self._serving(resource, deployment.active))
         attempts = deployment.attempts()
         looks = [self._containers.look(self._unit(resource, place, attempt)) for place, attempt in attempts]
         return Sight(dict(zip(attempts, await asyncio.gather(*looks), strict=True)), wanted, refusal)
@@ -68,6 +80,19 @@ class EndpointController:
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
                 await asyncio.to_thread(trees.remove, self._folder(resource))
+
+    def _serving(self, resource: Resource, fleet: Fleet | None) -> list[Measured]:
+        """The replicas that serve, for usage.py."""
+        return [
+            Measured(
+                variant.name,
+                self._unit(resource, fleet.place(variant, slot), slot.attempt).run,
+                limits(variant.instance_type, VOLUME_GB, self._machine),
+            )
+            for variant in (fleet.variants if fleet is not None else ())
+            for slot in variant.slots
+            if fleet is not None and slot.served
+        ]
 
     def _route(self, resource: Resource, routed: Routed) -> Document:
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]

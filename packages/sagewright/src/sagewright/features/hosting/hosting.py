@@ -11,6 +11,7 @@ from sagewright.features.hosting.controller import KIND, EndpointController
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
@@ -28,10 +29,19 @@ class Hosting:
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
 
-    def __init__(self, store: Store, containers: Containers, jobs: Path, routes: Path, machine: Machine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        containers: Containers,
+        jobs: Path,
+        routes: Path,
+        machine: Machine,
+        usage: ReplicaUsage | None = None,
+    ) -> None:
+        """``usage`` measures what the replicas use, where that is wanted."""
         self._store = store
         self._publisher = Publisher(routes)
-        self.controller = EndpointController(store, containers, self._publisher, jobs, machine)
+        self.controller = EndpointController(store, containers, self._publisher, jobs, machine, usage)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
@@ -47,4 +57,4 @@ class Hosting:
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
-        await metrics.record_invocations(self._store, body)
+        await metrics.record_invocations(self._store, body, self._publisher.instances)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -16,11 +16,44 @@ COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "Invocati
 LATENCIES = ("ModelLatency", "OverheadLatency")
 
 
-async def record_invocations(store: Store, body: bytes) -> None:
+Instances = Callable[[str, str], int]
+"""How many instances serve a variant now, by route key and name."""
+
+
+async def record_invocations(store: Store, body: bytes, instances: Instances) -> None:
     """Takes the body of one ``invocations`` message (front/counters.py). Raises ValueError or KeyError for any other."""
     message = orjson.loads(body)
     at = float(message["at"])
-    await store.write(lambda transaction: _put(transaction, at, message["variants"]))
+
+    def work(transaction: Transaction) -> None:
+        _put(transaction, at, message["variants"])
+        for counted in message["variants"]:
+            _put_share(transaction, at, counted, max(1, instances(counted["endpoint"], counted["variant"])))
+        for endpoint, variant, busy, shared_by in message.get("loads", ()):
+            _put_load(transaction, at, (endpoint, variant), busy / max(1, shared_by))
+
+    await store.write(work)
+
+
+def _put_share(transaction: Transaction, at: float, counted: Mapping[str, Any], instances: int) -> None:
+    """Each call is one sample of 1 / instances (API ScalingPolicyMetric, InvocationsPerInstance)."""
+    world, dimensions = _named(counted["endpoint"], counted["variant"])
+    calls, share = counted["Invocations"], 1 / instances
+    if calls:
+        point = Point(at, calls, calls * share, share, share, "None")
+        put(transaction, world, NAMESPACE, "InvocationsPerInstance", dimensions, (point,))
+
+
+def _put_load(transaction: Transaction, at: float, named: tuple[str, str], busy: float) -> None:
+    """Calls that a model has at once, on each instance."""
+    world, dimensions = _named(*named)
+    point = Point(at, 1, busy, busy, busy, "None")
+    put(transaction, world, NAMESPACE, "ConcurrentRequestsPerModel", dimensions, (point,))
+
+
+def _named(key: str, variant: str) -> tuple[World, dict[str, str]]:
+    account, region, endpoint = key.split("/")
+    return World(account, region), {"EndpointName": endpoint, "VariantName": variant}
 
 
 def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]]) -> None:

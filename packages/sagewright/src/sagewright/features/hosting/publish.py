@@ -44,6 +44,11 @@ class Publisher:
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
 
+    def instances(self, key: str, variant: str) -> int:
+        """How many replicas of a variant have routes; 0 where there is none of that name."""
+        variants = self._endpoints.get(key, {}).get("variants", ())
+        return next((len(entry["replicas"]) for entry in variants if entry["name"] == variant), 0)
+
     def _write(self) -> None:
         self._generation += 1
         self._snapshot.parent.mkdir(parents=True, exist_ok=True)
