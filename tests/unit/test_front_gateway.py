@@ -80,7 +80,10 @@ def test_invocations_reach_inference(rig: FrontRig) -> None:
 def test_invocation_that_is_too_large(rig: FrontRig) -> None:
     """25 MiB are allowed (DG:realtime-endpoints); the client gets a modelled error although it is still sending."""
     with contextlib.closing(rig.client("sagemaker-runtime")) as runtime:
-        assert refusal(lambda: runtime.invoke_endpoint(EndpointName="e", Body=b"x" * (25 * 1024 * 1024 + 1))) == (413, "ValidationError")
+        assert refusal(lambda: runtime.invoke_endpoint(EndpointName="e", Body=b"x" * (25 * 1024 * 1024 + 1))) == (
+            413,
+            "ValidationError",
+        )
         assert refusal(lambda: runtime.invoke_endpoint(EndpointName="e", Body=b"x" * 30_000_000)) == (413, "ValidationError")
 
 

@@ -105,8 +105,8 @@ class Sessions:
             if session.expires < now:
                 self._known.pop(known, None)
         for file in self._folder.iterdir():
-            session = _session(file)
-            if session is None or session.expires < now:
+            written = _session(file)
+            if written is None or written.expires < now:
                 file.unlink(missing_ok=True)
 
 
