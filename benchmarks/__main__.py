@@ -10,19 +10,34 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, training, transform, tuning
+from benchmarks import (
+    algorithms,
+    clusters,
+    control,
+    inference,
+    jobs,
+    load,
+    modes,
+    multi_model,
+    streaming,
+    training,
+    transform,
+    tuning,
+)
 from benchmarks.figures import print_figures
 
 SUITES = {
     "jobs": jobs.figures,
     "clusters": clusters.figures,
     "inference": inference.figures,
+    "streaming": streaming.figures,
     "control": control.figures,
     "training": training.figures,
     "modes": modes.figures,
     "algorithms": algorithms.figures,
     "tuning": tuning.figures,
     "transform": transform.figures,
+    "multimodel": multi_model.figures,
 }
 
 

@@ -7,7 +7,7 @@ import asyncio
 import io
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,18 @@ from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
+from sagewright.features.components.components import Components
+from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.transform.transform import Transform
 from sagewright.front.counters import Counters
 from sagewright.front.inference import Inference
+from sagewright.front.multi_model import MultiModel
 from sagewright.front.routes import RouteTable
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
+from sagewright.serving.ensemble import Replicas
 from sagewright.signals import logs
 from sagewright.store.database import Transaction
 from sagewright.wire.credentials import Keyring
@@ -55,13 +59,14 @@ class Rig:
         self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
         self.snapshot = tmp_path / "run" / "routes.json"
         self.snapshot.parent.mkdir()
+        self.alarms: dict[str, str] = {}
         self._twice = twice
         self._front = front
         self._keyring = Keyring.open(tmp_path / "credentials.json")
         self.harness = Harness(
-            controllers={"Endpoint", "TransformJob"},
-            rules={**Hosting.rules, **Transform.rules},
-            quirks=Transform.quirks,
+            controllers={"Endpoint", "InferenceComponent", "TransformJob", "InferenceExperiment"},
+            rules={**Hosting.rules, **Components.rules, **Transform.rules, **Experiments.rules},
+            quirks={**Components.quirks, **Transform.quirks, **Experiments.quirks},
             install=self._install,
         )
 
@@ -91,6 +96,7 @@ class Rig:
     async def _stop(self) -> None:
         await self.loop.close()
         await self.transform.close()
+        await self.hosting.close()
         await self.containers.close()
 
     async def _close_routes(self) -> None:
@@ -100,10 +106,16 @@ class Rig:
     def _install(self, parts: Parts) -> None:
         self._compose(parts)
         self.hosting.register(parts.operations, parts.engine.catalog)
+        self.components.register(parts.operations, parts.engine.catalog)
         self.transform.register(parts.operations, parts.engine.catalog)
-        self.routes = RouteTable(self.snapshot)
+        self.experiments.register(parts.operations, parts.engine.catalog)
         self.counters = Counters()
-        self.inference = Inference(self.routes, self.counters)
+        self.routes = RouteTable(self.snapshot, told=self.counters.contained)
+        self.inference = Inference(self.routes, self.counters, models=MultiModel(self._bring, self.counters))
+
+    async def _bring(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
+        """As the front asks control."""
+        return await self.hosting.models.bring(asked)
 
     def _compose(self, parts: Parts) -> None:
         def told(identity: Any) -> None:
@@ -113,9 +125,23 @@ class Rig:
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
-        self.hosting = Hosting(parts.store, self.containers, self.jobs, self.snapshot, machine)
-        self.transform = Transform(parts.store, self.containers, self.objects, self.jobs, machine, Slots(4), told)
-        self.loop = Loop(parts.store, [self.hosting.controller, self.transform.controller], twice=self._twice)
+        replicas = Replicas(self.containers)
+        mounts = self.runtime.name != "process"
+        self.hosting = Hosting(
+            parts.store,
+            replicas,
+            self.jobs,
+            self.snapshot,
+            machine,
+            self.objects,
+            mounts,
+            lambda *_: dict(self.alarms),
+        )
+        self.components = Components(parts.store, replicas, self.hosting.publisher, self.jobs, machine)
+        self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)
+        self.experiments = Experiments(parts.store, parts.client)
+        features = (self.hosting, self.components, self.transform, self.experiments)
+        self.loop = Loop(parts.store, [feature.controller for feature in features], twice=self._twice)
 
     def run_folders(self) -> list[Path]:
         """Of everything that was ever started and not removed."""

@@ -11,6 +11,7 @@ from sagewright.base.world import World
 from sagewright.compute.runtime import Observed
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.plan import DRAIN_SECONDS, plan
+from sagewright.features.hosting.rollout import Rollout
 from sagewright.features.hosting.sight import Act, Clear, Publish, Sight, Unpublish
 from sagewright.kernel.controller import Plan
 from sagewright.serving.step import GRACE_SECONDS, SILENCE_SECONDS, START_ATTEMPTS, Move, Slot
@@ -65,7 +66,9 @@ class TestCreation:
         assert kinds(planned) == [Move.PREPARE]
         assert planned.status is not None
         assert planned.state is None
-        assert planned.status["ProductionVariants"][0]["VariantStatus"] == [{"Status": "Creating"}]
+        assert planned.status["ProductionVariants"][0]["VariantStatus"] == [
+            {"Status": "Creating", "StatusMessage": "Launching 1 instance(s).", "StartTime": NOW}
+        ]
 
     def test_a_fleet_that_cannot_be_deployed_fails_the_endpoint_with_the_reason(self) -> None:
         planned = plan(row("Creating"), Sight(refusal="no such image"), NOW)
@@ -297,7 +300,9 @@ class TestDeletion:
 
 
 def test_the_document_says_everything() -> None:
-    deployment = replace(serving(variant(count=2, served=True)), target=fleet(2))
+    rollout = Rollout(NOW, NOW + 1, "Baking", 2, {"RollingUpdatePolicy": {}}, 4, 3, "because", 7, True)
+    target = replace(fleet(2), shadows=(variant("shadow"),))
+    deployment = replace(serving(variant(count=2, served=True)), target=target, rollout=rollout)
     assert Deployment.of({"Deployment": deployment.document()}) == deployment
 
 

@@ -31,7 +31,7 @@ from sagewright.settings import Settings
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 0.1, 2.0, 10.0
 _MOST_FALSE_STARTS = 3
 _GRACE = 10.0
-_SERVING = ("endpoint", "transform-job")
+_SERVING = ("endpoint", "inference-component", "transform-job")
 """Kinds of containers that are of no use without a server; the next start starts them anew."""
 _CONTAINER_GRACE = 10.0
 _LOG_LIMIT = 20 * 1024 * 1024

@@ -17,6 +17,7 @@ from sagewright_algorithms.common import answers, matrix, requests
 from sagewright_algorithms.common.matrix import Rows
 from sagewright_algorithms.manifest import Inference
 from sagewright_container.layout import Layout
+from sagewright_container.serving import many_models
 from sagewright_container.serving.endpoint import Endpoint
 from sagewright_container.serving.listen import serve
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
@@ -82,8 +83,11 @@ def main(load: Callable[[Path], TableModel], inference: Inference) -> int:
 
 
 def run(open_endpoint: Callable[[Path], Endpoint]) -> int:
-    """Serves what it opens in /opt/ml/model until SIGTERM; 1 when that cannot be loaded."""
+    """Serves what it opens in /opt/ml/model until SIGTERM, or many models; 1 when that cannot be loaded."""
     threadpool_limits(1, "blas")  # waking a second thread costs more than a request's products (measured: 7 times)
+    if many_models.wanted():
+        serve(many_models.ManyModels(open_endpoint))
+        return 0
     try:
         endpoint = open_endpoint(Layout.current().model)
     except (OSError, ValueError, KeyError) as error:

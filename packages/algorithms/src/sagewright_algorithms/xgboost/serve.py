@@ -8,6 +8,7 @@ import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sagewright_algorithms.common.libxgboost import XgboostError
 from sagewright_algorithms.recordio import MalformedRecordError
@@ -18,6 +19,7 @@ from sagewright_algorithms.xgboost.predictor import Predictor, WrongFeaturesErro
 from sagewright_algorithms.xgboost.rows import DenseRows, Rows, UnreadablePayloadError, read_csv, read_libsvm, read_recordio
 from sagewright_algorithms.xgboost.version import NEWEST, Version, current
 from sagewright_container.layout import Layout
+from sagewright_container.serving import many_models
 from sagewright_container.serving.listen import batch_threads, serve
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
 
@@ -32,15 +34,22 @@ _MAXIMUM_PAYLOAD_MB = 6
 
 
 def main() -> int:
-    """Serves the model in /opt/ml/model until SIGTERM; 1 when it cannot be loaded."""
+    """Serves the model in /opt/ml/model, or many models, until SIGTERM; 1 when it cannot be loaded."""
+    if many_models.wanted():
+        serve(many_models.ManyModels(open_endpoint))
+        return 0
     try:
-        models = load_models(Layout.current().model)
+        endpoint = open_endpoint(Layout.current().model)
     except (ModelError, OSError) as error:
         print(f"Unable to load model: {error}", file=sys.stderr, flush=True)
         return 1
-    endpoint = XgboostEndpoint(Predictor(models), os.environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), current())
     serve(endpoint, batch_threads())
     return 0
+
+
+def open_endpoint(folder: Path) -> XgboostEndpoint:
+    """The model in a folder. Raises ModelError, OSError."""
+    return XgboostEndpoint(Predictor(load_models(folder)), os.environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), current())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class XgboostEndpoint:
         self._predictor = predictor
         self._keys = [key.strip().lower() for key in selection.split(",") if key.strip()]
         self._accepted = answers.SELECTED_TYPES if self._keys else answers.PLAIN_TYPES
+        self._joined = many_models.wanted()  # the model server of AWS's images answers so, the single model's does not
         self._transforms, self._one_line = bool(os.environ.get("SAGEMAKER_BATCH")), version.one_line and not self._keys
         self._default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or answers.CSV
 
@@ -145,7 +155,7 @@ class XgboostEndpoint:
             body = answers.selected(predictions, accept, self._keys, self._predictor.traits)
         elif self._transforms and accept == answers.CSV:
             body = answers.joined(predictions, "\n") + b"\n"
-        elif self._one_line:
+        elif self._one_line or (self._joined and accept == answers.CSV):
             body = answers.joined(predictions, ",")
         else:
             body = answers.plain(predictions, accept)

@@ -16,6 +16,7 @@ from sagewright_container.serving.http import (
     encode,
     encode_head,
 )
+from sagewright_container.serving.many_models import ManyModels, question
 from sagewright_container.serving.message import Request, Response
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -122,9 +123,19 @@ class HttpConnection:
             if incoming.path == "/invocations" and incoming.method == "POST":
                 self._busy = True
                 return [(0, _inference(incoming))]
+            asked = self._of_models(incoming)
+            if asked is not None:
+                self._busy = True
+                return [(0, asked)]
             self.outgoing += encode(self._other(incoming), incoming.keep_alive)
             self.closing = not incoming.keep_alive
         return []
+
+    def _of_models(self, incoming: HttpRequest) -> Request | None:
+        """What a server of many models is asked beside its one model's ways."""
+        if not isinstance(self._endpoint, ManyModels) or not incoming.path.startswith("/models"):
+            return None
+        return question(incoming.method, incoming.path, incoming.query, _inference(incoming))
 
     def _other(self, incoming: HttpRequest) -> Response:
         paths = {"/ping": self._endpoint.ping, "/execution-parameters": self._endpoint.execution_parameters}

@@ -67,6 +67,8 @@ def request(frame: Frame) -> Request:
         str(get("accept") or ""),
         str(get("custom_attributes") or ""),
         str(get("inference_id") or ""),
+        str(get("model") or ""),
+        str(get("op") or ""),
     )
 
 

@@ -32,6 +32,7 @@ class HttpRequest:
     headers: dict[str, str]
     body: bytes
     keep_alive: bool
+    query: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class _Head:
     keep_alive: bool
     length: int
     chunked: bool
+    query: str
 
 
 class HttpStream:
@@ -69,7 +71,7 @@ class HttpStream:
         if body is None:
             return None
         self._head, self._continue = None, False
-        return HttpRequest(head.method, head.path, head.headers, body, head.keep_alive)
+        return HttpRequest(head.method, head.path, head.headers, body, head.keep_alive, head.query)
 
     def take_continue(self) -> bool:
         """Whether the peer waits for "100 Continue"; true once per request."""
@@ -159,7 +161,8 @@ def _parse_head(text: str) -> _Head:
     chunked = headers.get("transfer-encoding", "").lower() == "chunked"
     if "transfer-encoding" in headers and (not chunked or "content-length" in headers):
         raise MalformedHttpError(400, "a body is either chunked or has a Content-Length")
-    return _Head(parts[0], parts[1].partition("?")[0], headers, keep_alive, _length(headers), chunked)
+    path, _, query = parts[1].partition("?")
+    return _Head(parts[0], path, headers, keep_alive, _length(headers), chunked, query)
 
 
 def _length(headers: dict[str, str]) -> int:

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Request:
-    """``accept`` and ``custom_attributes`` are "" when the caller sent none; ``body`` is the payload as it came."""
+    """``accept`` and ``custom_attributes`` are "" when the caller sent none; ``body`` is the payload as it came.
+
+    A server of many models is told which ``model`` is asked, or which ``operation`` it is to do with it (many_models.py).
+    """
 
     body: bytes
     content_type: str = ""
     accept: str = ""
     custom_attributes: str = ""
     inference_id: str = ""
+    model: str = ""
+    operation: str = ""
 
 
 @dataclass(frozen=True)

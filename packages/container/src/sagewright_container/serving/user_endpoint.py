@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 from sagewright_container import interpreter
-from sagewright_container.code import CodeError, make_importable, prepare
+from sagewright_container.code import CodeError, add_to_path, make_importable, prepare
 from sagewright_container.layout import Layout
 from sagewright_container.serving import functions
 from sagewright_container.serving.endpoint import Endpoint
@@ -39,10 +41,40 @@ def load(layout: Layout, renewable: bool = False) -> Endpoint:
         if renewable and interpreter.is_stale():
             interpreter.renew("serve")
         module = functions.load(code, program)
+    return _endpoint(module, layout.model)
+
+
+def opener(layout: Layout) -> Callable[[Path], Endpoint]:
+    """What opens each of many models: with the script beside them all, else with the one in its own ``code`` folder.
+
+    Raises CodeError, and what the script raises. Modules that scripts of several models import by one name are one module.
+    """
+    _configure_logging()
+    interpreter.adopt()
+    shared = None
+    if "SAGEMAKER_SUBMIT_DIRECTORY" in os.environ:
+        code = prepare(layout, os.environ["SAGEMAKER_SUBMIT_DIRECTORY"])
+        make_importable(code)
+        shared = functions.load(code, _program())
+    else:
+        make_importable(layout.code)
+
+    def open_model(folder: Path) -> Endpoint:
+        module, code = shared, folder / "code"
+        if module is None and (code / _program()).is_file():
+            if str(code) not in sys.path:
+                add_to_path(code)
+            module = functions.load(code, _program())
+        return _endpoint(module, folder)
+
+    return open_model
+
+
+def _endpoint(module: ModuleType | None, folder: Path) -> Endpoint:
     if hasattr(module, _WHOLE):
-        endpoint: Endpoint = getattr(module, _WHOLE)(str(layout.model))
+        endpoint: Endpoint = getattr(module, _WHOLE)(str(folder))
         return endpoint
-    return UserEndpoint(functions.bind(module, defaults(layout.model)), layout.model)
+    return UserEndpoint(functions.bind(module, defaults(folder)), folder)
 
 
 def _configure_logging() -> None:

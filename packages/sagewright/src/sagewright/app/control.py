@@ -28,6 +28,7 @@ _KIND_OF_FOLDER = {
     "training-job": "TrainingJob",
     "processing-job": "ProcessingJob",
     "endpoint": "Endpoint",
+    "inference-component": "InferenceComponent",
     "transform-job": "TransformJob",
 }
 _DATAGRAM = 4096
@@ -69,6 +70,8 @@ class Control:
                 await self._parts.hosting.record_invocations(body)
             case "captured":
                 self._parts.capture.wake()
+            case "model":
+                return await self._parts.hosting.models.bring(header), b""
             case "interrupt":
                 return await self._interrupt(header)
             case "reset" if self._settings.test_hooks:

@@ -11,14 +11,15 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from sagewright.compute.dial import dial_socket
 from sagewright.compute.http_connection import Answer, Broken, Chunks, HttpConnection, StreamedAnswer, Unsent
-from sagewright.wire.frames import FrameClient
+from sagewright.compute.payload import FilePayload, PayloadTooLarge
+from sagewright.wire.frames import LARGEST_FRAME, FrameClient
 
 __all__ = [
     "Address",
@@ -27,6 +28,7 @@ __all__ = [
     "Chunks",
     "FrameReplica",
     "HttpReplica",
+    "ModelHost",
     "Replica",
     "StreamedAnswer",
     "Unsent",
@@ -39,14 +41,24 @@ DIAL_TIMEOUT = 5.0
 IDLE_CONNECTIONS = 64
 """Keep-alive connections kept per container."""
 
+LARGEST_PAYLOAD = LARGEST_FRAME - 1024 * 1024
+"""Bytes of a body that a frame carries beside its header."""
+
 HEADER_NAMES = {
     "content_type": "Content-Type",
     "accept": "Accept",
     "custom_attributes": "X-Amzn-SageMaker-Custom-Attributes",
     "inference_id": "X-Amzn-SageMaker-Inference-Id",
     "session_id": "X-Amzn-SageMaker-Session-Id",
+    "target_model": "X-Amzn-SageMaker-Target-Model",
 }
 """The headers a container sees, by their name in a frame; SageMaker strips all others."""
+
+MODEL = "model"
+"""The key of ``headers`` that names the one of many models that is asked (Developer Guide, mms-container-apis); no header."""
+
+Operation = Literal["load_model", "unload_model", "describe_model", "list_models"]
+"""What a container of many models is asked besides."""
 
 
 class Address(NamedTuple):
@@ -64,14 +76,22 @@ class Replica(Protocol):
     worked) or TimeoutError (no whole answer within ``timeout`` seconds).
     """
 
-    address: Address
-    in_flight: int
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are not answered yet."""
 
     async def invoke(self, headers: Mapping[str, str], body: bytes, timeout: float) -> Answer:
         """POST /invocations."""
 
-    async def stream(self, headers: Mapping[str, str], body: bytes, timeout: float) -> StreamedAnswer:
-        """POST /invocations; ``timeout`` holds for the answer's headers. The chunks must be read to the end or closed."""
+    async def stream(self, headers: Mapping[str, str], body: bytes | FilePayload, timeout: float) -> StreamedAnswer:
+        """POST /invocations; ``timeout`` holds for the answer's headers. The chunks must be read to the end or closed.
+
+        A body in a file is sent piece by piece; raises PayloadTooLarge when the protocol cannot carry it.
+        """
 
     async def ping(self, timeout: float) -> bool:
         """Whether the container says that it can serve; False also when it cannot be reached."""
@@ -81,6 +101,13 @@ class Replica(Protocol):
 
     def close(self) -> None:
         """Ends all connections; calls in flight get Broken."""
+
+
+class ModelHost(Replica, Protocol):
+    """A container of many models; it is asked for one of them by MODEL among the headers."""
+
+    async def manage(self, operation: Operation, model: str, body: bytes, timeout: float) -> Answer:
+        """Loads (``body`` says what and from where), unloads, tells of one or lists them (of the page that ``model`` names)."""
 
 
 def open_replica(address: Address) -> Replica:
@@ -105,6 +132,13 @@ class HttpReplica:
         """See Replica."""
         return await self._ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("latin-1"), timeout)
 
+    async def manage(self, operation: Operation, model: str, body: bytes, timeout: float) -> Answer:
+        """See ModelHost."""
+        method, path = _MANAGED[operation]
+        path = path.format(model)
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return await self._ask(head.encode("latin-1") + body, timeout)
+
     async def ping(self, timeout: float) -> bool:
         """See Replica."""
         try:
@@ -112,14 +146,17 @@ class HttpReplica:
         except (ConnectionError, TimeoutError):
             return False
 
-    async def stream(self, headers: Mapping[str, str], body: bytes, timeout: float) -> StreamedAnswer:
+    async def stream(self, headers: Mapping[str, str], body: bytes | FilePayload, timeout: float) -> StreamedAnswer:
         """See Replica."""
         self.in_flight += 1
         try:
             async with asyncio.timeout(timeout):
                 connection = await self._connection()
                 with _aborted_on_error(connection):
-                    status, head, chunks = await connection.stream(_post(headers, body))
+                    if isinstance(body, FilePayload):
+                        status, head, chunks = await connection.stream(_post_head(headers, body.size), body.pieces())
+                    else:
+                        status, head, chunks = await connection.stream(_post(headers, body))
         except BaseException:
             self.in_flight -= 1
             raise
@@ -134,7 +171,7 @@ class HttpReplica:
         try:
             connection = await self._connection()
             with _aborted_on_error(connection):
-                status, head, chunks = await connection.send(_chunked_head(headers), read, timeout)
+                status, head, chunks = await connection.stream(_chunked_head(headers), _chunked(read), timeout)
         except BaseException:
             self.in_flight -= 1
             raise
@@ -203,8 +240,12 @@ class FrameReplica:
         finally:
             self.in_flight -= 1
 
-    async def stream(self, headers: Mapping[str, str], body: bytes, timeout: float) -> StreamedAnswer:
-        """See Replica; the whole answer is one chunk."""
+    async def stream(self, headers: Mapping[str, str], body: bytes | FilePayload, timeout: float) -> StreamedAnswer:
+        """See Replica; the whole answer is one chunk, and so is the question: a frame."""
+        if isinstance(body, FilePayload):
+            if body.size > LARGEST_PAYLOAD:
+                raise PayloadTooLarge(body.size, LARGEST_PAYLOAD)
+            body = await asyncio.to_thread(body.file.read_bytes)
         status, head, payload = await self.invoke(headers, body, timeout)
         parts = [payload] if payload else []
 
@@ -212,6 +253,10 @@ class FrameReplica:
             return parts.pop() if parts else None
 
         return StreamedAnswer(status, head, Chunks(take, parts.clear))
+
+    async def manage(self, operation: Operation, model: str, body: bytes, timeout: float) -> Answer:
+        """See ModelHost."""
+        return await self._ask({"op": operation, "model": model}, body, timeout)
 
     async def ping(self, timeout: float) -> bool:
         """See Replica."""
@@ -284,14 +329,36 @@ def _aborted_on_error(connection: HttpConnection) -> Iterator[None]:
         raise
 
 
+_MANAGED: Mapping[Operation, tuple[str, str]] = {
+    "load_model": ("POST", "/models"),
+    "unload_model": ("DELETE", "/models/{}"),
+    "describe_model": ("GET", "/models/{}"),
+    "list_models": ("GET", "/models?next_page_token={}"),
+}
+
+
 def _post(headers: Mapping[str, str], body: bytes) -> bytes:
-    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
-    return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return _post_head(headers, len(body)) + body
+
+
+def _post_head(headers: Mapping[str, str], size: int) -> bytes:
+    return f"{_target(headers)}Content-Length: {size}\r\n\r\n".encode()
 
 
 def _chunked_head(headers: Mapping[str, str]) -> bytes:
-    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
-    return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Transfer-Encoding: chunked\r\n\r\n".encode()
+    return f"{_target(headers)}Transfer-Encoding: chunked\r\n\r\n".encode()
+
+
+def _target(headers: Mapping[str, str]) -> str:
+    path = f"/models/{headers[MODEL]}/invoke" if MODEL in headers else "/invocations"
+    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items() if name != MODEL)
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}"
+
+
+async def _chunked(read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+    while piece := await read():
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
 def _one_line(value: str) -> str:

@@ -19,7 +19,7 @@ from sagewright.compute.supervised import Supervised
 
 _PAUSE = 0.01
 _LAST_WORDS = 20.0
-_CONTAINERS_OWN = ("ml", "ipc")
+_CONTAINERS_OWN = ("ml", "ipc", "models")
 
 
 def run_folders(jobs: Path, kinds: Iterable[str] = ("*",)) -> Iterator[Path]:

@@ -73,6 +73,11 @@ class Control:
         )
         return _response(answer, body)
 
+    async def model(self, asked: Mapping[str, str]) -> Header:
+        """Has a model brought to a replica; the header of control's answer. Raises Fault when control is away."""
+        answer, _ = await self._ask({"op": "model", **asked}, b"", again=True)
+        return answer
+
     async def tell(self, header: Mapping[str, str], body: bytes) -> None:
         """A one-way message. Raises ConnectionError when control is away."""
         if self._client is None:

@@ -23,6 +23,8 @@ KEPT = 3600
 
 Load = tuple[str, str, int, int]
 """Endpoint, variant, calls under way, instances that share them."""
+Dimensions = tuple[tuple[str, str], ...]
+"""Names and values of CloudWatch's dimensions."""
 
 
 class Spread:
@@ -47,29 +49,31 @@ class Spread:
 class Tally:
     """One variant's invocations since the last message."""
 
-    __slots__ = ("client_errors", "invocations", "model", "model_errors", "overhead", "server_errors")
+    __slots__ = ("client_errors", "dropped", "invocations", "model", "model_errors", "overhead", "server_errors")
 
     def __init__(self) -> None:
         self.invocations = 0
         self.client_errors = 0
         self.server_errors = 0
         self.model_errors = 0
+        self.dropped = 0
         self.model = Spread()
         self.overhead = Spread()
 
 
 class Counters:
-    """Counts by endpoint (``<account>/<region>/<name>``) and variant."""
+    """Counts by endpoint (``<account>/<region>/<name>``), variant and endpoint configuration (empty where it is not told)."""
 
     def __init__(self, period: float = PERIOD, loads: Callable[[], Iterable[Load]] = tuple) -> None:
         """``loads`` tells how busy the variants are at the moment of a message."""
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._tallies: dict[tuple[str, str, str], Tally] = {}
+        self._samples: dict[tuple[str, Dimensions, str, str], Spread] = {}
         self._period = period
         self._loads = loads
 
-    def answered(self, endpoint: str, variant: str, status: int, model: float, overhead: float) -> None:
+    def answered(self, endpoint: str, variant: str, status: int, model: float, overhead: float, config: str = "") -> None:
         """An answer of the model with ``status``; ``model`` and ``overhead`` in seconds."""
-        tally = self._tally(endpoint, variant)
+        tally = self._tally(endpoint, variant, config)
         tally.invocations += 1
         tally.model.add(model * 1e6)
         tally.overhead.add(overhead * 1e6)
@@ -80,24 +84,46 @@ class Counters:
             else:
                 tally.client_errors += 1
 
-    def unanswered(self, endpoint: str, variant: str) -> None:
+    def unanswered(self, endpoint: str, variant: str, config: str = "") -> None:
         """A call that the model did not answer: it timed out, or the connection ended, or nobody could be reached."""
-        tally = self._tally(endpoint, variant)
+        tally = self._tally(endpoint, variant, config)
         tally.invocations += 1
         tally.server_errors += 1
         tally.model_errors += 1
 
+    def dropped(self, endpoint: str, variant: str, config: str = "") -> None:
+        """A copy of a call that a shadow variant did not get, because too many were under way."""
+        self._tally(endpoint, variant, config).dropped += 1
+
+    def contained(self, endpoint: str, variant: str, container: str, seconds: float) -> None:
+        """How long one of a replica's containers took (Developer Guide, multi-container-metrics)."""
+        self.sample(endpoint, (("VariantName", variant), ("ContainerName", container)), "ContainerLatency", seconds * 1e6)
+
+    def sample(self, endpoint: str, dimensions: Dimensions, name: str, value: float, unit: str = "Microseconds") -> None:
+        """One sample of a metric that only some endpoints have; ``dimensions`` besides EndpointName, ``value`` in CloudWatch's unit."""
+        key = (endpoint, dimensions, name, unit)
+        spread = self._samples.get(key)
+        if spread is None:
+            spread = self._samples[key] = Spread()
+        spread.add(value)
+
     def drain(self, now: float) -> bytes | None:
         """Everything counted since the last drain as the body of an ``invocations`` message; None when there was nothing.
 
-        ``{"at": epoch seconds, "variants": [{"endpoint", "variant", a number for each count, [count, sum, minimum, maximum]
-        in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances]]}``
+        ``{"at": epoch seconds, "variants": [{"endpoint", "variant", "config", a number for each count, [count, sum, minimum, maximum]
+        in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances]],
+        "samples"?: [{"endpoint", "dimensions": {…}, "name", "unit", "statistics": as above}]}``
         """
         loads = list(self._loads())
-        if not self._tallies and not loads:
+        if not self._tallies and not self._samples and not loads:
             return None
         tallies, self._tallies = self._tallies, {}
-        return orjson.dumps({"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()], "loads": loads})
+        variants = [_document(*key, tally) for key, tally in tallies.items()]
+        message: dict[str, object] = {"at": now, "variants": variants, "loads": loads}
+        if self._samples:
+            samples, self._samples = self._samples, {}
+            message["samples"] = [_sample(*key, spread) for key, spread in samples.items()]
+        return orjson.dumps(message)
 
     async def flush(self, tell: Callable[[Mapping[str, str], bytes], Awaitable[None]]) -> None:
         """Sends what was counted every second, until cancelled; keeps it while control is away.
@@ -115,23 +141,35 @@ class Counters:
                     await tell({"op": "invocations"}, unsent[0])
                     unsent.popleft()
 
-    def _tally(self, endpoint: str, variant: str) -> Tally:
-        tally = self._tallies.get((endpoint, variant))
+    def _tally(self, endpoint: str, variant: str, config: str) -> Tally:
+        tally = self._tallies.get((endpoint, variant, config))
         if tally is None:
-            tally = self._tallies[endpoint, variant] = Tally()
+            tally = self._tallies[endpoint, variant, config] = Tally()
         return tally
 
 
-def _document(endpoint: str, variant: str, tally: Tally) -> dict[str, object]:
+def _document(endpoint: str, variant: str, config: str, tally: Tally) -> dict[str, object]:
     return {
         "endpoint": endpoint,
         "variant": variant,
+        "config": config,
         "Invocations": tally.invocations,
         "Invocation4XXErrors": tally.client_errors,
         "Invocation5XXErrors": tally.server_errors,
         "InvocationModelErrors": tally.model_errors,
+        "ShadowInvocationsDropped": tally.dropped,
         "ModelLatency": _statistics(tally.model),
         "OverheadLatency": _statistics(tally.overhead),
+    }
+
+
+def _sample(endpoint: str, dimensions: Dimensions, name: str, unit: str, spread: Spread) -> dict[str, object]:
+    return {
+        "endpoint": endpoint,
+        "dimensions": dict(dimensions),
+        "name": name,
+        "unit": unit,
+        "statistics": _statistics(spread),
     }
 
 

@@ -11,13 +11,17 @@ from collections.abc import AsyncGenerator, Sequence
 from time import perf_counter
 from typing import Protocol
 
+from sagewright.compute.pipeline import CONTAINER, blame
 from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
+from sagewright.front import components, containers, multi_model
 from sagewright.front.capture import Capture
 from sagewright.front.counters import Counters
+from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
 from sagewright.front.sessions import CLOSED, HEADER, NEW, OPENED, Sessions
+from sagewright.front.shadow import Mirror
 from sagewright.front.streamed import Streamed
-from sagewright.wire.errors import Fault, not_available
+from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 from sagewright.wire.protocols import eventstream
 
@@ -37,9 +41,13 @@ PART_LIMIT = 1024 * 1024
 """Bytes of one PayloadPart; botocore refuses events over 16 MiB."""
 
 _LONGEST_ID = 64  # the runtime service's model, InferenceId
+_IS_ASYNCHRONOUS = "Endpoint {} is an asynchronous endpoint. Please use the InvokeEndpointAsync API."
+"""AWS refuses with a ValidationError; its words are not documented, these are a guess."""
+PRIMARY = "primary"
+"""What the one container of a replica is called."""
 
 _TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each "
+    "Your invocation timed out while waiting for a response from container {}. Review the latency metrics for each "
     "container in Amazon CloudWatch, resolve the issue, and try again."
 )
 
@@ -64,12 +72,15 @@ class Inference:
         timeout: float = MODEL_TIMEOUT,
         capture: Capture | None = None,
         sessions: Sessions | None = None,
+        models: MultiModel | None = None,
     ) -> None:
         self._routes = routes
         self._sessions = sessions
         self._capture = capture
         self._counters = counters
         self._timeout = timeout
+        self.mirror = Mirror(counters, timeout)
+        self._models = models or MultiModel(nobody, counters)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
@@ -77,16 +88,18 @@ class Inference:
         _, _, name, action = (*request.path.split("/", 3), "", "")[:4]
         if action == "invocations":
             call = self._call(caller, name, request, _HEADERS, started)
+            if call.variant.models is not None:
+                await self._aim(call, request)
             if "session_id" in call.headers:
                 return await self._in_session(call)
             return await self._invoke(call)
         if action == "invocations-response-stream":
             call = self._call(caller, name, request, _STREAM_HEADERS, started)
+            if call.variant.models is not None:
+                await self._aim(call, request)
             if "session_id" in call.headers:
                 await self._join(call)
             return await self._stream(call)
-        if action == "async-invocations":
-            raise not_available("InvokeEndpointAsync")
         raise Fault("UnknownOperationException", f"There is no operation {request.method} {request.path}.", 404)
 
     def _call(self, caller: Caller, name: str, request: Request, names: tuple[tuple[str, str], ...], started: float) -> _Call:
@@ -94,6 +107,8 @@ class Inference:
         endpoint = self._routes.find(key)
         if endpoint is None:
             raise Fault("ValidationError", f"Endpoint {name} of account {caller.account} not found.")
+        if endpoint.asynchronous:
+            raise Fault("ValidationError", _IS_ASYNCHRONOUS.format(name))
         given = request.headers
         if len(request.body) > BODY_LIMIT:
             raise Fault("ValidationError", f"The request body has {len(request.body)} bytes; {BODY_LIMIT} are allowed.", 413)
@@ -104,16 +119,31 @@ class Inference:
         for value in headers.values():
             if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
-        return _Call(
-            caller,
-            name,
-            key,
-            _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant")),
-            headers,
-            request.body,
-            started,
-            endpoint,
-        )
+        component = given.get(components.HEADER)
+        if endpoint.components is None and component is None:
+            variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
+        else:
+            variant = components.choose(name, key, endpoint, component, self._counters)
+        if variant.containers is not None or containers.HEADER in given:
+            containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
+        if variant.models is not None or multi_model.HEADER in given:
+            multi_model.check(name, variant, given.get(multi_model.HEADER))
+        if endpoint.shadow is not None:
+            self.mirror.copy(key, endpoint.shadow, headers, request.body)
+        return _Call(caller, name, key, variant, headers, request.body, started, endpoint, component)
+
+    async def _aim(self, call: _Call, request: Request) -> None:
+        """Has the model of a multi-model endpoint loaded before the clock of the model begins."""
+        try:
+            target = request.headers[multi_model.HEADER]
+            call.replicas = await self._models.prepare(call.key, call.variant, target, call.headers)
+        except Refused as refused:
+            self._counters.unanswered(call.key, call.variant.name)
+            raise _model_error(call, refused.answer.status, refused.answer.body) from refused
+        except Unsent as problem:
+            raise self._unreachable(call) from problem
+        except (Broken, TimeoutError) as problem:
+            raise self._unanswered(call, problem) from problem
 
     async def _invoke(self, call: _Call) -> Response:
         sent = perf_counter()
@@ -121,7 +151,7 @@ class Inference:
         answered = perf_counter()
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
-            raise _model_error(call, answer.status, answer.body)
+            raise _model_error(call, answer.status, answer.body, answer.headers.get(CONTAINER, PRIMARY))
         if call.endpoint.capture is not None and self._capture is not None:
             self._capture.take(call.key, call.variant.name, call.endpoint.capture, call.headers, call.body, answer)
         if call.session is not None:
@@ -145,7 +175,7 @@ class Inference:
             )
         if self._sessions is None:
             raise Fault("ValidationError", f"Session {identifier} not found.")
-        call.variant, call.replicas = await self._sessions.join(call.endpoint, call.key, identifier)
+        call.variant, call.replicas = await self._sessions.join(call.endpoint, call.variant, call.key, identifier)
 
     async def _note(self, call: _Call, address: Address, answer: Answer) -> None:
         if self._sessions is not None:
@@ -170,14 +200,14 @@ class Inference:
         if not 200 <= status < 300:
             body = await self._collect(call, chunks)
             self._count(call, status, sent, perf_counter())
-            raise _model_error(call, status, body)
+            raise _model_error(call, status, body, headers.get(CONTAINER, PRIMARY))
         return Streamed(
             200,
             [
                 *_reply_headers(call, headers, "X-Amzn-SageMaker-Content-Type"),
                 ("Content-Type", eventstream.CONTENT_TYPE),
             ],
-            _Events(self._events(call, chunks, sent), chunks),
+            _Events(self._events(call, headers, chunks, sent), chunks),
         )
 
     async def _ask_streaming(self, call: _Call) -> StreamedAnswer:
@@ -197,7 +227,7 @@ class Inference:
         except (Broken, TimeoutError) as problem:
             raise self._unanswered(call, problem) from problem
 
-    async def _events(self, call: _Call, chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
+    async def _events(self, call: _Call, headers: dict[str, str], chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
         """The answer as events; what goes wrong now is an event too, because the status is already with the client."""
         last = sent + STREAM_SECONDS
         try:
@@ -209,10 +239,10 @@ class Inference:
                 for start in range(0, len(part), PART_LIMIT):
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
-            self._counters.unanswered(call.key, call.variant.name)
-            yield _stream_error(_TIMED_OUT, "ModelInvocationTimeExceeded")
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
+            yield _stream_error(_TIMED_OUT.format(headers.get(CONTAINER, PRIMARY)), "ModelInvocationTimeExceeded")
         except Broken as problem:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(str(problem), "StreamBroken")
         else:
             self._count(call, 200, sent, perf_counter())
@@ -220,14 +250,22 @@ class Inference:
             chunks.close()
 
     def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
-        self._counters.answered(call.key, call.variant.name, status, answered - sent, sent - call.started)
+        variant = call.variant
+        self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
+        if call.component is not None:
+            took = answered - sent, sent - call.started
+            components.count(call.key, call.component, call.variant, status, *took, self._counters)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name)
-        return _model_error(call, 0, (_TIMED_OUT if isinstance(problem, TimeoutError) else str(problem)).encode())
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
+        if call.component is not None:
+            components.count(call.key, call.component, call.variant, 0, 0.0, 0.0, self._counters)
+        container = blame(problem) or PRIMARY
+        said = _TIMED_OUT.format(container) if isinstance(problem, TimeoutError) else str(problem)
+        return _model_error(call, 0, said.encode(), container)
 
     def _unreachable(self, call: _Call) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name)
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         return Fault(
             "ServiceUnavailable", f"No instance of variant {call.variant.name} of endpoint {call.name} can be reached.", 503
         )
@@ -236,7 +274,19 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "endpoint", "headers", "key", "name", "replicas", "session", "started", "variant")
+    __slots__ = (
+        "body",
+        "caller",
+        "component",
+        "endpoint",
+        "headers",
+        "key",
+        "name",
+        "replicas",
+        "session",
+        "started",
+        "variant",
+    )
 
     def __init__(
         self,
@@ -248,7 +298,9 @@ class _Call:
         body: bytes,
         started: float,
         endpoint: Endpoint,
+        component: str | None = None,
     ) -> None:
+        self.component = component
         self.caller = caller
         self.name = name
         self.key = key
@@ -257,8 +309,9 @@ class _Call:
         self.body = body
         self.started = started
         self.endpoint = endpoint
-        self.replicas: Sequence[Replica] = ()
         self.session: Address | None = None
+        self.replicas: Sequence[Replica] = ()
+        """Whom to ask, where that is not any replica of the variant."""
 
 
 class _Events:
@@ -295,9 +348,6 @@ _STREAM_HEADERS = (
 )
 _SESSION_REPLIES = ((OPENED, "X-Amzn-SageMaker-New-Session-Id"), (CLOSED, "X-Amzn-SageMaker-Closed-Session-Id"))
 _UNSUPPORTED = {
-    "x-amzn-sagemaker-target-model": "Endpoint {} is not a multi-model endpoint and does not support target model header.",
-    "x-amzn-sagemaker-target-container-hostname": "Endpoint {} has one container and does not support target container hostname header.",
-    "x-amzn-sagemaker-inference-component": "Endpoint {} has no inference components and does not support inference component header.",
     "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",
 }
 
@@ -313,11 +363,11 @@ def _variant(endpoint: Endpoint, name: str, target: str | None) -> Variant:
         variant = endpoint.by_name.get(target)
         if variant is None:
             raise Fault("ValidationError", f"Variant {target} of endpoint {name} not found.")
-        return variant
-    variant = endpoint.choose()
-    if variant is None:
-        raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
-    return variant
+    else:
+        variant = endpoint.choose()
+        if variant is None:
+            raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
+    return variant if variant.green is None else variant.turn()
 
 
 def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> list[tuple[str, str]]:
@@ -333,7 +383,7 @@ def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> 
     return headers
 
 
-def _model_error(call: _Call, status: int, body: bytes) -> Fault:
+def _model_error(call: _Call, status: int, body: bytes, container: str = PRIMARY) -> Fault:
     said = body[: 4 * MESSAGE_LIMIT].decode("utf-8", "replace")[:MESSAGE_LIMIT]
     side = "client" if 400 <= status < 500 else "server"
     region, account = call.caller.region, call.caller.account
@@ -341,7 +391,7 @@ def _model_error(call: _Call, status: int, body: bytes) -> Fault:
     console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group}"
     return Fault(
         "ModelError",
-        f'Received {side} error ({status}) from primary with message "{said}". See {console} in account {account} for more information.',
+        f'Received {side} error ({status}) from {container} with message "{said}". See {console} in account {account} for more information.',
         424,
         {
             "OriginalStatusCode": status,

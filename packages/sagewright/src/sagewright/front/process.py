@@ -21,6 +21,7 @@ from sagewright.front.control import Control
 from sagewright.front.counters import Counters
 from sagewright.front.gateway import Gateway
 from sagewright.front.inference import Inference
+from sagewright.front.multi_model import MultiModel
 from sagewright.front.objects import ObjectStore
 from sagewright.front.presigned_v2 import PresignedV2
 from sagewright.front.published import Published
@@ -43,8 +44,8 @@ class Front:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.check()
         self._settings = settings
-        self._routes = RouteTable(settings.routes, fresh=FRESH)
-        self._counters = Counters(loads=self._routes.loads)
+        self._counters = Counters(loads=lambda: self._routes.loads())
+        self._routes = RouteTable(settings.routes, fresh=FRESH, told=self._counters.contained)
         self._control = Control(settings.control_socket)
         self._capture = Capture(settings.captured, self._tell_of_capture)
         self._objects = object_store(settings)
@@ -60,7 +61,13 @@ class Front:
             Verifier(keyring, clock, open_access=is_open),
             PresignedV2(keyring, clock, open_access=is_open),
             self._objects,
-            Inference(self._routes, self._counters, capture=self._capture, sessions=Sessions(settings.sessions)),
+            Inference(
+                self._routes,
+                self._counters,
+                capture=self._capture,
+                sessions=Sessions(settings.sessions),
+                models=MultiModel(self._control.model, self._counters),
+            ),
             self._control,
             self._registry,
             test_hooks=settings.test_hooks,

@@ -10,12 +10,14 @@ import logging
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from sagewright.compute.pipeline import Pipeline
 from sagewright.compute.replica import Address, Replica, open_replica
 from sagewright.front.capture import CapturePlan
 
@@ -28,36 +30,120 @@ FRESH = 0.001
 """Seconds during which the snapshot is not looked at again; under load that saves 2 of 40 microseconds a request."""
 
 
+Told = Callable[[str, str, str, float], None]
+"""Is told how long a container of a replica took: endpoint's key, variant, container, seconds."""
+
+
+class Containers(NamedTuple):
+    """The containers of each replica, where there are several. ``direct``: the caller names the one that answers."""
+
+    names: tuple[str, ...]
+    direct: bool
+
+
+class Models(NamedTuple):
+    """Where a variant's models come from, and where each replica (by its place among them) has them on disk."""
+
+    folders: tuple[str, ...]
+    caches: bool
+
+
 class Variant:
-    """One production variant and its replicas."""
+    """One production variant and its replicas.
 
-    __slots__ = ("_turn", "at_random", "name", "replicas", "weight")
+    ``containers`` is None for replicas of one container, ``models`` for those of one model. ``config`` is the endpoint configuration
+    that it is part of. While a new fleet takes over, ``green`` is the same variant of that fleet, which gets ``share`` of the calls
+    (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these
+    can be.
+    """
 
-    def __init__(self, name: str, weight: float, replicas: tuple[Replica, ...], at_random: bool = False) -> None:
-        self.at_random = at_random
+    __slots__ = (
+        "_shift",
+        "_turn",
+        "at_random",
+        "config",
+        "containers",
+        "green",
+        "models",
+        "name",
+        "replicas",
+        "reserve",
+        "share",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        weight: float,
+        replicas: tuple[Replica, ...],
+        containers: Containers | None = None,
+        models: Models | None = None,
+        config: str = "",
+        green: Variant | None = None,
+        share: float = 0.0,
+    ) -> None:
         self.name = name
+        self.models = models
+        self.containers = containers
         self.weight = weight
         self.replicas = replicas
+        self.reserve: tuple[Replica, ...] = ()
+        self.config = config
+        self.green = green
+        self.share = share
+        self.at_random = False
         self._turn = 0
+        self._shift = 0.5
+        if green is not None:
+            green.reserve, self.reserve = replicas, green.replicas
 
     def by_load(self) -> Sequence[Replica]:
         """The replicas, those with the fewest calls in flight first; equals take turns. With RoutingStrategy RANDOM in any order."""
         if len(self.replicas) < 2:
-            return self.replicas
+            return self.replicas + self.reserve
         if self.at_random:
-            return random.sample(self.replicas, len(self.replicas))
+            return [*random.sample(self.replicas, len(self.replicas)), *self.reserve]
         self._turn = turn = (self._turn + 1) % len(self.replicas)
-        return sorted(self.replicas[turn:] + self.replicas[:turn], key=_load)
+        return [*sorted(self.replicas[turn:] + self.replicas[:turn], key=_load), *self.reserve]
+
+    def sampled(self) -> bool:
+        """Whether the next call is one of this variant's share."""
+        self._shift = shift = (self._shift + GOLDEN) % 1.0
+        return shift < self.share
+
+    def turn(self) -> Variant:
+        """This or ``green``: each as often as its share says."""
+        if self.green is None:
+            return self
+        self._shift = shift = (self._shift + GOLDEN) % 1.0
+        return self.green if shift < self.share else self
 
 
 class Endpoint:
-    """The variants of one endpoint."""
+    """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls, an ``asynchronous`` one is called through
+    control only.
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "capture", "variants")
+    ``components`` are its inference components, each as a variant of its own with its copies as replicas; None for an endpoint that
+    serves models.
+    """
 
-    def __init__(self, arn: str, variants: tuple[Variant, ...], capture: CapturePlan | None = None) -> None:
+    __slots__ = ("_total", "_turn", "arn", "asynchronous", "by_name", "capture", "components", "shadow", "variants")
+
+    def __init__(
+        self,
+        arn: str,
+        variants: tuple[Variant, ...],
+        shadow: Variant | None = None,
+        capture: CapturePlan | None = None,
+        asynchronous: bool = False,
+        components: Mapping[str, Variant] | None = None,
+    ) -> None:
         self.arn = arn
+        self.shadow = shadow
         self.capture = capture
+        self.asynchronous = asynchronous
+        self.components = components
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
         self._total = sum(variant.weight for variant in variants)
@@ -82,8 +168,15 @@ class Endpoint:
 class RouteTable:
     """The routes of one snapshot file, kept up to date."""
 
-    def __init__(self, snapshot: Path, connect: Callable[[Address], Replica] = open_replica, fresh: float = 0.0) -> None:
+    def __init__(
+        self,
+        snapshot: Path,
+        connect: Callable[[Address], Replica] = open_replica,
+        fresh: float = 0.0,
+        told: Told = lambda *_: None,
+    ) -> None:
         """``fresh``: seconds during which a known endpoint is taken without a look at the snapshot."""
+        self._told = told
         self._snapshot = os.fspath(snapshot)
         self._connect = connect
         self._fresh = fresh
@@ -135,7 +228,7 @@ class RouteTable:
 
         try:
             with open(self._snapshot, "rb") as file:
-                endpoints = _parse(orjson.loads(file.read()), connect)
+                endpoints = _parse(orjson.loads(file.read()), connect, self._told)
         except (OSError, ValueError, KeyError, TypeError):
             _LOG.exception("the route snapshot %s cannot be read; the last one stays in force", self._snapshot)
             return
@@ -151,22 +244,47 @@ class RouteTable:
         self._leaving = still
 
 
-def _parse(snapshot: Mapping[str, Any], connect: Callable[[Address], Replica]) -> dict[str, Endpoint]:
-    return {
-        key: Endpoint(
-            entry["arn"],
-            tuple(_variant(variant, connect) for variant in entry["variants"]),
-            CapturePlan(entry["capture"]) if entry.get("capture") else None,
-        )
-        for key, entry in snapshot["endpoints"].items()
-    }
+Connect = Callable[[Address], Replica]
 
 
-def _variant(entry: Mapping[str, Any], connect: Callable[[Address], Replica]) -> Variant:
-    replicas = tuple(
-        connect(Address(place["protocol"], place["socket"], place.get("port", 8080))) for place in entry["replicas"]
-    )
-    return Variant(entry["name"], float(entry["weight"]), replicas, entry.get("routing") == "RANDOM")
+def _parse(snapshot: Mapping[str, Any], connect: Connect, told: Told) -> dict[str, Endpoint]:
+    return {key: _endpoint(entry, connect, partial(told, key)) for key, entry in snapshot["endpoints"].items()}
+
+
+def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Endpoint:
+    shadow = next((_variant(shadow, connect, told) for shadow in entry.get("shadow", ())), None)
+    capture = CapturePlan(entry["capture"]) if entry.get("capture") else None
+    variants = tuple(_variant(variant, connect, told) for variant in entry["variants"])
+    components = None
+    if any("hosts" in variant for variant in entry["variants"]):
+        listed = entry.get("components", ())
+        components = {
+            each["name"]: _variant({**each, "name": each["variant"], "weight": 1.0}, connect, told) for each in listed
+        }
+    return Endpoint(entry["arn"], variants, shadow, capture, bool(entry.get("async")), components)
+
+
+def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:
+    replicas = tuple(_replica(place, connect, partial(told, entry["name"])) for place in entry["replicas"])
+    composed = entry.get("containers")
+    containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
+    many = entry.get("multi_model")
+    models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
+    green = _variant(entry["green"], connect, told) if "green" in entry else None
+    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
+    made = Variant(entry["name"], float(entry["weight"]), replicas, containers, models, entry.get("config", ""), green, share)
+    made.at_random = entry.get("routing") == "RANDOM"
+    return made
+
+
+def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:
+    if "members" in place:
+        return Pipeline({member["name"]: connect(_address(member)) for member in place["members"]}, told)
+    return connect(_address(place))
+
+
+def _address(place: Mapping[str, Any]) -> Address:
+    return Address(place["protocol"], place["socket"], place.get("port", 8080))
 
 
 def _load(replica: Replica) -> int:

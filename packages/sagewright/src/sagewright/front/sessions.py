@@ -51,17 +51,21 @@ class Sessions:
         self._known: dict[tuple[str, str], Session] = {}
         self._swept = time.monotonic()
 
-    async def join(self, endpoint: Endpoint, key: str, identifier: str) -> tuple[Variant, Sequence[Replica]]:
-        """The variant and the one container of a session. Raises Fault when there is none of this id any more."""
+    async def join(self, endpoint: Endpoint, chosen: Variant, key: str, identifier: str) -> tuple[Variant, Sequence[Replica]]:
+        """The variant and the one container of a session. Raises Fault when there is none of this id any more.
+
+        ``chosen`` is the variant (or inference component) that a call without session would go to.
+        """
         if len(identifier) > _LONGEST or not _ID.fullmatch(identifier):
             raise Fault("ValidationError", f"{identifier[:_LONGEST]!r} is neither {NEW} nor the ID of a session.")
         session = self._known.get((key, identifier)) or await asyncio.to_thread(self._read, key, identifier)
         if session is not None and session.expires > time.time():
-            variant = endpoint.by_name.get(session.variant)
-            replicas = [replica for replica in variant.replicas if replica.address == session.address] if variant else []
-            if variant is not None and replicas:
-                self._known[key, identifier] = session
-                return variant, replicas
+            greens = [variant.green for variant in endpoint.variants if variant.green is not None]
+            for variant in (chosen, *endpoint.variants, *greens):
+                holder = [replica for replica in variant.replicas if replica.address == session.address]
+                if holder:
+                    self._known[key, identifier] = session
+                    return variant, holder
         await self._forget(key, identifier)
         # The words are ours: the guide only says that the request fails.
         raise Fault("ValidationError", f"Session {identifier} not found. It was closed, has expired, or its instance is gone.")

@@ -32,6 +32,7 @@ from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access
 from sagewright.serving import packages, pulled
 from sagewright.serving.attendant import Attendant
+from sagewright.serving.definition import holds_many
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
 from sagewright.serving.preflight import said_last
 from sagewright.serving.step import Move
@@ -45,6 +46,10 @@ IPC = "/run/sagewright"
 """Where a container sees the folder for the frames socket."""
 FRAMES = "frames.sock"
 PORT = 8080
+MODELS = "/opt/ml/models"
+"""Where a container of many models finds them (Developer Guide, mms-container-apis)."""
+MODELS_SHARE = 0.8
+"""The part of an instance's memory that models may fill; what is over is for a request's own needs."""
 MACHINE_SECONDS = 5.0
 
 
@@ -150,6 +155,9 @@ class Containers:
         began = time.monotonic()
         await pulled.pull(self._environments.own_images, unit, self._isolates)
         unit.ml.mkdir(parents=True, exist_ok=True)
+        if holds_many(unit.container):
+            unit.models.mkdir(exist_ok=True)
+            unit.models.chmod(0o755)  # whatever our umask is: the container's user is another
         access = Access(unit.identity[0].region, unit.role)
         await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)
         try:
@@ -191,7 +199,7 @@ class Containers:
             folder=unit.run,
             ml=unit.ml,
             env={**back, **found.env, **_environment(unit, image, address)},
-            mounts=(Mount(unit.home / "ipc", IPC, writable=True),) if self._isolates else (),
+            mounts=_mounts(unit, self._isolates),
             limits=unit.limits,
             network="isolated" if self._isolates else "open",
             way_out=self._way_back.address if outward and self._isolates else None,
@@ -199,6 +207,11 @@ class Containers:
             python=found.python,
             layers=found.layers,
         )
+
+
+def _mounts(unit: Unit, isolates: bool) -> tuple[Mount, ...]:
+    ipc = (Mount(unit.home / "ipc", IPC, writable=True),) if isolates else ()
+    return (*ipc, Mount(unit.models, MODELS)) if holds_many(unit.container) else ipc
 
 
 def _environment(unit: Unit, image: Image, address: Address) -> dict[str, str]:
@@ -213,6 +226,10 @@ def _environment(unit: Unit, image: Image, address: Address) -> dict[str, str]:
         "AWS_REGION": world.region,
         "AWS_DEFAULT_REGION": world.region,
     }
+    if holds_many(unit.container):
+        given["SAGEMAKER_MULTI_MODEL"] = "true"
+        if unit.limits.memory is not None:
+            given.setdefault("SAGEWRIGHT_MODEL_MEMORY", str(int(MODELS_SHARE * unit.limits.memory)))
     return {**ours, **image.env, **unit.env, **given, **listens, **port}
 
 

@@ -17,6 +17,7 @@ from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.patience import patiently
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import Access, TransferError, fetch, select
+from sagewright.serving.definition import holds_many
 
 CODE = "/opt/ml/code/sourcedir.tar.gz"
 """Where a container finds the archive that SAGEMAKER_SUBMIT_DIRECTORY named in S3; the toolkit unpacks it."""
@@ -45,10 +46,12 @@ def code_archive(container: Mapping[str, Any]) -> Location | None:
 
 
 async def _model(objects: Objects, container: Mapping[str, Any], ml: Path, access: Access) -> None:
+    (ml / "model").mkdir(parents=True, exist_ok=True)
+    if holds_many(container):  # its models come one by one, when they are asked for
+        return
     source = container.get("ModelDataSource", {}).get("S3DataSource")
     if source is None and "ModelDataUrl" in container:
         source = {"S3Uri": container["ModelDataUrl"], "S3DataType": "S3Object", "CompressionType": "Gzip"}
-    (ml / "model").mkdir(parents=True, exist_ok=True)
     if source is None:
         return
     if source["CompressionType"] == "Gzip":

@@ -6,8 +6,10 @@ the same image whatever was pushed since.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sagewright.base import files
 from sagewright.compute.images import resolve
@@ -16,9 +18,13 @@ from sagewright.compute.runtime import InstanceSpec
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context
+from sagewright.serving.definition import holds_many
 from sagewright.serving.unit import Unit
 from sagewright.store.rows import Document
 from sagewright.wire.errors import validation
+
+LABEL = "com.amazonaws.sagemaker.capabilities.multi-models"
+"""Developer Guide, build-multi-model-build-container."""
 
 
 def rule(images: OwnImages) -> Rule:
@@ -28,10 +34,17 @@ def rule(images: OwnImages) -> Rule:
         for container in (request.get("PrimaryContainer", {}), *request.get("Containers", ())):
             try:
                 images.check(str(container.get("Image", "")), context.world)
+                _check_label(images, container, context)
             except MissingImage as missing:
                 raise validation(str(missing)) from missing
 
     return check
+
+
+def _check_label(images: OwnImages, container: Mapping[str, Any], context: Context) -> None:
+    labels = images.labels(str(container.get("Image", "")), context.world) if holds_many(container) else None
+    if labels is not None and labels.get(LABEL) != "true":
+        raise validation(f"Your Ecr Image {container['Image']} does not contain required {LABEL}=true Docker label(s).")
 
 
 async def pull(images: OwnImages, unit: Unit, isolates: bool) -> None:
@@ -62,7 +75,10 @@ async def dressed(images: OwnImages, spec: InstanceSpec, unit: Unit) -> Instance
     except (MissingImage, UnusableImage) as problem:
         raise ErrandFailed(_words(uri, problem)) from problem
     env = {**image.env, **spec.env}
-    return replace(spec, argv=image.command("serve"), env=env, workdir=image.workdir, rootfs=image.rootfs, mounts=())
+    shown = tuple(
+        mount for mount in spec.mounts if not mount.writable
+    )  # the folder for frames is not for an image of one's own
+    return replace(spec, argv=image.command("serve"), env=env, workdir=image.workdir, rootfs=image.rootfs, mounts=shown)
 
 
 def _settled(unit: Unit) -> Path:

@@ -48,6 +48,11 @@ class Unit:
         return self.home / "ml"
 
     @property
+    def models(self) -> Path:
+        """What a container of many models sees as /opt/ml/models."""
+        return self.home / "models"
+
+    @property
     def source(self) -> Source:
         """Its log."""
         said = self.said.read_text() if self.said.exists() else ""

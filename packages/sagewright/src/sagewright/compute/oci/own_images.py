@@ -73,6 +73,17 @@ class OwnImages:
         if reference is not None and resolve(uri).kind == "own":
             self._digest(uri, reference, caller)
 
+    def labels(self, uri: str, caller: World) -> Mapping[str, str] | None:
+        """The labels of an image of one's own; None of one that comes with the server. Raises MissingImage."""
+        reference = parse(uri)
+        if reference is None or resolve(uri).kind != "own":
+            return None
+        try:
+            found = contents(self.layout, self._digest(uri, reference, caller)).config.get("Labels") or {}
+        except UnusableImage:  # its deployment will say so
+            return {}
+        return {str(name): str(value) for name, value in found.items()}
+
     async def prepare(self, uri: str, caller: World, digest: str = "") -> OwnImage:
         """Unpacks what is not unpacked yet. ``digest`` wins over what the URI says. Raises MissingImage, UnusableImage, OSError."""
         return await asyncio.to_thread(self._prepare, uri, caller, digest)

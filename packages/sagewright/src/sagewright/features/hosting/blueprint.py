@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.rules import QUOTA, over_quota
-from sagewright.serving.definition import Undeployable, model_container
+from sagewright.serving.definition import Definition, Undeployable, model_container
 from sagewright.serving.step import Slot
 from sagewright.store.database import Transaction
-from sagewright.store.rows import Resource
+from sagewright.store.rows import Document, Resource
 
 ENDPOINT_CONFIG = "EndpointConfig"
+LARGEST_PAYLOAD_MB = "1024"
+"""Of an asynchronous request (developer guide, async-inference)."""
 
 
 def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
@@ -23,12 +26,20 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
         raise Undeployable(f'Could not find endpoint configuration "{name}".')
     desired = endpoint.spec.get("Desired", {})
     isolated = bool(config.spec.get("EnableNetworkIsolation"))
-    variants = tuple(
-        _variant(transaction, endpoint, variant, desired, isolated) for variant in config.spec["ProductionVariants"]
+    role = config.spec.get("ExecutionRoleArn", "")
+    variants, shadows = (
+        tuple(
+            _variant(transaction, endpoint, {"Role": role, **variant}, desired, isolated)
+            for variant in config.spec.get(member, ())
+        )
+        for member in ("ProductionVariants", "ShadowProductionVariants")
     )
+    if "AsyncInferenceConfig" in config.spec:
+        variants = tuple(replace(variant, container=_for_large_payloads(variant.container)) for variant in variants)
     # An update that retains the variants' properties keeps the capture of the deployment before it (operations.py).
     capture = endpoint.spec.get("Capture", config.spec.get("DataCaptureConfig"))
-    return Fleet(endpoint.spec.get("Generation", 1), name, variants, capture)
+    asynchronous = config.spec.get("AsyncInferenceConfig", {})
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows, capture, asynchronous)
 
 
 def _variant(
@@ -38,14 +49,16 @@ def _variant(
     desired: Mapping[str, Mapping[str, Any]],
     isolated: bool,
 ) -> VariantFleet:
-    model = model_container(transaction, endpoint, asked["ModelName"])
+    # A variant without a model only gives room to inference components (serving/hosts.py).
+    host = Definition({}, asked["Role"], isolated)
+    model = model_container(transaction, endpoint, asked["ModelName"]) if "ModelName" in asked else host
     wish = desired.get(asked["VariantName"], {})
     count = wish.get("DesiredInstanceCount", asked.get("InitialInstanceCount", 1))
     if count > QUOTA:
         raise Undeployable(over_quota(count, asked.get("InstanceType", "")))
     return VariantFleet(
         asked["VariantName"],
-        asked["ModelName"],
+        asked.get("ModelName", ""),
         model.container,
         float(wish.get("DesiredWeight", asked.get("InitialVariantWeight", 1.0))),
         asked.get("InstanceType", ""),
@@ -56,3 +69,9 @@ def _variant(
         tuple(Slot(index) for index in range(count)),
         asked.get("RoutingConfig", {}).get("RoutingStrategy", ""),
     )
+
+
+def _for_large_payloads(container: Document) -> Document:
+    """The toolkit's server refuses what is longer than it was told to expect (sagewright_container/serving/listen.py)."""
+    environment = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": LARGEST_PAYLOAD_MB, **container.get("Environment", {})}
+    return {**container, "Environment": environment}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sagewright.compute.placement import Machine
+from sagewright.compute.placement import GIB, Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, EndpointController
+from sagewright.features.hosting.controller import KIND, VOLUME_GB, AlarmStates, EndpointController
+from sagewright.features.hosting.models import Models
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
@@ -15,7 +16,9 @@ from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
-from sagewright.serving.containers import Containers
+from sagewright.objects.s3 import Objects
+from sagewright.serving.ensemble import Replicas
+from sagewright.serving.model_store import ModelStore, room
 from sagewright.store.database import Store
 
 SERVICE = "sagemaker"
@@ -24,7 +27,7 @@ SERVICE = "sagemaker"
 class Hosting:
     """Controller, rules and written operations of endpoints.
 
-    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads.
+    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads, ``alarms`` tells the states of alarms.
     """
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
@@ -32,20 +35,26 @@ class Hosting:
     def __init__(
         self,
         store: Store,
-        containers: Containers,
+        containers: Replicas,
         jobs: Path,
         routes: Path,
         machine: Machine,
+        objects: Objects,
+        mounts: bool = True,
+        alarms: AlarmStates = lambda *_: {},
         usage: ReplicaUsage | None = None,
     ) -> None:
-        """``usage`` measures what the replicas use, where that is wanted."""
+        """``mounts``: containers see folders at other paths than this machine's. ``usage`` measures what the replicas use, where that
+        is wanted."""
         self._store = store
-        self._publisher = Publisher(routes)
-        self.controller = EndpointController(store, containers, self._publisher, jobs, machine, usage)
+        self._alarms = alarms
+        self.publisher = Publisher(routes)
+        self.models = Models(self.publisher, ModelStore(objects, room(VOLUME_GB * GIB, jobs)), mounts)
+        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
-        written = EndpointOperations(catalog, self._store)
+        written = EndpointOperations(catalog, self._store, self._alarms)
         operations.write(SERVICE, "UpdateEndpoint", written.update)
         operations.write(SERVICE, "UpdateEndpointWeightsAndCapacities", written.resize)
         operations.write(SERVICE, "DeleteEndpoint", written.delete)
@@ -53,8 +62,12 @@ class Hosting:
     async def open(self) -> None:
         """Before the loop starts: drops the routes of endpoints that are gone. Those that are there write their own."""
         unsettled = await self._store.read(lambda transaction: transaction.resources.unsettled([KIND]))
-        self._publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
+        self.publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
-        await metrics.record_invocations(self._store, body, self._publisher.instances)
+        await metrics.record_invocations(self._store, body, self.publisher.instances)
+
+    async def close(self) -> None:
+        """Ends what is on its way; replicas go on."""
+        await self.models.close()

@@ -12,7 +12,12 @@ from sagewright.signals.metrics import Point, put
 from sagewright.store.database import Store, Transaction
 
 NAMESPACE = "AWS/SageMaker"
+INSTANCES = "/aws/sagemaker/Endpoints"
+OF_INSTANCES = frozenset({"LoadedModelCount"})
+"""Samples of the fronts that AWS has in the namespace of instances."""
 COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
+DROPPED = "ShadowInvocationsDropped"
+"""Copies that a shadow variant did not get; a metric of ours."""
 LATENCIES = ("ModelLatency", "OverheadLatency")
 
 
@@ -27,6 +32,7 @@ async def record_invocations(store: Store, body: bytes, instances: Instances) ->
 
     def work(transaction: Transaction) -> None:
         _put(transaction, at, message["variants"])
+        _put_samples(transaction, at, message.get("samples", ()))
         for counted in message["variants"]:
             _put_share(transaction, at, counted, max(1, instances(counted["endpoint"], counted["variant"])))
         for endpoint, variant, busy, shared_by in message.get("loads", ()):
@@ -60,14 +66,31 @@ def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]])
     for counted in variants:
         account, region, endpoint = counted["endpoint"].split("/")
         dimensions = {"EndpointName": endpoint, "VariantName": counted["variant"]}
+        # By fleet as well, so that an alarm can watch a new one (DG deployment-guardrails-configuration).
+        by_fleet = {**dimensions, "EndpointConfigName": counted["config"]} if counted.get("config") else None
         for name, point in _points(at, counted):
-            put(transaction, World(account, region), NAMESPACE, name, dimensions, (point,))
+            for found in filter(None, (dimensions, by_fleet)):
+                put(transaction, World(account, region), NAMESPACE, name, found, (point,))
+
+
+def _put_samples(transaction: Transaction, at: float, samples: list[Mapping[str, Any]]) -> None:
+    for sample in samples:
+        account, region, endpoint = sample["endpoint"].split("/")
+        dimensions = sample["dimensions"]
+        if "InferenceComponentName" not in dimensions:  # that one stands alone
+            dimensions = {"EndpointName": endpoint, **dimensions}
+        count, total, minimum, maximum = sample["statistics"]
+        point = Point(at, count, total, minimum, maximum, sample["unit"])
+        namespace = INSTANCES if sample["name"] in OF_INSTANCES else NAMESPACE
+        put(transaction, World(account, region), namespace, sample["name"], dimensions, (point,))
 
 
 def _points(at: float, counted: Mapping[str, Any]) -> list[tuple[str, Point]]:
     """Every call is one sample of each count, 1 or 0: so Sum counts and Average is a rate, as on AWS."""
     calls = counted["Invocations"]
     points = []
+    if dropped := counted.get(DROPPED, 0):
+        points.append((DROPPED, Point(at, dropped, dropped, 1.0, 1.0, "None")))
     for name in COUNTS:
         total = counted[name]
         points.append((name, Point(at, calls, total, float(total == calls), float(total > 0), "None")))

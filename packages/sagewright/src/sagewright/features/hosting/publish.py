@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +20,36 @@ class Publisher:
         self._snapshot = snapshot
         self._generation = 0
         self._endpoints: dict[str, Document] = {}
+        self._components: dict[str, dict[str, Document]] = {}
 
     def open(self, present: Set[str] | None = None) -> None:
         """Reads the file; with ``present``, keeps only those endpoints (by route key) and writes it when that changed anything."""
         self._generation, self._endpoints = _read(self._snapshot)
+        for key, endpoint in self._endpoints.items():
+            self._components[key] = {entry["name"]: entry for entry in endpoint.pop("components", ())}
         kept = {key: entry for key, entry in self._endpoints.items() if present is None or key in present}
         if kept != self._endpoints or not self._snapshot.exists():
             self._endpoints = kept
             self._write()
 
-    def put(self, world: World, name: str, arn: str, variants: list[Document], capture: Document | None = None) -> None:
-        """The endpoint's routes are these; writes nothing when they were these already."""
-        key = route_key(world, name)
-        entry: Document = {"arn": arn, "variants": variants}
-        if capture is not None:
-            entry["capture"] = capture
+    def put(self, world: World, name: str, arn: str, variants: list[Document], extra: Document | None = None) -> None:
+        """The endpoint's routes are these, with those further members that say anything; nothing is written when they were these already."""
+        key, entry = route_key(world, name), {"arn": arn, "variants": variants}
+        entry |= {member: value for member, value in (extra or {}).items() if value}
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()
 
+    def put_component(self, world: World, endpoint: str, name: str, entry: Document | None) -> None:
+        """These copies answer for an inference component of the endpoint; None: nobody does."""
+        known = self._components.setdefault(route_key(world, endpoint), {})
+        if known.get(name) != entry:
+            known.pop(name, None) if entry is None else known.update({name: entry})
+            self._write()
+
     def drop(self, world: World, name: str) -> None:
         """The endpoint has no routes any more."""
+        self._components.pop(route_key(world, name), None)
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
 
@@ -49,11 +58,33 @@ class Publisher:
         variants = self._endpoints.get(key, {}).get("variants", ())
         return next((len(entry["replicas"]) for entry in variants if entry["name"] == variant), 0)
 
+    def entry(self, world: World, name: str) -> Document | None:
+        """What the snapshot says of an endpoint."""
+        return self._endpoints.get(route_key(world, name))
+
+    def entries(self) -> Iterator[tuple[World, str, Document]]:
+        """All that it says."""
+        for key, entry in self._endpoints.items():
+            account, region, name = key.split("/")
+            yield World(account, region), name, entry
+
+    def variant(self, key: str, name: str) -> Document | None:
+        """What is published of a variant of the endpoint with this route key."""
+        variants = self._endpoints.get(key, {}).get("variants", ())
+        return next((variant for variant in variants if variant["name"] == name), None)
+
     def _write(self) -> None:
         self._generation += 1
         self._snapshot.parent.mkdir(parents=True, exist_ok=True)
         # No fsync: after a crash of the machine the rows bring the routes back, and nobody was listening meanwhile.
-        files.write(self._snapshot, orjson.dumps({"generation": self._generation, "endpoints": self._endpoints}))
+        files.write(self._snapshot, orjson.dumps({"generation": self._generation, "endpoints": self._complete()}))
+
+    def _complete(self) -> dict[str, Document]:
+        """The endpoints with their components."""
+        return {
+            key: {**entry, "components": list(self._components[key].values())} if self._components.get(key) else entry
+            for key, entry in self._endpoints.items()
+        }
 
 
 def route_key(world: World, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
 from sagewright.serving.step import Move
@@ -18,12 +19,13 @@ class Sight:
     """One look at an endpoint.
 
     ``replicas`` by place and attempt. When a new generation is asked for, ``wanted`` is what that would deploy, or ``refusal``
-    says why it cannot be.
+    says why it cannot be. ``alarms``: those of the deployment that are in state ALARM.
     """
 
     replicas: Mapping[tuple[Place, int], Seen] = field(default_factory=dict)
     wanted: Fleet | None = None
     refusal: str = ""
+    alarms: tuple[str, ...] = ()
 
     def of(self, place: Place, attempt: int) -> Seen:
         """What was seen of a replica."""
@@ -42,18 +44,27 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What a variant serves with: its replicas that have passed their health check, as place and attempt."""
+    """What a variant serves with: its replicas that have passed their health check, as place and attempt.
+
+    ``config`` is the endpoint configuration it is part of. ``green``, of the new fleet, gets ``share`` of its calls.
+    """
 
     variant: VariantFleet
     replicas: tuple[tuple[Place, int], ...]
+    config: str = ""
+    green: Routed | None = None
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Puts the endpoint into the route snapshot; ``capture`` is the DataCaptureConfig in force."""
+    """Puts the endpoint into the route snapshot. Each of ``shadows`` gets copies of its ``share`` of the calls; ``capture`` is the
+    DataCaptureConfig in force, ``asynchronous`` the AsyncInferenceConfig, if there is one."""
 
     variants: tuple[Routed, ...]
+    shadows: tuple[Routed, ...] = ()
     capture: Document | None = None
+    asynchronous: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

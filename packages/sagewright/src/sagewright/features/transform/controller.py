@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
-from sagewright.compute.replica import Replica, open_replica
+from sagewright.compute.replica import Replica
 from sagewright.compute.slots import Slots
 from sagewright.features.transform import plan as planning
 from sagewright.features.transform.progress import TERMINAL, Blueprint, Run
@@ -22,8 +22,8 @@ from sagewright.kernel.controller import Later, Plan
 from sagewright.kernel.errands import Errands
 from sagewright.objects.s3 import Objects
 from sagewright.objects.transfer import Access
-from sagewright.serving.containers import Containers
-from sagewright.serving.definition import Undeployable, model_container
+from sagewright.serving.definition import Undeployable, holds_many, model_container
+from sagewright.serving.ensemble import Replicas
 from sagewright.serving.step import WAIT_SECONDS, Slot
 from sagewright.serving.unit import Unit
 from sagewright.signals import logs
@@ -48,7 +48,7 @@ class TransformController:
     def __init__(
         self,
         store: Store,
-        containers: Containers,
+        containers: Replicas,
         objects: Objects,
         errands: Errands,
         jobs: Path,
@@ -114,7 +114,7 @@ class TransformController:
         replicas: list[Replica] = []
         try:
             for slot in run.slots:
-                replicas.append(open_replica(self._containers.address(self._unit(resource, run, slot))))
+                replicas.append(self._containers.open(self._unit(resource, run, slot)))
             await Work(self._objects, self._job(resource, run), replicas).run()
         finally:
             for replica in replicas:
@@ -123,6 +123,8 @@ class TransformController:
     def _blueprint(self, resource: Resource, transaction: Transaction) -> Blueprint:
         """More containers than cores would only take each other's time: the objects are split over fewer."""
         model = model_container(transaction, resource, resource.spec["ModelName"])
+        if holds_many(model.container) or model.container.get("Mode") == "Direct":
+            raise Undeployable("Batch transform supports models of one container and inference pipelines only.")
         asked = resource.spec["TransformResources"]["InstanceCount"]
         return Blueprint(model.container, model.role, min(asked, max(1, self._machine.cpus)), model.isolated)
 

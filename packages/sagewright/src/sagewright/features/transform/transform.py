@@ -17,7 +17,7 @@ from sagewright.kernel.errands import Errands
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context, Operations
 from sagewright.objects.s3 import Objects
-from sagewright.serving.containers import Containers
+from sagewright.serving.ensemble import Replicas
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Identity
 from sagewright.wire.errors import validation
@@ -35,7 +35,7 @@ class Transform:
     def __init__(
         self,
         store: Store,
-        containers: Containers,
+        containers: Replicas,
         objects: Objects,
         jobs: Path,
         machine: Machine,

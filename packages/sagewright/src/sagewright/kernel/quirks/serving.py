@@ -37,6 +37,23 @@ def has_container(_: Context, request: Document) -> None:
             raise validation("Either Image or ModelPackageName must be specified in a container definition.")
 
 
+def containers_are_named(_: Context, request: Document) -> None:
+    """DOC (ContainerDefinition, multi-container-create): all containers of a pipeline have a name or none, each its own, and direct
+    invocation needs them. The words are not published."""
+    names = [container.get("ContainerHostname") for container in request.get("Containers", ())]
+    given = [name for name in names if name]
+    direct = request.get("InferenceExecutionConfig", {}).get("Mode") == "Direct"
+    if direct and len(names) < 2:
+        raise validation("InferenceExecutionConfig mode Direct needs more than one container in Containers.")
+    if direct and len(given) < len(names):
+        raise validation("ContainerHostname must be specified for each container when InferenceExecutionConfig mode is Direct.")
+    if given and len(given) < len(names):
+        raise validation("If ContainerHostname is specified for one container, it must be specified for every container.")
+    twice = next((name for name in given if given.count(name) > 1), None)
+    if twice:
+        raise validation(f"Duplicate ContainerHostname: {twice}. Each container must have a unique ContainerHostname.")
+
+
 def variant_names_differ(_: Context, request: Document) -> None:
     """DOC (CreateEndpointConfig): variant names are unique within a configuration."""
     variants = [*request["ProductionVariants"], *request.get("ShadowProductionVariants", [])]
@@ -65,6 +82,8 @@ def dashboard(_: Transaction, resource: Resource, document: Document) -> Documen
     return {"Model": document}
 
 
+_DEPLOYING = ("Creating", "Updating", "RollingBack")
+
 SERVING: Mapping[str, Mapping[str, Any]] = {
     # ACK, OP: code ValidationException, message starts with "Could not find model"; SDK reuses it on "Cannot create already existing model".
     "Model": {
@@ -74,7 +93,7 @@ SERVING: Mapping[str, Mapping[str, Any]] = {
             Reference("PrimaryContainer.ModelPackageName", "ModelPackage"),
             Reference("Containers[].ModelPackageName", "ModelPackage"),
         ),
-        "rules": (has_container, container_defaults),
+        "rules": (has_container, containers_are_named, container_defaults),
         "fills": (isolation_off,),
         "search": SearchView("Model", "Model", dashboard),
     },
@@ -93,7 +112,8 @@ SERVING: Mapping[str, Mapping[str, Any]] = {
     "Endpoint": {
         "missing": invalid('Could not find endpoint "{arn}".'),
         "exists": invalid('Cannot create already existing endpoint "{arn}".'),
-        "references": (Reference("EndpointConfigName", "EndpointConfig", protects=True, during=("Creating", "Updating")),),
+        "references": (Reference("EndpointConfigName", "EndpointConfig", protects=True, during=_DEPLOYING),),
+        "aliases": {"LastDeploymentConfig": "DeploymentConfig"},
     },
     # SDK: "Could not find inference component".
     "InferenceComponent": {

@@ -1,0 +1,121 @@
+"""What a component's specification would start now, and for how many copies there is room; or why it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sagewright.features.components.capacity import MIB, Claim, Need, places
+from sagewright.features.components.copies import Copies, Crew
+from sagewright.serving.definition import Definition, Undeployable, composed, holds_many, model_container, not_yet
+from sagewright.serving.hosts import Hosts, hosts
+from sagewright.store.database import Transaction
+from sagewright.store.rows import Document, Resource
+
+KIND = "InferenceComponent"
+MOST = 1000
+"""Components of one account that are looked at for what they take of an endpoint's instances."""
+
+
+class View(NamedTuple):
+    """``wanted`` is None while the endpoint has no instances; ``room`` counts copies."""
+
+    wanted: Crew | None
+    room: int
+
+
+def view(transaction: Transaction, component: Resource) -> View:
+    """Of one component now. Raises Undeployable."""
+    spec = component.spec
+    endpoint = transaction.resources.get(component.world, "Endpoint", spec["EndpointName"])
+    if endpoint is None:
+        raise Undeployable(f'Could not find endpoint "{spec["EndpointName"]}".')
+    found = hosts(endpoint, spec.get("VariantName", ""))
+    if found is None:
+        if endpoint.status.get("Deployment", {}).get("Active"):
+            raise Undeployable(_no_host(spec))
+        return View(None, 0)
+    need = need_of(spec)
+    _check(need, found)
+    crew = Crew(spec.get("Generation", 1), _definition(transaction, component, found))
+    return View(crew, _room(transaction, component, found))
+
+
+def need_of(spec: Mapping[str, Any]) -> Need:
+    """What one copy takes."""
+    asked = spec["Specification"].get("ComputeResourceRequirements", {})
+    return Need(
+        float(asked.get("NumberOfCpuCoresRequired", 0.0)),
+        int(asked.get("MinMemoryRequiredInMb", 128)) * MIB,
+        float(asked.get("NumberOfAcceleratorDevicesRequired", 0.0)),
+    )
+
+
+def _no_host(spec: Mapping[str, Any]) -> str:
+    named = f'Variant "{spec["VariantName"]}"' if spec.get("VariantName") else "No variant"
+    return (
+        f'{named} of endpoint "{spec["EndpointName"]}" can host inference components: its configuration must not name a model.'
+    )
+
+
+def _check(need: Need, found: Hosts) -> None:
+    whole = found.size
+    if need.cpus > whole.cpus or need.memory > whole.memory or need.gpus > whole.gpus:
+        raise Undeployable(
+            f"The compute resource requirements of one copy exceed what an instance of type {found.instance_type} has: {whole.cpus} "
+            f"vCPUs, {whole.memory // MIB} MiB of memory, {whole.gpus} accelerators."
+        )
+
+
+def _definition(transaction: Transaction, component: Resource, found: Hosts) -> Document:
+    specification = component.spec["Specification"]
+    defined = Definition({}, found.role, found.isolated)
+    if "ModelName" in specification:
+        defined = model_container(transaction, component, specification["ModelName"])
+        if holds_many(defined.container):
+            raise Undeployable(not_yet("a multi-model container as an inference component"))
+    said = specification.get("Container", {})
+    container = composed([{**defined.container, **_as_model_has_it(said)}]) if said else defined.container
+    startup = specification.get("StartupParameters", {})
+    asked = specification.get("ComputeResourceRequirements", {})
+    need = need_of(component.spec)
+    return {
+        "Container": container,
+        "Role": defined.role or found.role,
+        "Isolated": defined.isolated or found.isolated,
+        "Variant": found.variant,
+        "InstanceType": found.instance_type,
+        "Cpus": need.cpus,
+        "Memory": int(asked.get("MaxMemoryRequiredInMb", 0)) * MIB,
+        "StartupTimeout": startup.get("ContainerStartupHealthCheckTimeoutInSeconds", 240),
+        "DownloadTimeout": startup.get("ModelDataDownloadTimeoutInSeconds", 3600),
+    }
+
+
+def _as_model_has_it(said: Mapping[str, Any]) -> Document:
+    """An InferenceComponentContainerSpecification as a ContainerDefinition."""
+    if "Image" not in said:
+        return {name: said[name] for name in ("Environment",) if name in said} | _data(said)
+    return {"Image": said["Image"], "Environment": dict(said.get("Environment", {})), **_data(said)}
+
+
+def _data(said: Mapping[str, Any]) -> Document:
+    return {"ModelDataUrl": said["ArtifactUrl"]} if "ArtifactUrl" in said else {}
+
+
+def _room(transaction: Transaction, component: Resource, found: Hosts) -> int:
+    rows = transaction.resources.query(component.world, KIND, order="created", descending=False, limit=MOST)
+    near = [row for row in rows if _is_neighbour(row, component, found)]
+    return places(found.size, found.count, [_claim(row) for row in near]).get(component.key, 0)
+
+
+def _is_neighbour(row: Resource, component: Resource, found: Hosts) -> bool:
+    if row.spec["EndpointName"] != component.spec["EndpointName"] or row.state in ("Failed", "Deleting"):
+        return row.key == component.key
+    return str(row.spec.get("VariantName", found.variant)) == found.variant
+
+
+def _claim(row: Resource) -> Claim:
+    active = Copies.of(row.status).active
+    packs = row.spec["Specification"].get("SchedulingConfig", {}).get("PlacementStrategy") == "BINPACK"
+    return Claim(row.key, need_of(row.spec), row.spec["RuntimeConfig"]["CopyCount"], len(active.slots) if active else 0, packs)

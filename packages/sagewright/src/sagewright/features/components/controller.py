@@ -1,0 +1,117 @@
+"""Makes inference components true: looks at their copies, asks plan.py, and does what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from sagewright.base.world import World
+from sagewright.compute import trees
+from sagewright.compute.placement import Machine, limits
+from sagewright.features.components import blueprint
+from sagewright.features.components import plan as planning
+from sagewright.features.components.copies import Copies
+from sagewright.features.components.sight import Act, Action, Clear, Key, Publish, Sight, Unpublish
+from sagewright.kernel.controller import Plan
+from sagewright.serving.definition import Undeployable
+from sagewright.serving.ensemble import Replicas
+from sagewright.serving.unit import Unit
+from sagewright.store.database import Store
+from sagewright.store.rows import Document, Resource
+
+KIND = blueprint.KIND
+FOLDER = "inference-component"
+VOLUME_GB = 30
+"""Room for a copy's model and log."""
+
+
+class Routes(Protocol):
+    """Where fronts find who answers for a component (features/hosting/publish.py)."""
+
+    def put_component(self, world: World, endpoint: str, name: str, entry: Document | None) -> None:
+        """These copies answer for the component; None: nobody does."""
+
+
+class ComponentController:
+    """See the module docstring. ``jobs`` is the folder of all run folders."""
+
+    kind = KIND
+
+    def __init__(self, store: Store, replicas: Replicas, routes: Routes, jobs: Path, machine: Machine) -> None:
+        self._store = store
+        self._replicas = replicas
+        self._routes = routes
+        self._jobs = jobs
+        self._machine = machine
+
+    async def observe(self, resource: Resource) -> Sight:
+        """Every copy that may have something on disk, and what there is room for."""
+        wanted, room, refusal = None, 0, ""
+        if resource.state not in ("Deleting", "Failed"):
+            try:
+                wanted, room = await self._store.read(lambda transaction: blueprint.view(transaction, resource))
+            except Undeployable as problem:
+                refusal = str(problem)
+        copies = Copies.of(resource.status)
+        if refusal and copies.active is not None:
+            room = len(copies.active.slots)  # what runs goes on, whatever has become of its model
+        keys = copies.attempts()
+        seen = await asyncio.gather(*(self._replicas.look(self._unit(resource, key)) for key in keys))
+        return Sight(dict(zip(keys, seen, strict=True)), room, wanted, refusal)
+
+    def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
+        """See plan.py."""
+        return planning.plan(resource, observed, now)
+
+    async def perform(self, resource: Resource, action: Action) -> None:
+        """Does one action."""
+        match action:
+            case Act(move, key, definition):
+                await self._replicas.act(move, self._unit(resource, key, definition))
+            case Publish(copies, variant):
+                routes = [self._replicas.route(self._unit(resource, key)) for key in copies]
+                entry = {"name": resource.key, "variant": variant, "replicas": routes}
+                self._routes.put_component(resource.world, resource.spec["EndpointName"], resource.key, entry)
+            case Unpublish():
+                self._routes.put_component(resource.world, resource.spec["EndpointName"], resource.key, None)
+            case Clear():
+                await asyncio.to_thread(trees.remove, self._folder(resource))
+
+    def _unit(self, resource: Resource, key: Key, definition: Document | None = None) -> Unit:
+        """The copy as serving knows it; what it starts from is needed only to start it."""
+        generation, index, attempt = key
+        account, region = resource.world
+        variant = definition["Variant"] if definition else resource.spec.get("VariantName", "")
+        unit = Unit(
+            identity=resource.identity,
+            home=self._folder(resource) / f"{generation}-{index}",
+            key=f"{FOLDER}/{account}/{region}/{resource.key}/{generation}/{index}/{attempt}",
+            attempt=attempt,
+            group=f"/aws/sagemaker/InferenceComponents/{resource.key}",
+            stream=f"{variant}/{_instance_id(resource, key)}",
+        )
+        if definition is None:
+            return unit
+        found = limits(definition["InstanceType"], VOLUME_GB, self._machine)
+        cpus = min(definition["Cpus"], found.cpus or definition["Cpus"]) or found.cpus
+        memory = min(definition["Memory"], found.memory or definition["Memory"]) or found.memory
+        return replace(
+            unit,
+            container=definition["Container"],
+            role=definition["Role"],
+            isolated=definition["Isolated"],
+            download_timeout=float(definition["DownloadTimeout"]),
+            limits=replace(found, cpus=cpus, memory=memory),
+        )
+
+    def _folder(self, resource: Resource) -> Path:
+        return self._jobs / FOLDER / resource.world.account / resource.world.region / resource.key
+
+
+def _instance_id(resource: Resource, key: Key) -> str:
+    """Looks like EC2's; the same copy always has the same."""
+    digest = hashlib.sha256(f"{resource.arn}/{resource.created}/{key}".encode()).hexdigest()
+    return f"i-{digest[:17]}"

@@ -1,0 +1,204 @@
+"""Inference components in real containers; only S3 is a stand-in. Feature K06; API CreateInferenceComponent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import orjson
+import pytest
+from harness import ROLE
+from support.serving import XGBOOST, Rig, archive, xgboost_model
+
+from sagewright.compute.capabilities import choose
+from sagewright.compute.host import Host
+from sagewright.compute.runtime import Runtime
+from sagewright.wire.errors import Fault
+
+REQUIREMENTS = {"NumberOfCpuCoresRequired": 1, "MinMemoryRequiredInMb": 1024}
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    run = tmp_path_factory.mktemp("run")
+    chosen = choose("auto", Host(run, (run,)))
+    yield chosen
+    getattr(chosen, "close", lambda: None)()
+
+
+@pytest.fixture
+def rig(tmp_path: Path, runtime: Runtime, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """An endpoint with one ml.m5.large: 2 vCPUs, 8 GiB. Every action is done twice unless the test says otherwise."""
+    with Rig(tmp_path, runtime, twice=getattr(request, "param", True)) as made:
+        made.objects.put("s3://bucket/tripled.tar.gz", archive({"xgboost-model": xgboost_model(3.0)}))
+        made.model()
+        host = {"VariantName": "AllTraffic", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+        made.sagemaker.create_endpoint_config(EndpointConfigName="config", ProductionVariants=[host], ExecutionRoleArn=ROLE)
+        found = made.endpoint()
+        assert found["EndpointStatus"] == "InService", found.get("FailureReason")
+        assert found["ProductionVariants"][0]["CurrentInstanceCount"] == 1
+        yield made
+
+
+def create(rig: Rig, name: str = "c", copies: int = 1, **specification: Any) -> None:
+    rig.sagemaker.create_inference_component(
+        InferenceComponentName=name,
+        EndpointName="e",
+        VariantName="AllTraffic",
+        Specification={"ModelName": "model", "ComputeResourceRequirements": REQUIREMENTS, **specification},
+        RuntimeConfig={"CopyCount": copies},
+    )
+
+
+def describe(rig: Rig, name: str = "c") -> dict[str, Any]:
+    return dict(rig.sagemaker.describe_inference_component(InferenceComponentName=name))
+
+
+def settled(rig: Rig, name: str = "c") -> dict[str, Any]:
+    found: dict[str, Any] = rig.until(
+        lambda: describe(rig, name), lambda seen: seen["InferenceComponentStatus"] in ("InService", "Failed")
+    )
+    return found
+
+
+def resize(rig: Rig, copies: int, name: str = "c") -> None:
+    rig.sagemaker.update_inference_component_runtime_config(
+        InferenceComponentName=name, DesiredRuntimeConfig={"CopyCount": copies}
+    )
+
+
+def asked(rig: Rig, component: str, body: bytes = b"3,1") -> float:
+    return float(rig.invoke(body, x_amzn_sagemaker_inference_component=component).body)
+
+
+@pytest.mark.parametrize("rig", [False, True], indirect=True, ids=["once", "twice"])
+def test_components_share_an_endpoint(rig: Rig) -> None:
+    """By a model and by a container of its own; each answers by its name, has a log and is counted."""
+    create(rig)
+    container = {"Image": XGBOOST, "ArtifactUrl": "s3://bucket/tripled.tar.gz"}
+    rig.sagemaker.create_inference_component(
+        InferenceComponentName="own",
+        EndpointName="e",
+        VariantName="AllTraffic",
+        Specification={"Container": container, "ComputeResourceRequirements": REQUIREMENTS},
+        RuntimeConfig={"CopyCount": 1},
+    )
+    for name in ("c", "own"):
+        found = settled(rig, name)
+        assert found["InferenceComponentStatus"] == "InService", found.get("FailureReason")
+        assert found["RuntimeConfig"] == {"DesiredCopyCount": 1, "CurrentCopyCount": 1}
+        assert found["EndpointArn"].endswith(":endpoint/e")
+    assert describe(rig, "own")["Specification"]["Container"]["DeployedImage"]["SpecifiedImage"] == XGBOOST
+    assert describe(rig, "c")["Specification"]["ModelName"] == "model"
+    assert asked(rig, "c") == pytest.approx(3.0, abs=0.4)
+    assert asked(rig, "own") == pytest.approx(9.0, abs=0.4)
+    (stream,) = rig.streams("/aws/sagemaker/InferenceComponents/own")
+    assert stream.startswith("AllTraffic/i-")
+    samples = orjson.loads(rig.counters.drain(0.0) or b"{}")["samples"]
+    assert {(each["name"], each["dimensions"]["InferenceComponentName"]) for each in samples} >= {
+        ("Invocations", "c"),
+        ("ModelLatency", "own"),
+        ("ConcurrentRequestsPerCopy", "own"),
+    }
+    listed = rig.sagemaker.list_inference_components(EndpointNameEquals="e", SortBy="Name", SortOrder="Ascending")
+    assert [each["InferenceComponentName"] for each in listed["InferenceComponents"]] == ["c", "own"]
+    assert not rig.sagemaker.list_inference_components(EndpointNameEquals="other")["InferenceComponents"]
+    rig.restart()
+    assert asked(rig, "own") == pytest.approx(9.0, abs=0.4)
+    with pytest.raises(botocore.exceptions.ClientError, match="while it hosts inference components"):
+        rig.sagemaker.delete_endpoint(EndpointName="e")
+    for name in ("c", "own"):
+        rig.sagemaker.delete_inference_component(InferenceComponentName=name)
+    rig.until(lambda: rig.sagemaker.list_inference_components()["InferenceComponents"], lambda left: not left)
+    assert not list(rig.jobs.glob("inference-component/*/*/*"))
+    with pytest.raises(botocore.exceptions.ClientError, match="Could not find inference component"):
+        describe(rig)
+    rig.sagemaker.delete_endpoint(EndpointName="e")
+    rig.until(lambda: rig.sagemaker.list_endpoints()["Endpoints"], lambda left: not left)
+
+
+def test_copies_grow_shrink_and_go_to_zero(rig: Rig) -> None:
+    """DG endpoint-auto-scaling-zero-instances: the words of a component without copies."""
+    create(rig)
+    settled(rig)
+    resize(rig, 2)
+    assert settled(rig)["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+    assert len(rig.run_folders()) == 2
+    resize(rig, 0)
+    assert settled(rig)["RuntimeConfig"] == {"DesiredCopyCount": 0, "CurrentCopyCount": 0}
+    with pytest.raises(Fault, match="Inference Component has no capacity to process this request") as caught:
+        asked(rig, "c")
+    assert caught.value.code == "ValidationError"
+    samples = orjson.loads(rig.counters.drain(0.0) or b"{}")["samples"]
+    assert [each["name"] for each in samples] == ["NoCapacityInvocationFailures"]
+    resize(rig, 1)
+    settled(rig)
+    assert asked(rig, "c") == pytest.approx(3.0, abs=0.4)
+
+
+def test_what_has_no_room_waits_and_says_so(rig: Rig) -> None:
+    """Two vCPUs are two copies of one core each; the third comes when the variant has another instance."""
+    create(rig, copies=2)
+    settled(rig)
+    create(rig, "late")
+    found = rig.until(lambda: describe(rig, "late"), lambda seen: seen.get("FailureReason"))
+    assert found["InferenceComponentStatus"] == "Creating"
+    assert found["FailureReason"].startswith("Waiting for capacity: 0 of 1 copies")
+    wish = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}]
+    rig.sagemaker.update_endpoint_weights_and_capacities(EndpointName="e", DesiredWeightsAndCapacities=wish)
+    found = settled(rig, "late")
+    assert (found["InferenceComponentStatus"], found.get("FailureReason")) == ("InService", None)
+
+
+def test_an_update_changes_the_model_without_a_gap_and_a_bad_one_changes_nothing(rig: Rig) -> None:
+    create(rig)
+    settled(rig)
+    rig.model("tripled", url="s3://bucket/tripled.tar.gz")
+    rig.model("lost", url="s3://bucket/lost.tar.gz")
+    for model, expected in (("tripled", 9.0), ("lost", 9.0)):
+        specification = {"ModelName": model, "ComputeResourceRequirements": REQUIREMENTS}
+        rig.sagemaker.update_inference_component(InferenceComponentName="c", Specification=specification)
+        with pytest.raises(botocore.exceptions.ClientError, match="Cannot update in-progress inference component"):
+            resize(rig, 2)
+        found = settled(rig)
+        assert found["InferenceComponentStatus"] == "InService"
+        assert asked(rig, "c") == pytest.approx(expected, abs=0.4)
+    assert "Failed to download model data" in found["FailureReason"]
+
+
+def test_requests_that_name_no_component(rig: Rig) -> None:
+    """Wording of the first seen in published issues."""
+    with pytest.raises(Fault, match="Inference Component Name header is required for endpoints") as caught:
+        rig.invoke(b"3,1")
+    assert caught.value.code == "ValidationError"
+    with pytest.raises(Fault, match="Inference Component none of endpoint e not found"):
+        asked(rig, "none")
+    rig.config("plain")
+    rig.endpoint("plain", "plain")
+    with pytest.raises(Fault, match="Endpoint plain has no inference components"):
+        rig.invoke(b"3,1", name="plain", x_amzn_sagemaker_inference_component="c")
+
+
+def test_what_is_refused(rig: Rig) -> None:
+    """At once where the request says so, else as a failure with a reason."""
+    for changes, words in (
+        ({"BaseInferenceComponentName": "c"}, "does not support Specification.BaseInferenceComponentName"),
+        ({"ModelName": "none"}, "Could not find model"),
+    ):
+        with pytest.raises(botocore.exceptions.ClientError, match=words) as caught:
+            create(rig, **changes)
+        assert caught.value.response["Error"]["Code"] == "ValidationException"
+    create(rig, "large", ComputeResourceRequirements={"MinMemoryRequiredInMb": 100_000})
+    assert "exceed what an instance of type ml.m5.large has" in settled(rig, "large")["FailureReason"]
+    rig.config("plain")
+    rig.endpoint("plain", "plain")
+    rig.sagemaker.create_inference_component(
+        InferenceComponentName="homeless",
+        EndpointName="plain",
+        VariantName="AllTraffic",
+        Specification={"ModelName": "model", "ComputeResourceRequirements": REQUIREMENTS},
+        RuntimeConfig={"CopyCount": 1},
+    )
+    assert "must not name a model" in settled(rig, "homeless")["FailureReason"]
