@@ -68,6 +68,7 @@ def _variant(
         isolated or model.isolated,
         tuple(Slot(index) for index in range(count)),
         asked.get("RoutingConfig", {}).get("RoutingStrategy", ""),
+        asked.get("VolumeSizeInGB", 0),
     )
 
 

@@ -99,7 +99,7 @@ class EndpointController:
             Measured(
                 variant.name,
                 self._unit(resource, fleet.place(variant, slot), slot.attempt).run,
-                limits(variant.instance_type, VOLUME_GB, self._machine),
+                limits(variant.instance_type, variant.volume or VOLUME_GB, self._machine),
             )
             for variant in (fleet.variants if fleet is not None else ())
             for slot in variant.slots
@@ -156,7 +156,7 @@ class EndpointController:
             role=variant.role,
             isolated=variant.isolated,
             download_timeout=variant.download_timeout,
-            limits=limits(variant.instance_type, VOLUME_GB, self._machine),
+            limits=limits(variant.instance_type, variant.volume or VOLUME_GB, self._machine),
         )
 
     def _folder(self, resource: Resource) -> Path:

@@ -42,6 +42,7 @@ class VariantFleet:
     isolated: bool = False
     slots: tuple[Slot, ...] = ()
     routing: str = ""
+    volume: int = 0
 
     def resized(self, count: int, highest: int) -> VariantFleet:
         """With ``count`` slots: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
@@ -186,6 +187,7 @@ def _variant(document: Document) -> VariantFleet:
         document.get("Isolated", False),
         tuple(Slot.of(slot) for slot in document["Slots"]),
         document.get("Routing", ""),
+        document.get("Volume", 0),
     )
 
 
@@ -213,4 +215,5 @@ def _variant_document(variant: VariantFleet) -> Document:
         "Isolated": variant.isolated,
         "Slots": [slot.document() for slot in variant.slots],
         "Routing": variant.routing,
+        "Volume": variant.volume,
     }
