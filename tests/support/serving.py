@@ -30,6 +30,7 @@ from sagewright.front.counters import Counters
 from sagewright.front.inference import Inference
 from sagewright.front.multi_model import MultiModel
 from sagewright.front.routes import RouteTable
+from sagewright.front.sessions import Sessions
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
@@ -111,7 +112,12 @@ class Rig:
         self.experiments.register(parts.operations, parts.engine.catalog)
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
-        self.inference = Inference(self.routes, self.counters, models=MultiModel(self._bring, self.counters))
+        self.inference = Inference(
+            self.routes,
+            self.counters,
+            models=MultiModel(self._bring, self.counters),
+            sessions=Sessions(self.snapshot.with_name("sessions")),
+        )
 
     async def _bring(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
         """As the front asks control."""
