@@ -38,18 +38,22 @@ def payloads(file: IO[bytes], split: str, *, many: bool, limit: int) -> Iterator
         yield batch
 
 
-def line_payloads(file: IO[bytes], limit: int) -> Iterator[list[bytes]]:
+def line_payloads(file: IO[bytes], limit: int, piece: int = 0) -> Iterator[list[bytes]]:
     """What ``payloads`` would make of lines, many at a time, each payload in one piece: for whoever needs no single record.
 
-    ``limit`` is positive. A payload is read, cut at its last line and sent; nothing looks at the lines in it. Raises BadInput.
+    ``limit`` is positive. A payload is read, cut at its last line and sent; nothing looks at the lines in it. With ``piece`` payloads
+    have at most that size, and only those that begin with a longer line more. Raises BadInput.
     """
     content = bytearray(limit + len(_LINE_END))  # one piece of memory for all payloads: each is copied out of it once
-    filled = 0
+    filled, piece = 0, min(piece or limit, limit)
     while True:
-        filled = _fill(file, content, filled)
+        filled = _fill(file, content, filled, piece + len(_LINE_END))
         if not filled:
             return
-        end = _last_line(content, filled, limit)
+        end = _last_line(content, filled, piece)
+        if end > piece:  # a line that is longer than that: it may still fit into a payload
+            filled = _fill(file, content, filled, len(content))
+            end = _last_line(content, filled, limit)
         body = _without_empty_lines(content, end)
         content[: filled - end] = content[end:filled]
         filled -= end
@@ -57,10 +61,10 @@ def line_payloads(file: IO[bytes], limit: int) -> Iterator[list[bytes]]:
             yield [_checked(body, limit)]
 
 
-def _fill(file: IO[bytes], content: bytearray, filled: int) -> int:
-    """Reads until the buffer is full or the file has ended; how much of it is filled then."""
+def _fill(file: IO[bytes], content: bytearray, filled: int, room: int) -> int:
+    """Reads until ``room`` bytes of the buffer are full or the file has ended; how much of it is filled then."""
     with memoryview(content) as view:
-        while filled < len(view) and (count := file.readinto(view[filled:])):  # type: ignore[attr-defined]
+        while filled < room and (count := file.readinto(view[filled:room])):  # type: ignore[attr-defined]
             filled += count
     return filled
 
