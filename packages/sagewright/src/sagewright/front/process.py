@@ -29,6 +29,7 @@ from sagewright.front.registry import Registry
 from sagewright.front.routes import FRESH, RouteTable
 from sagewright.front.server import Server
 from sagewright.front.serverless import Gates
+from sagewright.front.sessions import Sessions
 from sagewright.jumpstart.pretrained import Pretrained
 from sagewright.objects.upstream import RECORD, Upstream
 from sagewright.settings import Settings
@@ -66,6 +67,7 @@ class Front:
                 self._routes,
                 self._counters,
                 capture=self._capture,
+                sessions=Sessions(settings.sessions),
                 models=MultiModel(self._control.model, self._counters),
                 gates=self._gates,
             ),

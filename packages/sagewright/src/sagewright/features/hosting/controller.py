@@ -154,6 +154,8 @@ class EndpointController:
         route |= route_members(routed.variant.container)
         if routed.variant.serverless:
             route["serverless"] = serverless.route(routed.variant.serverless)
+        if routed.variant.routing == "RANDOM":
+            route["routing"] = "RANDOM"
         if routed.config:
             route["config"] = routed.config
         if routed.green is not None:
@@ -187,7 +189,7 @@ class EndpointController:
         """What a container of the variant may use."""
         if variant.serverless:
             return serverless.limits(variant.serverless, self._machine)
-        return limits(variant.instance_type, VOLUME_GB, self._machine)
+        return limits(variant.instance_type, variant.volume or VOLUME_GB, self._machine)
 
     def _folder(self, resource: Resource) -> Path:
         return self._jobs / "endpoint" / resource.world.account / resource.world.region / resource.key
