@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import algorithms, clusters, control, inference, jobs, load, modes, multi_model, training, tuning
+from benchmarks import (
+    algorithms,
+    clusters,
+    control,
+    inference,
+    jobs,
+    load,
+    modes,
+    multi_model,
+    streaming,
+    training,
+    transform,
+    tuning,
+)
 from benchmarks.figures import print_figures
 
 SUITES = {
     "jobs": jobs.figures,
     "clusters": clusters.figures,
     "inference": inference.figures,
+    "streaming": streaming.figures,
     "control": control.figures,
     "training": training.figures,
     "modes": modes.figures,
     "algorithms": algorithms.figures,
     "tuning": tuning.figures,
     "multimodel": multi_model.figures,
+    "transform": transform.figures,
 }
 
 
 def main() -> None:
     if not load.available():
         sys.exit("the benchmarks need wrk: apt-get install wrk")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], metavar="suite", help=", ".join(SUITES))
+    parser.add_argument("--rows", type=int, help="rows of the suite transform")
+    asked = parser.parse_args()
+    if asked.rows:
+        SUITES["transform"] = partial(transform.figures, asked.rows)
     missed = False
-    for name in sys.argv[1:] or SUITES:
+    for name in asked.suites or SUITES:
         print(f"{name} ({os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before)", flush=True)
         figures = SUITES[name]()
         print_figures(figures)

@@ -18,9 +18,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 
 class RunProgram(Protocol):
-    """(client environment, program) -> what it printed."""
+    """(client environment, program, its arguments) -> what it printed."""
 
-    def __call__(self, environment: str, program: str, through: Literal["run", "env"] = "run") -> str: ...
+    def __call__(self, environment: str, program: str, *arguments: str, through: Literal["run", "env"] = "run") -> str: ...
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +33,8 @@ def server() -> Iterator[Server]:
 def run_program(server: Server, tmp_path: Path) -> RunProgram:
     """Runs a program of tests/clients/programs, unchanged, as `sagewright run` does, or in a shell as `sagewright env` sets it up."""
 
-    def run(environment: str, program: str, through: Literal["run", "env"] = "run") -> str:
-        command = [str(python_of(environment)), str(PROGRAMS / program)]
+    def run(environment: str, program: str, *arguments: str, through: Literal["run", "env"] = "run") -> str:
+        command = [str(python_of(environment)), str(PROGRAMS / program), *arguments]
         if through == "run":
             return finish([sys.executable, "-m", "sagewright", "run", "--", *command], server.process_environment())
         return finish(command, server.client_environment())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import subprocess
 import sys
 import threading
@@ -148,6 +149,12 @@ def test_sdk2_jumpstart_on_folders_of_images(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_data_capture(run_program: RunProgram) -> None:
+    """N01: DataCaptureConfig at deploy, Predictor.update_data_capture_config, enable and disable; the files as a monitor finds them."""
+    assert run_program("sdk2", "sdk2_capture.py").endswith("sdk2 data capture: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_endpoints(run_program: RunProgram) -> None:
     """G01, H03: stop, attach, two variants with weights, UpdateEndpoint; what is not there yet is refused in words."""
     output = run_program("sdk2", "sdk2_endpoints.py")
@@ -242,3 +249,26 @@ def test_sdk2_with_an_image_of_ones_own(run_program: RunProgram, own_image: str)
 def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str) -> None:
     """A10, G12: ModelTrainer(training_image=…) by AWS's address of the image, as it is and with SourceCode."""
     assert run_program("sdk3", "sdk3_own_image.py").endswith("sdk3 own image: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_text_generation(server: Server, run_program: RunProgram) -> None:
+    """K02: HuggingFaceModel with get_huggingface_llm_image_uri (TGI and LMI), predict_stream."""
+    assert run_program("sdk2", "sdk2_text_generation.py", text_model(server)).endswith("sdk2 text generation: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_model_builder(sdk: str, run_program: RunProgram) -> None:
+    """K13: ModelBuilder with InferenceSpec and SchemaBuilder; its pickle is read by the SDK, which is laid over the image."""
+    assert run_program(sdk, f"{sdk}_model_builder.py").endswith(f"{sdk} model builder: done\n")
+
+
+def text_model(server: Server) -> str:
+    """A prefix with a language model's files."""
+    s3, store = server.client("s3"), "text-models-of-clients"
+    text_models = importlib.import_module("support.text_models")  # imports torch: only this test waits for it
+    s3.create_bucket(Bucket=store)
+    for name, content in text_models.files(text_models.alphabet()).items():
+        s3.put_object(Bucket=store, Key=f"alphabet/{name}", Body=content)
+    return f"s3://{store}/alphabet/"

@@ -241,7 +241,21 @@ def test_nothing_to_transform(rig: Rig) -> None:
         ({"DataProcessing": {"InputFilter": "x"}}, "DataProcessing"),
         ({"BatchStrategy": "SingleRecord", "TransformInput": {"SplitType": "None"}}, "SplitType"),
         ({"TransformOutput": {"Accept": "text/csv\r"}}, "[aA]ccept"),
-        ({"DataCaptureConfig": {"DestinationS3Uri": "s3://bucket/c"}}, "does not support"),
+        (
+            {
+                "DataCaptureConfig": {"DestinationS3Uri": "s3://bucket/c", "GenerateInferenceId": True},
+                "TransformOutput": {"Accept": "image/png"},
+            },
+            "GenerateInferenceId needs",
+        ),
+        (
+            {
+                "TransformInput": {
+                    "DataSource": {"S3DataSource": {"S3DataType": "AugmentedManifestFile", "S3Uri": "s3://bucket/m"}}
+                }
+            },
+            "AugmentedManifestFile is not supported",
+        ),
     ],
 )
 def test_what_is_refused_when_the_job_is_created(rig: Rig, changes: dict[str, Any], words: str) -> None:
@@ -257,3 +271,41 @@ def test_every_action_may_run_twice(tmp_path: Path, runtime: Runtime) -> None:
         create(rig)
         assert ended(rig)["TransformJobStatus"] == "Completed"
         assert len(predictions(rig.objects.get("s3://bucket/out/a.csv.out"))) == 20
+
+
+def test_capture_writes_manifests_and_ids(rig: Rig) -> None:
+    """DG:model-monitor-data-capture-batch: what went in and came out, by the hour of the start; ids and times in the output."""
+    for name in ("a.csv", "deep/b.csv"):
+        rig.objects.put(f"s3://bucket/batch/{name}", rows(3))
+    rig.objects.put("s3://bucket/batch/bad.csv", b"no,number\n")
+    create(rig, DataCaptureConfig={"DestinationS3Uri": "s3://bucket/captured/", "GenerateInferenceId": True})
+    assert ended(rig)["TransformJobStatus"] == "Failed"
+    manifests = {
+        key.split("/")[1]: json.loads(rig.objects.get(f"s3://bucket/{key}"))
+        for key in rig.objects.keys("bucket")
+        if "capt" in key
+    }
+    assert manifests == {
+        "input": [{"prefix": "s3://bucket/batch/"}, "a.csv", "deep/b.csv"],
+        "output": [{"prefix": "s3://bucket/out/"}, "a.csv.out", "deep/b.csv.out"],
+    }
+    lines = [line.split(",") for line in rig.objects.get("s3://bucket/out/a.csv.out").decode().splitlines()]
+    assert [round(float(line[0])) for line in lines] == [0, 1, 2]
+    assert len({line[1] for line in lines}) == 3
+    assert lines[0][2].endswith("Z")
+
+
+COUNTS = """
+def model_fn(folder): return None
+def transform_fn(model, body, content_type, accept): return str(len(body)), accept
+"""
+
+
+def test_a_payload_without_limit_goes_in_chunks(rig: Rig) -> None:
+    """API CreateTransformJob, MaxPayloadInMB 0: the object is one request, whatever SplitType says of its records."""
+    script(rig, COUNTS)
+    rig.objects.put("s3://bucket/batch/large", b"x" * (7 << 20))
+    create(rig, ModelName="scripted", MaxPayloadInMB=0, TransformInput={"SplitType": "None"})
+    job = ended(rig)
+    assert job["TransformJobStatus"] == "Completed", job.get("FailureReason")
+    assert rig.objects.get("s3://bucket/out/large.out") == b"7340032"

@@ -17,6 +17,7 @@ class MemoryObjects(Objects):
         self.denied: set[str] = set()
         self.downloads: list[str] = []
         self.listed = 0
+        self.types: dict[str, str] = {}
 
     def put(self, uri: str, body: bytes = b"") -> None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -51,7 +52,9 @@ class MemoryObjects(Objects):
         return self._body(stored.location)[start:stop]
 
     async def head(self, location: Location) -> Stored:
-        return Stored(location, len(self._body(location)), 0.0)
+        return Stored(
+            location, len(self._body(location)), 0.0, content_type=self.types.get(str(location), "binary/octet-stream")
+        )
 
     async def read(self, location: Location) -> bytes:
         return self._body(location)
@@ -59,14 +62,15 @@ class MemoryObjects(Objects):
     async def write(self, location: Location, body: bytes) -> None:
         self._bucket(location)[location.key] = body
 
-    async def download(self, location: Location, file: Path) -> None:
+    async def download(self, location: Location, file: Path, size: int = 0) -> None:
         self.downloads.append(location.key)
         partial = file.with_name(file.name + ".partial")
         partial.write_bytes(self._body(location))
         partial.replace(file)
 
-    async def upload(self, file: Path, location: Location) -> None:
+    async def upload(self, file: Path, location: Location, content_type: str = "") -> None:
         bucket = self._bucket(location)
+        self.types[str(location)] = content_type
         with file.open("rb") as source:
             bucket[location.key] = source.read()
 

@@ -23,6 +23,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.features.components.components import Components
+from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.transform.transform import Transform
 from sagewright.front.counters import Counters
@@ -58,13 +59,14 @@ class Rig:
         self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
         self.snapshot = tmp_path / "run" / "routes.json"
         self.snapshot.parent.mkdir()
+        self.alarms: dict[str, str] = {}
         self._twice = twice
         self._front = front
         self._keyring = Keyring.open(tmp_path / "credentials.json")
         self.harness = Harness(
-            controllers={"Endpoint", "InferenceComponent", "TransformJob"},
-            rules={**Hosting.rules, **Components.rules, **Transform.rules},
-            quirks={**Components.quirks, **Transform.quirks},
+            controllers={"Endpoint", "InferenceComponent", "TransformJob", "InferenceExperiment"},
+            rules={**Hosting.rules, **Components.rules, **Transform.rules, **Experiments.rules},
+            quirks={**Components.quirks, **Transform.quirks, **Experiments.quirks},
             install=self._install,
         )
 
@@ -106,6 +108,7 @@ class Rig:
         self.hosting.register(parts.operations, parts.engine.catalog)
         self.components.register(parts.operations, parts.engine.catalog)
         self.transform.register(parts.operations, parts.engine.catalog)
+        self.experiments.register(parts.operations, parts.engine.catalog)
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
         self.inference = Inference(self.routes, self.counters, models=MultiModel(self._bring, self.counters))
@@ -122,15 +125,15 @@ class Rig:
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
-        replicas = Replicas(self.containers)
+        replicas, mounts = Replicas(self.containers), self.runtime.name != "process"
         self.hosting = Hosting(
-            parts.store, replicas, self.jobs, self.snapshot, machine, self.objects, self.runtime.name != "process"
+            parts.store, replicas, self.jobs, self.snapshot, machine, self.objects, mounts, lambda *_: dict(self.alarms)
         )
         self.components = Components(parts.store, replicas, self.hosting.publisher, self.jobs, machine)
         self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)
-        self.loop = Loop(
-            parts.store, [self.hosting.controller, self.components.controller, self.transform.controller], twice=self._twice
-        )
+        self.experiments = Experiments(parts.store, parts.client)
+        features = (self.hosting, self.components, self.transform, self.experiments)
+        self.loop = Loop(parts.store, [feature.controller for feature in features], twice=self._twice)
 
     def run_folders(self) -> list[Path]:
         """Of everything that was ever started and not removed."""

@@ -14,7 +14,8 @@ from sagewright_algorithms.common import forked_reading
 from sagewright_algorithms.common.csv_rows import MalformedCsvError, read
 from sagewright_algorithms.common.forked_reading import read_parts
 from sagewright_algorithms.common.matrix import Floats
-from sagewright_algorithms.common.plain_rows import blocks, plain_rows
+from sagewright_algorithms.common.plain_rows import plain_rows
+from sagewright_algorithms.numbers import blocks
 
 
 class TestPlainRows:
@@ -98,6 +99,6 @@ class TestSeveralProcessors:
     def test_no_process_stays(self) -> None:
         before = _children()
         read_parts(self.CONTENT, plain_rows)
-        with pytest.raises(ValueError, match="not only numbers"):
+        with pytest.raises(ValueError, match="INCORRECT_TYPE"):
             read_parts(b"null\n" * 100, plain_rows)
         assert _children() == before

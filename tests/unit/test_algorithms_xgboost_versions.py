@@ -98,7 +98,7 @@ def test_defaults_of_the_library_then(root: MlRoot, version: str, then: dict[str
 
 
 def rows(table: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> DenseRows:
-    return DenseRows(array("f", table.ravel().tolist()), table.shape[1])
+    return DenseRows(array("d", table.ravel().tolist()), table.shape[1])
 
 
 def test_the_artifact_was_a_pickle_before_1_3(root: MlRoot) -> None:

@@ -22,6 +22,11 @@ def model_fn(model_dir):
 def predict_fn(data, model):
     return data * model
 """
+WAIT = """
+def wait():
+    import threading
+    threading.Event().wait()
+"""
 SCRIPT = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
 
 
@@ -182,6 +187,18 @@ def test_several_workers_share_the_port_and_are_replaced(root: MlRoot) -> None:
         assert min(first) not in second
         assert max(first) in second
         assert "ended with -9" in served.log()
+
+
+def test_a_worker_that_takes_too_long_is_replaced(root: MlRoot) -> None:
+    """SAGEMAKER_MODEL_SERVER_TIMEOUT: 500, and the next call finds another process."""
+    root.write(
+        "model/code/inference.py", DOUBLE.replace("return data * model", "return data * model if data < 9 else wait()") + WAIT
+    )
+    with root.serving(**SCRIPT, SAGEMAKER_MODEL_SERVER_TIMEOUT="2") as served:
+        assert json.loads(served.invoke(b"4", "application/json").body) == 8
+        late = served.invoke(b"9", "application/json")
+        assert (late.status, late.body) == (500, b"the worker process did not answer within 2 seconds")
+        assert json.loads(served.invoke(b"3", "application/json").body) == 6
 
 
 def test_a_worker_streams_through_its_parent(root: MlRoot) -> None:

@@ -77,14 +77,14 @@ class TestPublisher:
 
 def test_what_the_front_counted_is_what_cloudwatch_tells() -> None:
     """K18; DG monitoring-cloudwatch: Sum of Invocations counts calls, latencies are in microseconds."""
-    counters = Counters()
+    counters = Counters(loads=lambda: [(route_key(HERE, "e"), "a", 6, 2)])
     for status, seconds in ((200, 0.001), (200, 0.003), (400, 0.002)):
         counters.answered(route_key(HERE, "e"), "a", status, seconds, 0.0001)
     counters.unanswered(route_key(HERE, "e"), "a")
     with Harness() as sagewright:
         body = counters.drain(sagewright.clock.now())
         assert body is not None
-        sagewright.run(record_invocations(sagewright.parts.store, body))
+        sagewright.run(record_invocations(sagewright.parts.store, body, lambda key, variant: 2))
         found = {name: statistics(sagewright, name) for name in NAMES}
     assert found["Invocations"]["Sum"] == 4
     assert found["Invocation4XXErrors"]["Sum"] == 1
@@ -92,6 +92,8 @@ def test_what_the_front_counted_is_what_cloudwatch_tells() -> None:
     assert found["InvocationModelErrors"]["Average"] == 0.5
     assert found["ModelLatency"] == {"Sum": 6000.0, "Average": 2000.0, "Minimum": 1000.0, "Maximum": 3000.0, "SampleCount": 3.0}
     assert found["OverheadLatency"]["Average"] == pytest.approx(100)
+    assert found["InvocationsPerInstance"] == {"Sum": 2.0, "Average": 0.5, "Minimum": 0.5, "Maximum": 0.5, "SampleCount": 4.0}
+    assert found["ConcurrentRequestsPerModel"]["Maximum"] == 3.0
 
 
 NAMES = (
@@ -101,6 +103,8 @@ NAMES = (
     "InvocationModelErrors",
     "ModelLatency",
     "OverheadLatency",
+    "InvocationsPerInstance",
+    "ConcurrentRequestsPerModel",
 )
 
 

@@ -11,6 +11,7 @@ from sagewright.base.world import World
 from sagewright.compute.runtime import Observed
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.plan import DRAIN_SECONDS, plan
+from sagewright.features.hosting.rollout import Rollout
 from sagewright.features.hosting.sight import Act, Clear, Publish, Sight, Unpublish
 from sagewright.kernel.controller import Plan
 from sagewright.serving.step import GRACE_SECONDS, SILENCE_SECONDS, START_ATTEMPTS, Move, Slot
@@ -65,7 +66,9 @@ class TestCreation:
         assert kinds(planned) == [Move.PREPARE]
         assert planned.status is not None
         assert planned.state is None
-        assert planned.status["ProductionVariants"][0]["VariantStatus"] == [{"Status": "Creating"}]
+        assert planned.status["ProductionVariants"][0]["VariantStatus"] == [
+            {"Status": "Creating", "StatusMessage": "Launching 1 instance(s).", "StartTime": NOW}
+        ]
 
     def test_a_fleet_that_cannot_be_deployed_fails_the_endpoint_with_the_reason(self) -> None:
         planned = plan(row("Creating"), Sight(refusal="no such image"), NOW)
@@ -297,5 +300,31 @@ class TestDeletion:
 
 
 def test_the_document_says_everything() -> None:
-    deployment = replace(serving(variant(count=2, served=True)), target=fleet(2))
+    rollout = Rollout(NOW, NOW + 1, "Baking", 2, {"RollingUpdatePolicy": {}}, 4, 3, "because", 7, True)
+    target = replace(fleet(2), shadows=(variant("shadow"),))
+    deployment = replace(serving(variant(count=2, served=True)), target=target, rollout=rollout)
     assert Deployment.of({"Deployment": deployment.document()}) == deployment
+
+
+CAPTURE = {"InitialSamplingPercentage": 20, "DestinationS3Uri": "s3://b/c", "CaptureOptions": [{"CaptureMode": "Input"}]}
+
+
+@pytest.mark.parametrize(
+    ("config", "published", "shown"),
+    [
+        (CAPTURE, CAPTURE, "Started"),
+        ({**CAPTURE, "EnableCapture": False}, None, "Stopped"),
+        ({**CAPTURE, "InitialSamplingPercentage": 0}, None, "Started"),
+        (None, None, None),
+    ],
+)
+def test_capture_is_published_and_described(config: Any, published: Any, shown: str | None) -> None:
+    """N01, API DataCaptureConfigSummary: the fronts learn of it only when there is something to capture."""
+    active = replace(fleet(1, variant(served=True)), capture=config)
+    deployment = Deployment(active=active, generation=1)
+    planned = plan(row("InService", deployment), seen(deployment, HEALTHY), NOW)
+    (action,) = [action for action in planned.actions if isinstance(action, Publish)]
+    assert action.capture == published
+    summary = after(row("InService", deployment), planned).status.get("DataCaptureConfig")
+    assert (summary and summary["CaptureStatus"]) == shown
+    assert summary is None or summary["CurrentSamplingPercentage"] == config["InitialSamplingPercentage"]

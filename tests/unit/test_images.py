@@ -87,7 +87,8 @@ def test_algorithms_on_numpy_share_a_light_zygote(name: str) -> None:
         ("huggingface-pytorch-trcomp-training:1.9.0-transformers4.11.0-gpu-py38", "Training Compiler"),
         ("smdistributed-modelparallel:2.8.0-gpu-py311-cu124", "model parallel"),
         ("sagemaker-inference-pytorch:2.0-cpu-py3", "Neo"),
-        ("djl-inference:0.33.0-lmi15.0.0-cu128", "model server"),
+        ("sglang:0.5.20", "model server"),
+        ("djl-inference:0.29.0-neuronx-sdk2.19.1", "Neuron"),
         ("huggingface-tensorflow-training:2.6.3-transformers4.17.0-gpu-py38", "TensorFlow"),
     ],
 )
@@ -96,6 +97,21 @@ def test_what_has_nothing_to_run_in_is_refused_with_a_sentence(repository: str, 
     assert image.problem.startswith("The image 763104351884.dkr.ecr.us-east-1.amazonaws.com/")
     assert words in image.problem
     assert image.problem.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "server"),
+    [
+        ("huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04", "tgi"),
+        ("djl-inference:0.33.0-lmi15.0.0-cu128", "lmi"),
+        ("vllm:0.30.0-gpu-py312", "vllm"),
+    ],
+)
+def test_servers_of_language_models_run_on_transformers(name: str, server: str) -> None:
+    image = images.resolve(f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{name}")
+    assert (image.name, image.kind, image.framework, image.problem) == ("huggingface", "framework", server, "")
+    assert image.environment() == "huggingface"
+    assert image.env["SAGEWRIGHT_FRAMEWORK"] == server
 
 
 @pytest.mark.parametrize("repository", ["ray:1", "my-neuron:latest", "vllm:mine"])

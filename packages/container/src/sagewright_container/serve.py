@@ -1,15 +1,19 @@
-"""``serve``: hands over to the user's script or to the built-in algorithm of this image."""
+"""``serve``: hands over to the user's script, or to the built-in algorithm or the server of this image."""
 
 from __future__ import annotations
 
 import importlib
 import os
 
+_TEXT_SERVERS = ("tgi", "lmi", "vllm")  # images that are a server of their own: no script of the user's
+
 
 def main() -> int:
     """Serves until SIGTERM; returns the exit code. For ``python -m sagewright_container serve`` and a zygote's child."""
     algorithm = os.environ.get("SAGEWRIGHT_ALGORITHM")
-    if algorithm and not os.environ.get("SAGEMAKER_PROGRAM"):
+    if os.environ.get("SAGEWRIGHT_FRAMEWORK") in _TEXT_SERVERS:
+        module = "sagewright_container.text_generation.serve"
+    elif algorithm and not os.environ.get("SAGEMAKER_PROGRAM"):
         module = f"sagewright_algorithms.{algorithm.replace('-', '_')}.serve"
     else:
         module = "sagewright_container.serving.script"

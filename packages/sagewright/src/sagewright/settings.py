@@ -70,6 +70,8 @@ class Settings:
     """Comma list of images whose zygote is started with the server, and stays; empty: none."""
     metrics_seconds: float = 15.0
     """Seconds between two measurements of what the containers of a job use; AWS's are a minute apart."""
+    scaling_period: int = 60
+    """Seconds of a period of the alarms that target tracking makes: 60 as on AWS, or 1, 5, 10, 20, 30 to scale sooner."""
     zygote_idle: float = 1800.0
     """Seconds after which the zygote of another image ends when no job has used it; 0: never."""
 
@@ -112,6 +114,8 @@ class Settings:
             raise ValueError(f"hold_describe must be 0 or more seconds, not {self.hold_describe}")
         if not 1 <= self.metrics_seconds <= 3600:
             raise ValueError(f"metrics_seconds must be between 1 and 3600, not {self.metrics_seconds}")
+        if self.scaling_period not in (1, 5, 10, 20, 30, 60):
+            raise ValueError(f"scaling_period must be 1, 5, 10, 20, 30 or 60 seconds, not {self.scaling_period}")
         if not self.zygote_idle >= 0:
             raise ValueError(f"zygote_idle must be 0 or more seconds, not {self.zygote_idle}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):
@@ -207,6 +211,11 @@ class Settings:
     @property
     def routes(self) -> Path:
         return self.run / "routes.json"
+
+    @property
+    def captured(self) -> Path:
+        """What data capture holds until it is in S3 (signals/exchanges.py)."""
+        return self.data / "captured"
 
     @property
     def sockets(self) -> Path:

@@ -9,7 +9,8 @@ import numpy as np
 
 from sagewright_algorithms.common.forked_reading import read_parts
 from sagewright_algorithms.common.matrix import Floats
-from sagewright_algorithms.common.plain_rows import blocks, plain_rows
+from sagewright_algorithms.common.plain_rows import plain_rows
+from sagewright_algorithms.numbers import blocks
 
 _BLOCK = 1000
 

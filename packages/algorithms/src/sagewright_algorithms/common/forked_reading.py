@@ -1,6 +1,6 @@
 """Reading a long text on several processors: forks read parts of it, for Python's threads would take turns.
 
-A fork costs a few milliseconds and sends its table back through a pipe, which is worth it from a few megabytes of text on. It does
+A fork costs a few milliseconds and sends its table back through a pipe, which is worth it from some ten megabytes of text on. It does
 nothing but parse, so it does not matter which threads the process had: none of theirs is in the fork.
 """
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Reader = Callable[[bytes], Floats]
 
-LEAST_BYTES = 2 << 20
+LEAST_BYTES = 8 << 20
 """What a processor gets at least."""
 _SHAPE = Struct("<QQ")
 

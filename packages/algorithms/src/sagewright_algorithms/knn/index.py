@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sagewright_algorithms.common.matrix import Doubles, Floats, Integers
-from sagewright_algorithms.kmeans.clustering import Lloyd, squared_distances
+from sagewright_algorithms.kmeans.clustering import squared_distances
+from sagewright_algorithms.knn.centres import centres as trained
+from sagewright_algorithms.knn.centres import owners
 
 Metric = Literal["L2", "INNER_PRODUCT"]
 Codes = npt.NDArray[np.uint8]
 CODEWORDS = 256
 _BLOCK = 1 << 22
 """Distances held at a time."""
-_LISTS, _WORDS = Lloyd("random", 10, 0.0, 1), Lloyd("random", 25, 0.0, 1)
-"""As many iterations as faiss makes: rough lists are searched as well as fine ones, codewords are the values themselves."""
-_ROWS_PER_CENTRE = 256
-"""More rows than this for each centre teach it nothing (faiss takes as many)."""
+_LISTS, _WORDS = 10, 25
+"""Iterations, as many as faiss makes: rough lists are searched as well as fine ones, codewords are the values themselves."""
 
 
 class Index(Protocol):
@@ -137,23 +137,16 @@ class Quantizer:
 
 def lists(rows: Floats, metric: Metric, number: int, probes: int, parts: int | None, random: np.random.Generator) -> Lists:
     """Trains and fills inverted lists; ``parts`` of a row are quantized (IVFPQ), None: none (IVFFlat)."""
-    centres = _centres(rows, number, _LISTS, random)
-    owner = _costs(rows, centres, metric).argmin(axis=1)
+    centres = trained(rows, number, _LISTS, random)
+    owner = owners(rows, centres) if metric == "L2" else _costs(rows, centres, metric).argmin(axis=1)
     ids = tuple(np.flatnonzero(owner == number) for number in range(len(centres)))
     if parts is None:
         return Lists(centres, ids, tuple(rows[item] for item in ids), None, probes, metric)
     residuals = rows - centres[owner]
     split = residuals.reshape(len(rows), parts, -1)
-    quantizer = Quantizer(np.stack([_centres(split[:, part], CODEWORDS, _WORDS, random) for part in range(parts)]))
+    quantizer = Quantizer(np.stack([trained(split[:, part], CODEWORDS, _WORDS, random) for part in range(parts)]))
     codes = quantizer.encode(residuals)
     return Lists(centres, ids, tuple(codes[item] for item in ids), quantizer, probes, metric)
-
-
-def _centres(rows: Floats, count: int, lloyd: Lloyd, random: np.random.Generator) -> Floats:
-    limit = count * _ROWS_PER_CENTRE
-    sample = rows if len(rows) <= limit else rows[random.choice(len(rows), limit, replace=False)]
-    found = lloyd.reduce(sample.astype(np.float64), np.ones(len(sample)), count, random)
-    return found.astype(np.float32)
 
 
 def _costs(queries: Floats, rows: Floats, metric: Metric) -> Doubles:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 from typing import Any
 
+import orjson
+
 from sagewright_algorithms.recordio import Record, Tensor, encode
 from sagewright_algorithms.xgboost.booster import Predictions
 from sagewright_algorithms.xgboost.predictor import Traits
@@ -25,7 +27,7 @@ def plain(predictions: Predictions, accept: str) -> bytes:
     """``accept`` is one of PLAIN_TYPES. CSV is one prediction per line; JSON is {"predictions":[{"score":…}]}."""
     if accept == CSV:
         if predictions.width == 1:
-            return ("\n".join(map(repr, predictions.values)) + "\n").encode()
+            return _texts(predictions.values, b"\n") + b"\n"
         return "".join(",".join(map(repr, row)) + "\n" for row in _rows(predictions)).encode()
     scores = predictions.values if predictions.width == 1 else _rows(predictions)
     return json.dumps({"predictions": [{"score": score} for score in scores]}).encode()
@@ -33,8 +35,9 @@ def plain(predictions: Predictions, accept: str) -> bytes:
 
 def joined(predictions: Predictions, separator: str) -> bytes:
     """CSV as the container writes it in batch transform, and its older versions always do: several outputs as a list in brackets."""
-    rows = predictions.values if predictions.width == 1 else _rows(predictions)
-    return separator.join(map(repr, rows)).encode()
+    if predictions.width == 1:
+        return _texts(predictions.values, separator.encode())
+    return separator.join(map(repr, _rows(predictions))).encode()
 
 
 def selected(predictions: Predictions, accept: str, keys: Sequence[str], traits: Traits) -> bytes:
@@ -46,6 +49,14 @@ def selected(predictions: Predictions, accept: str, keys: Sequence[str], traits:
     if accept == JSON_LINES:
         return "".join(json.dumps(document) + "\n" for document in documents).encode()
     return _csv(documents) if accept == CSV else encode(map(_record, documents))
+
+
+def _texts(values: Sequence[float], separator: bytes) -> bytes:
+    """As ``repr`` writes them; orjson does it in a fifth of the time, but writes exponents, NaN and infinity in another way."""
+    found = orjson.dumps(values)[1:-1]
+    if b"e" in found or b"n" in found:
+        return separator.join(repr(value).encode() for value in values)
+    return found if separator == b"," else found.replace(b",", separator)
 
 
 def _rows(predictions: Predictions) -> Iterator[list[float]]:

@@ -56,9 +56,9 @@ class Booster:
         return self._predicted(native().XGBoosterPredictFromDMatrix, matrix.handle, predict_config(margin))
 
     def predict_dense(self, values: array[float], columns: int, config: bytes) -> Predictions:
-        """Predictions for float32 rows of ``columns`` values, without building a matrix; ``config`` from ``predict_config``."""
+        """Predictions for float64 rows of ``columns`` values, without building a matrix; ``config`` from ``predict_config``."""
         address, length = values.buffer_info()
-        data = b'{"data":[%d,false],"shape":[%d,%d],"typestr":"<f4","version":3}' % (address, length // columns, columns)
+        data = b'{"data":[%d,false],"shape":[%d,%d],"typestr":"<f8","version":3}' % (address, length // columns, columns)
         return self._predicted(native().XGBoosterPredictFromDense, data, config, None)
 
     def predict_csr(self, starts: object, indices: object, values: object, columns: int, config: bytes) -> Predictions:

@@ -8,7 +8,8 @@ from math import nan
 import numpy as np
 
 from sagewright_algorithms.common.forked_reading import read_parts
-from sagewright_algorithms.common.plain_rows import blocks, plain_rows
+from sagewright_algorithms.common.plain_rows import plain_rows
+from sagewright_algorithms.numbers import blocks
 from sagewright_algorithms.xgboost.errors import UserError
 from sagewright_algorithms.xgboost.examples import DenseExamples, Floats
 

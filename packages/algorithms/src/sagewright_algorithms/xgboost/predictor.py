@@ -75,7 +75,7 @@ def _predict_one(model: Booster, rows: Rows, columns: int) -> Predictions:
 
 
 def _with_missing_column(rows: DenseRows) -> DenseRows:
-    values = array("f")
+    values = array("d")
     for start in range(0, len(rows.values), rows.columns or 1):
         values.extend(rows.values[start : start + rows.columns])
         values.append(nan)

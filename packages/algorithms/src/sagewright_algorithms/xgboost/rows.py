@@ -7,7 +7,7 @@ from array import array
 from dataclasses import dataclass, field
 from math import nan
 
-from sagewright_algorithms.numbers import parse
+from sagewright_algorithms.numbers import numbers, rows
 from sagewright_algorithms.recordio import decode
 
 _LONGEST_NUMBER = 4096  # the csv module has a limit, too, but any library of the process may change it
@@ -20,7 +20,7 @@ class UnreadablePayloadError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DenseRows:
-    """``values``: float32 rows of ``columns`` numbers; NaN is missing."""
+    """``values``: rows of ``columns`` numbers in float64, as they are read; the library takes them as float32. NaN is missing."""
 
     values: array[float]
     columns: int
@@ -52,7 +52,7 @@ def read_csv(body: bytes) -> DenseRows:
     text = body.strip(b"\r\n")
     try:
         if b"\n" not in text:
-            values = parse(text)
+            values = numbers(text)
             return DenseRows(values, len(values))
         return _lines(text)
     except ValueError:  # not plain numbers between commas
@@ -87,9 +87,9 @@ def read_recordio(body: bytes) -> Rows:
         raise UnreadablePayloadError('a Record without the feature "values"')
     tensors = [tensor for tensor in records if tensor is not None]
     if all(tensor.keys is None for tensor in tensors):
-        values = array("f")
+        values = array("d")
         for tensor in tensors:
-            values.extend(tensor.values)
+            values.extend(array("d", tensor.values))
         return _table(values, {len(tensor.values) for tensor in tensors})
     rows = SparseRows()
     for tensor in tensors:
@@ -101,9 +101,8 @@ def read_recordio(body: bytes) -> Rows:
 
 
 def _lines(text: bytes) -> DenseRows:
-    lines = text.replace(b"\r\n", b"\n").split(b"\n")
-    widths = {line.count(b",") + 1 for line in lines}
-    return _table(parse(b",".join(lines)), widths)
+    values, columns = rows(text)
+    return DenseRows(values, columns)
 
 
 def _careful_csv(body: bytes) -> DenseRows:
@@ -114,7 +113,7 @@ def _careful_csv(body: bytes) -> DenseRows:
         raise UnreadablePayloadError(str(error)) from error
     lines = [line for line in text.splitlines() if line.strip()]
     delimiter = next((mark for mark in _DELIMITERS if lines and mark in lines[0].strip()), ",")
-    values, widths = array("f"), set()
+    values, widths = array("d"), set()
     try:
         for cells in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
             widths.add(len(cells))

@@ -20,7 +20,7 @@ from sagewright_algorithms.xgboost.rows import DenseRows, Rows, UnreadablePayloa
 from sagewright_algorithms.xgboost.version import NEWEST, Version, current
 from sagewright_container.layout import Layout
 from sagewright_container.serving import many_models
-from sagewright_container.serving.listen import serve
+from sagewright_container.serving.listen import batch_threads, serve
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
 
 Reader = Callable[[bytes], Rows]
@@ -43,7 +43,7 @@ def main() -> int:
     except (ModelError, OSError) as error:
         print(f"Unable to load model: {error}", file=sys.stderr, flush=True)
         return 1
-    serve(endpoint)
+    serve(endpoint, batch_threads())
     return 0
 
 
@@ -129,7 +129,7 @@ class XgboostEndpoint:
         return accept
 
     def _predict_together(self, questions: list[_Question]) -> list[Response]:
-        values = array("f")
+        values = array("d")
         for question in questions:
             values.extend(question.rows.values)
         try:

@@ -13,23 +13,31 @@ from pathlib import Path
 from typing import Any
 
 from sagewright_container.serving.content import TEXT_TYPES, decode, encode, media_type
+from sagewright_container.serving.message import Response
 
 Function = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """model_fn(model_dir), input_fn(data, content_type), predict_fn(data, model), output_fn(prediction, accept)."""
+    """model_fn(model_dir), input_fn(data, content_type), predict_fn(data, model), output_fn(prediction, accept).
+
+    ``failed`` is how the image's server answers what any of them, or of the script's, raises; None: 500 with the traceback.
+    """
 
     model_fn: Function
     input_fn: Function
     predict_fn: Function
     output_fn: Function
+    failed: Callable[[Exception], Response] | None = None
 
 
 def defaults(folder: Path) -> Defaults:
     """By what the image says (``SAGEWRIGHT_FRAMEWORK``, or the algorithm it holds), else by what lies in the model folder."""
     named = os.environ.get("SAGEWRIGHT_FRAMEWORK") or os.environ.get("SAGEWRIGHT_ALGORITHM") or ""
+    if named == "huggingface":
+        found: Defaults = importlib.import_module("sagewright_container.serving.huggingface").DEFAULTS
+        return found
     return _FRAMEWORKS.get(named) or _FRAMEWORKS.get(_guess(folder), _SKLEARN)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ from typing import Any
 from sagewright_container.code import CodeError
 from sagewright_container.serving.context import Context
 from sagewright_container.serving.frameworks import Defaults, Function
+from sagewright_container.serving.message import Response
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -26,6 +28,7 @@ class Functions:
     predict_fn: Function
     output_fn: Function
     transform_fn: Function | None
+    failed: Callable[[Exception], Response] | None = None
 
 
 def load(folder: Path, program: str) -> ModuleType:
@@ -55,6 +58,7 @@ def bind(module: ModuleType | None, defaults: Defaults) -> Functions:
         _with_context(getattr(module, "predict_fn", defaults.predict_fn), 2),
         _with_context(getattr(module, "output_fn", defaults.output_fn), 2),
         None if transform is None else _with_context(transform, 4),
+        defaults.failed,
     )
 
 

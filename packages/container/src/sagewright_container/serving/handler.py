@@ -45,9 +45,11 @@ class UserEndpoint:
             return _response(self._transform(request, accept, context), accept, context)
         except InvalidRequestError as error:
             return error.response
-        except Exception:  # noqa: BLE001 - the user's code may raise anything; the caller and the log get its traceback
+        except Exception as error:  # noqa: BLE001 - the user's code may raise anything; the caller and the log get its traceback
             text = traceback.format_exc()
             print(text, file=sys.stderr, flush=True)
+            if self._functions.failed is not None:
+                return self._functions.failed(error)
             return Response(500, text.encode())
 
     def _transform(self, request: Request, accept: str, context: Context) -> Any:

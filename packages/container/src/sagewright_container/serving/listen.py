@@ -14,6 +14,7 @@ from sagewright_container.serving.server import Listener, Server
 
 _BACKLOG = 512
 _DEFAULT_MAXIMUM_MB = 100
+_UNLIMITED_MB = 1 << 20
 
 
 def serve(endpoint: Endpoint, threads: int = 0) -> None:
@@ -34,6 +35,12 @@ def serve(endpoint: Endpoint, threads: int = 0) -> None:
         server.run()
     finally:
         signal.set_wakeup_fd(-1)
+
+
+def batch_threads() -> int:
+    """For ``serve``, of an endpoint whose model may predict on several threads at once: in batch transform payloads are large and few,
+    and each leaves the interpreter to the others while it predicts; otherwise one loop that answers batches is the fastest."""
+    return len(os.sched_getaffinity(0)) if os.environ.get("SAGEMAKER_BATCH") else 0
 
 
 def frame_listener(path: Path, endpoint: Endpoint) -> Listener:
@@ -60,8 +67,8 @@ def http_socket() -> socket.socket:
 
 
 def maximum_body() -> int:
-    """Bytes: ``SAGEMAKER_MAX_PAYLOAD_IN_MB``, else the 100 MB that batch transform may send."""
-    return int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _DEFAULT_MAXIMUM_MB) << 20
+    """Bytes: ``SAGEMAKER_MAX_PAYLOAD_IN_MB`` (0: as much as comes, in chunks), else the 100 MB that batch transform may send."""
+    return (int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _DEFAULT_MAXIMUM_MB) or _UNLIMITED_MB) << 20
 
 
 def _open_http(optional: bool) -> socket.socket | None:

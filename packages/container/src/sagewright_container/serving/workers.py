@@ -26,10 +26,14 @@ class WorkerDiedError(Exception):
 
 
 class Workers:
-    """An endpoint that hands each request to one of ``count`` processes; call it from as many threads."""
+    """An endpoint that hands each request to one of ``count`` processes; call it from as many threads.
 
-    def __init__(self, count: int) -> None:
+    A process that says nothing for ``patience`` seconds is killed and replaced.
+    """
+
+    def __init__(self, count: int, patience: float | None = None) -> None:
         self._count = count
+        self._patience = patience
         self._all: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
 
@@ -60,7 +64,7 @@ class Workers:
     def _answer(self, request: Request) -> Response:
         worker = self._idle.get()
         try:
-            head = worker.ask(request)
+            head = worker.ask(request, self._patience)
         except WorkerDiedError as error:
             self._replace(worker)
             return Response(500, str(error).encode())
@@ -83,6 +87,8 @@ class Workers:
 
     def _replace(self, worker: _Worker) -> None:
         """A worker that cannot even load the model stays in its place: the next request tries again."""
+        if self._patience:
+            worker.process.kill()  # it may be in the middle of what took too long
         print(f"worker {worker.process.pid} ended with {worker.close()}", file=sys.stderr, flush=True)
         successor = _Worker()
         self._all[self._all.index(worker)] = successor
@@ -105,8 +111,9 @@ class _Worker:
         """Raises WorkerDiedError."""
         self.receive()
 
-    def ask(self, request: Request) -> Frame:
+    def ask(self, request: Request, patience: float | None) -> Frame:
         """The answer, or its head when the body follows in pieces. Raises WorkerDiedError."""
+        self._socket.settimeout(patience)
         header = {
             "content_type": request.content_type,
             "accept": request.accept,
@@ -122,8 +129,11 @@ class _Worker:
     def receive(self) -> Frame:
         """The next frame. Raises WorkerDiedError."""
         frame: Frame | None = None
-        with suppress(ConnectionError):
-            frame = next(self._frames, None)
+        try:
+            with suppress(ConnectionError):
+                frame = next(self._frames, None)
+        except TimeoutError as error:
+            raise WorkerDiedError(f"the worker process did not answer within {self._socket.gettimeout():g} seconds") from error
         if frame is None:
             raise WorkerDiedError("the worker process has ended")
         return frame

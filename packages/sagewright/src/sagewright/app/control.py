@@ -70,6 +70,8 @@ class Control:
                 await self._parts.hosting.record_invocations(body)
             case "model":
                 return await self._parts.hosting.models.bring(header), b""
+            case "captured":
+                self._parts.capture.wake()
             case "interrupt":
                 return await self._interrupt(header)
             case "reset" if self._settings.test_hooks:

@@ -22,8 +22,11 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.capture.delivery import Delivery
 from sagewright.features.components.components import Components
+from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
@@ -36,7 +39,7 @@ from sagewright.kernel.engine import Engine
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
-from sagewright.neighbours.events.state_changes import StateChanges
+from sagewright.neighbours.autoscaling.autoscaling import Autoscaling
 from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
@@ -45,12 +48,21 @@ from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
 from sagewright.serving.ensemble import Replicas
 from sagewright.settings import Settings, interruptions
+from sagewright.signals import alarms
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
 CONTROLLED = frozenset(
-    {"TrainingJob", "ProcessingJob", "Endpoint", "TransformJob", "HyperParameterTuningJob", "InferenceComponent"}
+    {
+        "TrainingJob",
+        "ProcessingJob",
+        "Endpoint",
+        "TransformJob",
+        "HyperParameterTuningJob",
+        "InferenceExperiment",
+        "InferenceComponent",
+    }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
@@ -71,6 +83,7 @@ class Parts:
     hosting: Hosting
     transform: Transform
     tuning: Tuning
+    capture: Delivery
     containers: Containers
     objects: Objects
     loop: Loop
@@ -122,14 +135,17 @@ class Parts:
             hold_describe=settings.hold_describe,
             metrics_seconds=settings.metrics_seconds,
         )
+        usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
         replicas = Replicas(containers)
-        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, runtime.name != "process")
+        mounts = runtime.name != "process"
+        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, mounts, alarms.states, usage)
         components = Components(store, replicas, hosting.publisher, settings.jobs, here)
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
         api = Api(operations, clock)
         tuning = Tuning(store, LocalClient(api), hints)
+        experiments = Experiments(store, LocalClient(api))
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
@@ -138,10 +154,13 @@ class Parts:
         components.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
+        experiments.register(operations, engine.catalog)
         _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
+        scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
+        _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning)
-        loop = _loop(store, engine, [feature.controller for feature in features])
+        features = (jobs, preparation, hosting, components, transform, tuning, experiments)
+        loop = _loop(store, engine, [*(feature.controller for feature in features), *scaling.controllers])
         hints.loop = loop
         return cls(
             settings=settings,
@@ -156,6 +175,7 @@ class Parts:
             hosting=hosting,
             transform=transform,
             tuning=tuning,
+            capture=Delivery(store, objects, settings.captured),
             containers=containers,
             objects=objects,
             loop=loop,
@@ -167,6 +187,7 @@ class Parts:
         await self.hosting.open()
         await self.training.open()
         await self.processing.open()
+        self.capture.open()
         await self.loop.start()
 
     async def close(self) -> None:
@@ -177,6 +198,7 @@ class Parts:
         await self.transform.close()
         await self.tuning.close()
         await self.hosting.close()
+        await self.capture.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -189,6 +211,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         self.tuning.reset()
+        await self.capture.reset()
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
@@ -216,8 +239,20 @@ def _engine(
         store,
         operations,
         controllers=CONTROLLED,
-        rules={**Hosting.rules, **Components.rules, **Transform.rules, "CreateModel": (pulled.rule(own_images),)},
-        quirks={**tuning.quirks(training.QUIRKS), **processing.QUIRKS, **Components.quirks, **Transform.quirks},
+        rules={
+            **Hosting.rules,
+            **Components.rules,
+            **Transform.rules,
+            **Experiments.rules,
+            "CreateModel": (pulled.rule(own_images),),
+        },
+        quirks={
+            **tuning.quirks(training.QUIRKS),
+            **processing.QUIRKS,
+            **Components.quirks,
+            **Transform.quirks,
+            **Experiments.quirks,
+        },
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
@@ -225,7 +260,7 @@ def _engine(
 
 def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
     """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
-    return Loop(store, [*controllers, *services.controllers(store)], announce=StateChanges(engine.catalog))
+    return Loop(store, [*controllers, *services.controllers(store)], announce=services.announce(engine.catalog))
 
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:

@@ -86,6 +86,8 @@ class HttpConnection(asyncio.Protocol):
         self._released = released
         self._transport: asyncio.Transport | None = None
         self._exchange: _Exchange | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     @classmethod
     async def open(
@@ -124,6 +126,33 @@ class HttpConnection(asyncio.Protocol):
         await exchange.head
         return StreamedAnswer(exchange.status, exchange.headers, Chunks(exchange.take, exchange.abandon))
 
+    async def send(self, head: bytes, read: Callable[[], Awaitable[bytes]], timeout: float) -> StreamedAnswer:
+        """The same with a body in chunks, as ``read`` gives it; an answer that comes before its end ends it. Raises TimeoutError."""
+        exchange = self._send(head, streams=True)
+        while not exchange.head.done() and (piece := await read()):
+            await self._writable.wait()
+            self._transport_write(b"%x\r\n" % len(piece), piece, b"\r\n")
+        if exchange.head.done():
+            exchange.keeps_alive = False  # the rest of the body would be taken for a request
+        else:
+            self._transport_write(b"0\r\n\r\n")
+        async with asyncio.timeout(timeout):
+            await exchange.head
+        return StreamedAnswer(exchange.status, exchange.headers, Chunks(exchange.take, exchange.abandon))
+
+    def _transport_write(self, *parts: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            raise Broken("the container closed the connection before it had answered")
+        self._transport.writelines(parts)
+
+    def pause_writing(self) -> None:
+        """asyncio: the container does not read for now."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """asyncio: it does again."""
+        self._writable.set()
+
     def abort(self) -> None:
         """Ends the connection now; whoever waits for it gets Broken."""
         if self._transport is not None:
@@ -157,6 +186,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, problem: Exception | None) -> None:
         """asyncio: the connection has ended."""
+        self._writable.set()
         if self._exchange is not None:
             self._exchange.end_of_connection()
             self._exchange = None

@@ -85,7 +85,7 @@ def resolve(uri: str) -> Image:
     """Never raises: what cannot run has a ``problem``."""
     repository, tag = _split(uri)
     entry = _REPOSITORIES.get(_BASE_PYTHON.sub(r"\1", repository))
-    if entry is None:
+    if entry is None or (repository in _TEXT_SERVERS and not refusals.is_aws(_account(uri))):
         return _without_environment(uri, repository)
     environment = entry.environment
     return Image(
@@ -105,11 +105,16 @@ def resolve(uri: str) -> Image:
 
 def _without_environment(uri: str, repository: str) -> Image:
     """One of AWS's that cannot run, or the user's own."""
-    account = _ACCOUNT.match(uri)
-    reason = refusals.reason(repository, account[1] if account else "")
+    reason = refusals.reason(repository, _account(uri))
     if reason:
         return Image(uri, "unknown", "unknown", problem=f"The image {uri} cannot be run here: {reason}")
     return Image(uri, OWN, "own") if parse(uri) is not None else Image(uri, "unknown", "unknown", problem=_unknown(uri))
+
+
+def _account(uri: str) -> str:
+    """The registry's, "" where none is named."""
+    account = _ACCOUNT.match(uri)
+    return account[1] if account else ""
 
 
 def _edition(repository: str, entry: _Entry, tag: str) -> str:
@@ -126,7 +131,7 @@ def _told(entry: _Entry, version: str) -> dict[str, str]:
     named = {
         "SAGEWRIGHT_ALGORITHM": entry.algorithm,
         "SAGEWRIGHT_FRAMEWORK": entry.framework,
-        "SAGEWRIGHT_IMAGE_VERSION": version if entry.algorithm else "",
+        "SAGEWRIGHT_IMAGE_VERSION": version if entry.algorithm or entry.framework in _TEXT_SERVERS.values() else "",
     }
     return {name: value for name, value in named.items() if value}
 
@@ -258,6 +263,15 @@ _FRAMEWORKS = {
     "sagemaker-rl-vw-container": "rl",
 }
 
+# Servers of language models, each with its own form of requests (sagewright_container.text_generation): they run in the server's own
+# Python. AWS's alone: a repository of the user's own may be called vllm, too.
+_TEXT_SERVERS = {
+    "huggingface-pytorch-tgi-inference": "tgi",
+    "djl-inference": "lmi",
+    "vllm": "vllm",
+    "huggingface-vllm": "vllm",
+}
+
 # TensorFlow Serving, not Python: what stands for it here is the server's own TensorFlow, where that is installed.
 _SERVERS = ("tensorflow-inference", "tensorflow-inference-graviton", "sagemaker-tensorflow-serving")
 
@@ -268,6 +282,7 @@ _REPOSITORIES: dict[str, _Entry] = {
         for repository in manifest.repositories
     },
     **{repository: _Entry(framework, "", framework) for repository, framework in _FRAMEWORKS.items()},
+    **{repository: _Entry("huggingface", "", server) for repository, server in _TEXT_SERVERS.items()},
 }
 
 _URI = re.compile(
@@ -299,7 +314,10 @@ def _unknown(uri: str) -> str:
 
 def _problem(uri: str, entry: _Entry) -> str:
     """What has an edition is built where the server lacks it."""
-    if not entry.algorithm and entry.environment in RECIPES and _split(uri)[0] not in _SERVERS:
+    repository, tag = _split(uri)
+    if repository in _TEXT_SERVERS and "neuron" in tag:
+        return f"The image {uri} cannot be run here: {refusals.NEURON}"
+    if not entry.algorithm and entry.environment in RECIPES and repository not in (*_SERVERS, *_TEXT_SERVERS):
         return ""
     missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not installed(module)]
     if missing:

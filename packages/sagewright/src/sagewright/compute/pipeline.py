@@ -87,7 +87,11 @@ class Pipeline:
 
     def _asked(self, headers: Mapping[str, str]) -> list[tuple[str, Replica]]:
         target = headers.get(TARGET)
-        return list(self._members.items()) if target is None else [(target, self._members[target])]
+        if target is None:
+            return list(self._members.items())
+        if target not in self._members:  # another fleet's
+            raise Unsent(f"there is no container {target}")
+        return [(target, self._members[target])]
 
     def _for(self, name: str, given: dict[str, str], headers: Mapping[str, str]) -> dict[str, str]:
         """The caller's Accept is for the container whose answer the caller gets."""

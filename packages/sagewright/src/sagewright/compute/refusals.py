@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 
+NEURON = "AWS Neuron compiles for Inferentia and Trainium, which only AWS has."
 _ENGINE = (
     "it is a model server of AWS's registry, with a program of its own. Push it to a repository of this server's ECR to run it."
 )
 _REASONS = (
-    (r".*-neuronx?", "AWS Neuron compiles for Inferentia and Trainium, which only AWS has."),
+    (r".*-neuronx?", NEURON),
     (r".*-eia", "Elastic Inference accelerators were only on AWS, which has retired them."),
     (r"mxnet-.*|sagemaker-(inference-|neo-)?mxnet.*", "MXNet was retired in 2023, and no version of it runs on a Python that is still maintained. Port the script to PyTorch."),
     (r"sagemaker-chainer", "Chainer has had no release since 2022, and none runs on today's NumPy. Port the script to PyTorch."),
@@ -19,9 +20,8 @@ _REASONS = (
     (r"huggingface-tensorflow-.*", "transformers has given up TensorFlow. Port the script to the Hugging Face image of PyTorch."),
     (r"smdistributed-modelparallel", "the SageMaker model parallel library exists only in AWS's own images. Use torch_distributed in a PyTorch image."),
     (r"sagemaker-(inference|neo)-.*|.*-neo", "models that SageMaker Neo has compiled are for its own runtime, which only AWS distributes."),
-    (r"(huggingface-)?(vllm|sglang)(-.*)?|djl-inference|tei|sagemaker-tritonserver|whisperx|ray", _ENGINE),
-    (r"huggingface-pytorch-tgi-inference|stabilityai-pytorch-inference", _ENGINE),
-    (r"tei-cpu|(huggingface-)?llama-?cpp(-arm64)?", _ENGINE),
+    (r"(huggingface-)?(vllm-omni|sglang(-.*)?)|tei|tei-cpu|sagemaker-tritonserver|whisperx|ray", _ENGINE),
+    (r"stabilityai-pytorch-inference|(huggingface-)?llama-?cpp(-arm64)?", _ENGINE),
     (r"sagemaker-sparkml-serving", "it serves MLeap bundles on the Java virtual machine, which has no environment here."),
     (r"sagemaker-geospatial-.*|sagemaker-inspect-ai", "AWS does not publish what is in it."),
 )  # fmt: skip
@@ -45,8 +45,13 @@ _ACCOUNTS = """
 """
 
 
+def is_aws(account: str) -> bool:
+    """Whether AWS's images may lie there; an address without an account means theirs."""
+    return not account or account in _ACCOUNTS
+
+
 def reason(repository: str, account: str = "") -> str:
     """A sentence that begins in lower case or with a name, or empty. ``account`` is the registry's, empty where none is named."""
-    if account and account not in _ACCOUNTS:
+    if not is_aws(account):
         return ""
     return next((reason for pattern, reason in _PATTERNS if pattern.fullmatch(repository)), "")

@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -146,6 +146,21 @@ class HttpReplica:
                 connection = await self._connection()
                 with _aborted_on_error(connection):
                     status, head, chunks = await connection.stream(_post(headers, body))
+        except BaseException:
+            self.in_flight -= 1
+            raise
+        return StreamedAnswer(status, head, self._counted(chunks))
+
+    async def send(self, headers: Mapping[str, str], read: Callable[[], Awaitable[bytes]], timeout: float) -> StreamedAnswer:
+        """POST /invocations with a body of any length, in chunks: ``read`` gives the next piece, nothing at the end.
+
+        ``timeout`` holds for the answer's headers once the body is sent. Raises what ``invoke`` raises, and what ``read`` raises.
+        """
+        self.in_flight += 1
+        try:
+            connection = await self._connection()
+            with _aborted_on_error(connection):
+                status, head, chunks = await connection.send(_chunked_head(headers), read, timeout)
         except BaseException:
             self.in_flight -= 1
             raise
@@ -311,6 +326,11 @@ def _post(headers: Mapping[str, str], body: bytes) -> bytes:
     path = f"/models/{headers[MODEL]}/invoke" if MODEL in headers else "/invocations"
     lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items() if name != MODEL)
     return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _chunked_head(headers: Mapping[str, str]) -> bytes:
+    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
+    return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Transfer-Encoding: chunked\r\n\r\n".encode()
 
 
 def _one_line(value: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 
 import orjson
@@ -23,6 +23,8 @@ KEPT = 3600
 
 Dimensions = tuple[tuple[str, str], ...]
 """Names and values of CloudWatch's dimensions."""
+Load = tuple[str, str, int, int]
+"""Endpoint, variant, calls under way, instances that share them."""
 
 
 class Spread:
@@ -47,28 +49,31 @@ class Spread:
 class Tally:
     """One variant's invocations since the last message."""
 
-    __slots__ = ("client_errors", "invocations", "model", "model_errors", "overhead", "server_errors")
+    __slots__ = ("client_errors", "dropped", "invocations", "model", "model_errors", "overhead", "server_errors")
 
     def __init__(self) -> None:
         self.invocations = 0
         self.client_errors = 0
         self.server_errors = 0
         self.model_errors = 0
+        self.dropped = 0
         self.model = Spread()
         self.overhead = Spread()
 
 
 class Counters:
-    """Counts by endpoint (``<account>/<region>/<name>``) and variant."""
+    """Counts by endpoint (``<account>/<region>/<name>``), variant and endpoint configuration (empty where it is not told)."""
 
-    def __init__(self, period: float = PERIOD) -> None:
-        self._tallies: dict[tuple[str, str], Tally] = {}
+    def __init__(self, period: float = PERIOD, loads: Callable[[], Iterable[Load]] = tuple) -> None:
+        """``loads`` tells how busy the variants are at the moment of a message."""
+        self._tallies: dict[tuple[str, str, str], Tally] = {}
         self._samples: dict[tuple[str, Dimensions, str, str], Spread] = {}
         self._period = period
+        self._loads = loads
 
-    def answered(self, endpoint: str, variant: str, status: int, model: float, overhead: float) -> None:
+    def answered(self, endpoint: str, variant: str, status: int, model: float, overhead: float, config: str = "") -> None:
         """An answer of the model with ``status``; ``model`` and ``overhead`` in seconds."""
-        tally = self._tally(endpoint, variant)
+        tally = self._tally(endpoint, variant, config)
         tally.invocations += 1
         tally.model.add(model * 1e6)
         tally.overhead.add(overhead * 1e6)
@@ -79,12 +84,16 @@ class Counters:
             else:
                 tally.client_errors += 1
 
-    def unanswered(self, endpoint: str, variant: str) -> None:
+    def unanswered(self, endpoint: str, variant: str, config: str = "") -> None:
         """A call that the model did not answer: it timed out, or the connection ended, or nobody could be reached."""
-        tally = self._tally(endpoint, variant)
+        tally = self._tally(endpoint, variant, config)
         tally.invocations += 1
         tally.server_errors += 1
         tally.model_errors += 1
+
+    def dropped(self, endpoint: str, variant: str, config: str = "") -> None:
+        """A copy of a call that a shadow variant did not get, because too many were under way."""
+        self._tally(endpoint, variant, config).dropped += 1
 
     def contained(self, endpoint: str, variant: str, container: str, seconds: float) -> None:
         """How long one of a replica's containers took (Developer Guide, multi-container-metrics)."""
@@ -101,13 +110,16 @@ class Counters:
     def drain(self, now: float) -> bytes | None:
         """Everything counted since the last drain as the body of an ``invocations`` message; None when there was nothing.
 
-        ``{"at": epoch seconds, "variants": [{"endpoint", "variant", a number for each count, [count, sum, minimum, maximum]
-        in microseconds for each latency}], "samples"?: [{"endpoint", "dimensions": {…}, "name", "unit", "statistics": as above}]}``
+        ``{"at": epoch seconds, "variants": [{"endpoint", "variant", "config", a number for each count, [count, sum, minimum, maximum]
+        in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances]],
+        "samples"?: [{"endpoint", "dimensions": {…}, "name", "unit", "statistics": [count, sum, minimum, maximum]}]}``
         """
-        if not self._tallies and not self._samples:
+        loads = list(self._loads())
+        if not self._tallies and not self._samples and not loads:
             return None
         tallies, self._tallies = self._tallies, {}
         message: dict[str, object] = {"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()]}
+        message["loads"] = loads
         if self._samples:
             samples, self._samples = self._samples, {}
             message["samples"] = [_sample(*key, spread) for key, spread in samples.items()]
@@ -129,21 +141,23 @@ class Counters:
                     await tell({"op": "invocations"}, unsent[0])
                     unsent.popleft()
 
-    def _tally(self, endpoint: str, variant: str) -> Tally:
-        tally = self._tallies.get((endpoint, variant))
+    def _tally(self, endpoint: str, variant: str, config: str) -> Tally:
+        tally = self._tallies.get((endpoint, variant, config))
         if tally is None:
-            tally = self._tallies[endpoint, variant] = Tally()
+            tally = self._tallies[endpoint, variant, config] = Tally()
         return tally
 
 
-def _document(endpoint: str, variant: str, tally: Tally) -> dict[str, object]:
+def _document(endpoint: str, variant: str, config: str, tally: Tally) -> dict[str, object]:
     return {
         "endpoint": endpoint,
         "variant": variant,
+        "config": config,
         "Invocations": tally.invocations,
         "Invocation4XXErrors": tally.client_errors,
         "Invocation5XXErrors": tally.server_errors,
         "InvocationModelErrors": tally.model_errors,
+        "ShadowInvocationsDropped": tally.dropped,
         "ModelLatency": _statistics(tally.model),
         "OverheadLatency": _statistics(tally.overhead),
     }

@@ -14,9 +14,11 @@ from typing import Protocol
 from sagewright.compute.pipeline import CONTAINER, blame
 from sagewright.compute.replica import Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
 from sagewright.front import components, containers, multi_model
+from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
 from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
+from sagewright.front.shadow import Mirror
 from sagewright.front.streamed import Streamed
 from sagewright.wire.errors import Fault, not_available
 from sagewright.wire.http import Request, Response
@@ -57,12 +59,19 @@ class Inference:
     """The operations of the SageMaker runtime service."""
 
     def __init__(
-        self, routes: RouteTable, counters: Counters, timeout: float = MODEL_TIMEOUT, models: MultiModel | None = None
+        self,
+        routes: RouteTable,
+        counters: Counters,
+        timeout: float = MODEL_TIMEOUT,
+        capture: Capture | None = None,
+        models: MultiModel | None = None,
     ) -> None:
         self._routes = routes
+        self._capture = capture
         self._counters = counters
         self._timeout = timeout
         self._models = models or MultiModel(nobody, counters)
+        self.mirror = Mirror(counters, timeout)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
@@ -100,20 +109,13 @@ class Inference:
             variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
         else:
             variant = components.choose(name, key, endpoint, component, self._counters)
+        if endpoint.shadow is not None:
+            self.mirror.copy(key, endpoint.shadow, dict(headers), request.body)
         if variant.containers is not None or containers.HEADER in given:
             containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
         if variant.models is not None or multi_model.HEADER in given:
             multi_model.check(name, variant, given.get(multi_model.HEADER))
-        return _Call(
-            caller,
-            name,
-            key,
-            variant,
-            headers,
-            request.body,
-            started,
-            component,
-        )
+        return _Call(caller, name, key, variant, headers, request.body, started, endpoint.capture, component)
 
     async def _aim(self, call: _Call, request: Request) -> None:
         """Has the model of a multi-model endpoint loaded before the clock of the model begins."""
@@ -121,7 +123,7 @@ class Inference:
             target = request.headers[multi_model.HEADER]
             call.replicas = await self._models.prepare(call.key, call.variant, target, call.headers)
         except Refused as refused:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             raise _model_error(call, refused.answer.status, refused.answer.body) from refused
         except Unsent as problem:
             raise self._unreachable(call) from problem
@@ -135,6 +137,8 @@ class Inference:
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
             raise _model_error(call, answer.status, answer.body, answer.headers.get(CONTAINER, PRIMARY))
+        if call.capture is not None and self._capture is not None:
+            self._capture.take(call.key, call.variant.name, call.capture, call.headers, call.body, answer)
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
@@ -191,10 +195,10 @@ class Inference:
                 for start in range(0, len(part), PART_LIMIT):
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(_TIMED_OUT.format(headers.get(CONTAINER, PRIMARY)), "ModelInvocationTimeExceeded")
         except Broken as problem:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(str(problem), "StreamBroken")
         else:
             self._count(call, 200, sent, perf_counter())
@@ -202,13 +206,14 @@ class Inference:
             chunks.close()
 
     def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
-        self._counters.answered(call.key, call.variant.name, status, answered - sent, sent - call.started)
+        variant = call.variant
+        self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
         if call.component is not None:
             took = answered - sent, sent - call.started
-            components.count(call.key, call.component, call.variant, status, *took, self._counters)
+            components.count(call.key, call.component, variant, status, *took, self._counters)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name)
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         if call.component is not None:
             components.count(call.key, call.component, call.variant, 0, 0.0, 0.0, self._counters)
         container = blame(problem) or PRIMARY
@@ -216,7 +221,7 @@ class Inference:
         return _model_error(call, 0, said.encode(), container)
 
     def _unreachable(self, call: _Call) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name)
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         return Fault(
             "ServiceUnavailable", f"No instance of variant {call.variant.name} of endpoint {call.name} can be reached.", 503
         )
@@ -225,7 +230,7 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "component", "headers", "key", "name", "replicas", "started", "variant")
+    __slots__ = ("body", "caller", "capture", "component", "headers", "key", "name", "replicas", "started", "variant")
 
     def __init__(
         self,
@@ -236,9 +241,9 @@ class _Call:
         headers: dict[str, str],
         body: bytes,
         started: float,
+        capture: CapturePlan | None,
         component: str | None = None,
     ) -> None:
-        self.component = component
         self.caller = caller
         self.name = name
         self.key = key
@@ -246,6 +251,8 @@ class _Call:
         self.headers = headers
         self.body = body
         self.started = started
+        self.capture = capture
+        self.component = component
         self.replicas: Sequence[Replica] = ()
         """Whom to ask, where that is not any replica of the variant."""
 
@@ -297,11 +304,11 @@ def _variant(endpoint: Endpoint, name: str, target: str | None) -> Variant:
         variant = endpoint.by_name.get(target)
         if variant is None:
             raise Fault("ValidationError", f"Variant {target} of endpoint {name} not found.")
-        return variant
-    variant = endpoint.choose()
-    if variant is None:
-        raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
-    return variant
+    else:
+        variant = endpoint.choose()
+        if variant is None:
+            raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
+    return variant if variant.green is None else variant.turn()
 
 
 def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> list[tuple[str, str]]:

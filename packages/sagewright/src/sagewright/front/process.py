@@ -16,6 +16,7 @@ import uvloop
 
 from sagewright.base.clock import Clock, SystemClock
 from sagewright.base.lifeline import end_with_parent
+from sagewright.front.capture import Capture
 from sagewright.front.control import Control
 from sagewright.front.counters import Counters
 from sagewright.front.gateway import Gateway
@@ -42,9 +43,10 @@ class Front:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.check()
         self._settings = settings
-        self._counters = Counters()
-        self._routes = RouteTable(settings.routes, fresh=FRESH, told=self._counters.contained)
+        self._routes = RouteTable(settings.routes, fresh=FRESH, told=self._contained)
+        self._counters = Counters(loads=self._routes.loads)
         self._control = Control(settings.control_socket)
+        self._capture = Capture(settings.captured, self._tell_of_capture)
         self._objects = object_store(settings)
         self._clock = clock or SystemClock()
         self._keyring = Keyring.open(settings.credentials, settings.account, settings.region)
@@ -52,13 +54,18 @@ class Front:
         self._server = Server(self._gateway(settings, self._keyring, self._clock))
         self._flusher: asyncio.Task[None] | None = None
 
+    def _contained(self, endpoint: str, variant: str, container: str, seconds: float) -> None:
+        self._counters.contained(endpoint, variant, container, seconds)
+
     def _gateway(self, settings: Settings, keyring: Keyring, clock: Clock) -> Gateway:
         is_open = settings.auth == "open"
         return Gateway(
             Verifier(keyring, clock, open_access=is_open),
             PresignedV2(keyring, clock, open_access=is_open),
             self._objects,
-            Inference(self._routes, self._counters, models=MultiModel(self._control.model, self._counters)),
+            Inference(
+                self._routes, self._counters, capture=self._capture, models=MultiModel(self._control.model, self._counters)
+            ),
             self._control,
             self._registry,
             test_hooks=settings.test_hooks,
@@ -69,6 +76,7 @@ class Front:
         port = await self._server.start(self._settings.host, self._settings.port, reuse_port=self._settings.fronts > 1)
         await self._control.start()
         self._flusher = asyncio.get_running_loop().create_task(self._counters.flush(self._control.tell))
+        self._capture.start()
         return port
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -78,10 +86,14 @@ class Front:
             self._flusher.cancel()
             with suppress(asyncio.CancelledError):
                 await self._flusher
+        await self._capture.close()
         await self._control.stop()
         await self._objects.close()
         await self._registry.close()
         self._routes.close()
+
+    async def _tell_of_capture(self) -> None:
+        await self._control.tell({"op": "captured"}, b"")
 
 
 def object_store(settings: Settings) -> ObjectStore:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -18,6 +18,7 @@ import orjson
 
 from sagewright.compute.pipeline import Pipeline
 from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.front.capture import CapturePlan
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,16 +50,33 @@ class Models(NamedTuple):
 class Variant:
     """One production variant and its replicas.
 
+    ``config`` is the endpoint configuration that it is part of. While a new fleet takes over, ``green`` is the same variant of
+    that fleet, which gets ``share`` of the calls (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these can be.
     ``containers`` is None for replicas of one container, ``models`` for those of one model.
     """
 
-    __slots__ = ("_turn", "containers", "models", "name", "replicas", "weight")
+    __slots__ = (
+        "_shift",
+        "_turn",
+        "config",
+        "containers",
+        "green",
+        "models",
+        "name",
+        "replicas",
+        "reserve",
+        "share",
+        "weight",
+    )
 
     def __init__(
         self,
         name: str,
         weight: float,
         replicas: tuple[Replica, ...],
+        config: str = "",
+        green: Variant | None = None,
+        share: float = 0.0,
         containers: Containers | None = None,
         models: Models | None = None,
     ) -> None:
@@ -67,27 +85,55 @@ class Variant:
         self.containers = containers
         self.weight = weight
         self.replicas = replicas
+        self.reserve: tuple[Replica, ...] = ()
+        self.config = config
+        self.green = green
+        self.share = share
         self._turn = 0
+        self._shift = 0.5
+        if green is not None:
+            green.reserve, self.reserve = replicas, green.replicas
 
     def by_load(self) -> Sequence[Replica]:
         """The replicas, those with the fewest calls in flight first; equals take turns."""
         if len(self.replicas) < 2:
-            return self.replicas
+            return self.replicas + self.reserve
         self._turn = turn = (self._turn + 1) % len(self.replicas)
-        return sorted(self.replicas[turn:] + self.replicas[:turn], key=_load)
+        return [*sorted(self.replicas[turn:] + self.replicas[:turn], key=_load), *self.reserve]
+
+    def sampled(self) -> bool:
+        """Whether the next call is one of this variant's share."""
+        self._shift = shift = (self._shift + GOLDEN) % 1.0
+        return shift < self.share
+
+    def turn(self) -> Variant:
+        """This or ``green``: each as often as its share says."""
+        if self.green is None:
+            return self
+        self._shift = shift = (self._shift + GOLDEN) % 1.0
+        return self.green if shift < self.share else self
 
 
 class Endpoint:
-    """The variants of one endpoint.
+    """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls.
 
     ``components`` are its inference components, each as a variant of its own with its copies as replicas; None for an endpoint that
     serves models.
     """
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "components", "variants")
+    __slots__ = ("_total", "_turn", "arn", "by_name", "capture", "components", "shadow", "variants")
 
-    def __init__(self, arn: str, variants: tuple[Variant, ...], components: Mapping[str, Variant] | None = None) -> None:
+    def __init__(
+        self,
+        arn: str,
+        variants: tuple[Variant, ...],
+        shadow: Variant | None = None,
+        capture: CapturePlan | None = None,
+        components: Mapping[str, Variant] | None = None,
+    ) -> None:
         self.arn = arn
+        self.shadow = shadow
+        self.capture = capture
         self.components = components
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
@@ -147,6 +193,14 @@ class RouteTable:
             self._reload()
         return self._endpoints.get(key)
 
+    def loads(self) -> Iterator[tuple[str, str, int, int]]:
+        """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
+        for key, endpoint in self._endpoints.items():
+            for variant in endpoint.variants:
+                busy = sum(replica.in_flight for replica in variant.replicas)
+                if busy:
+                    yield key, variant.name, busy, len(variant.replicas)
+
     def close(self) -> None:
         """Ends all connections."""
         for replica in (*self._replicas.values(), *self._leaving):
@@ -189,6 +243,8 @@ def _parse(snapshot: Mapping[str, Any], connect: Connect, told: Told) -> dict[st
 
 
 def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Endpoint:
+    shadow = next((_variant(shadow, connect, told) for shadow in entry.get("shadow", ())), None)
+    capture = CapturePlan(entry["capture"]) if entry.get("capture") else None
     variants = tuple(_variant(variant, connect, told) for variant in entry["variants"])
     components = None
     if any("hosts" in variant for variant in entry["variants"]):
@@ -196,16 +252,19 @@ def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, s
         components = {
             each["name"]: _variant({**each, "name": each["variant"], "weight": 1.0}, connect, told) for each in listed
         }
-    return Endpoint(entry["arn"], variants, components)
+    return Endpoint(entry["arn"], variants, shadow, capture, components)
 
 
 def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:
     replicas = tuple(_replica(place, connect, partial(told, entry["name"])) for place in entry["replicas"])
+    green = _variant(entry["green"], connect, told) if "green" in entry else None
+    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
     composed = entry.get("containers")
     containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
     many = entry.get("multi_model")
     models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
-    return Variant(entry["name"], float(entry["weight"]), replicas, containers, models)
+    config = entry.get("config", "")
+    return Variant(entry["name"], float(entry["weight"]), replicas, config, green, share, containers, models)
 
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:

@@ -52,7 +52,7 @@ class Usage:
         self.samples[folder] = (now, stats)
         if before is not None:
             volume = cluster(resource.spec).get("VolumeSizeInGB", 0)
-            points = _utilisation(limits(instance.instance_type, volume, self.machine), before, stats, now - then)
+            points = utilisation(limits(instance.instance_type, volume, self.machine), before, stats, now - then)
             points |= _of_gpus(await asyncio.to_thread(lambda: gpu_use.read(given(place))))
             await self.store.write(lambda transaction: _put(transaction, resource, instance, points, now))
 
@@ -62,7 +62,7 @@ class Usage:
             self.samples.pop(folder.run, None)
 
 
-def _utilisation(limit: Limits, before: Stats, stats: Stats, seconds: float) -> dict[str, float]:
+def utilisation(limit: Limits, before: Stats, stats: Stats, seconds: float) -> dict[str, float]:
     """CPU in percent of a core, summed over cores; memory and disk in percent of what there is."""
     found = {"CPUUtilization": max(0.0, stats.cpu - before.cpu) / seconds * 100}
     if limit.memory:

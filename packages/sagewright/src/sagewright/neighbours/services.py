@@ -6,18 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright.compute.oci.layout import Layout
+from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.controller import Controller
+from sagewright.kernel.loop import Announce
+from sagewright.neighbours.alarms.changes import AlarmChanges, Deliver
+from sagewright.neighbours.alarms.operations import Alarms
+from sagewright.neighbours.alarms.watch import AlarmWatch
+from sagewright.neighbours.autoscaling import policies
 from sagewright.neighbours.cloudwatch import CloudWatch
 from sagewright.neighbours.ecr.operations import Ecr
 from sagewright.neighbours.events.operations import Events
+from sagewright.neighbours.events.state_changes import StateChanges
 from sagewright.neighbours.iam.operations import Iam
 from sagewright.neighbours.log_retention import LogRetention
 from sagewright.neighbours.logs import Logs
 from sagewright.neighbours.requests import Handlers
 from sagewright.neighbours.service_quotas import ServiceQuotas
 from sagewright.neighbours.sts import Sts
-from sagewright.store.database import Store
+from sagewright.store.database import Store, Transaction
+from sagewright.store.rows import Resource
 from sagewright.wire.credentials import Keyring
+
+DELIVERIES: Mapping[str, Deliver] = {"autoscaling": policies.deliver}
+"""Who takes the actions of alarms, by the service of their ARNs."""
 
 
 def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str) -> Mapping[str, Handlers]:
@@ -28,7 +39,7 @@ def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str) -> Mapp
         "iam": Iam(store).operations(),
         "logs": Logs(store).operations(),
         "ecr": Ecr(store, keyring, layout, url).operations(),
-        "cloudwatch": CloudWatch(store).operations(),
+        "cloudwatch": {**CloudWatch(store).operations(), **Alarms(store, AlarmChanges(DELIVERIES)).operations()},
         "events": Events(store).operations(),
         "service-quotas": ServiceQuotas(store).operations(),
     }
@@ -36,4 +47,15 @@ def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str) -> Mapp
 
 def controllers(store: Store) -> tuple[Controller[Any, Any], ...]:
     """What the controller loop runs for the neighbours."""
-    return (LogRetention(store),)
+    return (LogRetention(store), AlarmWatch(store))
+
+
+def announce(catalog: Catalog) -> Announce:
+    """Who hears, inside the transaction, of every row that the controller loop writes."""
+    listeners = (StateChanges(catalog), AlarmChanges(DELIVERIES))
+
+    def tell(transaction: Transaction, before: Resource, after: Resource) -> None:
+        for listener in listeners:
+            listener(transaction, before, after)
+
+    return tell

@@ -23,6 +23,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
 
+from sagewright.base import files
 from sagewright.objects.origin import Headers, Origin, OriginAnswer, dial_tcp
 from sagewright.objects.signing import Keys, Signer, encode_path
 
@@ -34,6 +35,8 @@ _OBJECT_LIMIT = 1024 * 1024 * 1024
 PAGE = 1000
 """Keys in an answer to a listing, at most."""
 _CHUNK = 8 * 1024 * 1024
+_SMALL = 64 * 1024
+"""Bytes of an object that is read and written on the event loop: handing it to threads costs more than both."""
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _ODD_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")
 
@@ -172,11 +175,15 @@ class Objects:
         """A whole object; for small ones."""
         await (await self._ask("PUT", location, body)).read(_DOCUMENT_LIMIT)
 
-    async def download(self, location: Location, file: Path) -> None:
-        """Streams an object into a file, by rename, so that the file is whole or not there."""
+    async def download(self, location: Location, file: Path, size: int = _CHUNK) -> None:
+        """Streams an object into a file, by rename, so that the file is whole or not there. ``size``: that of the listing."""
+        if size <= _SMALL:
+            files.write(file, await self.read(location))
+            return
         partial = file.with_name(f".{file.name}.partial")
+        partial.unlink(missing_ok=True)
         try:
-            with partial.open("wb") as sink:
+            with partial.open("xb") as sink:
                 async for part in self._parts(location):
                     await asyncio.to_thread(sink.write, part)
             partial.replace(file)

@@ -161,7 +161,7 @@ async def fetch(objects: Objects, items: list[Item], folder: Path) -> None:
         target = folder / item.path
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            await objects.download(item.stored.location, target)
+            await objects.download(item.stored.location, target, item.stored.size)
         except (FileNotFoundError, PermissionError) as error:
             raise TransferError(f"ClientError: Data download failed:{item.stored.location}: {error}") from error
         except OSError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 
 from sagewright.compute.environments import layer
 from sagewright.compute.environments.folder import Environments
@@ -10,6 +12,7 @@ from sagewright.compute.environments.place import Place
 from sagewright.compute.images import resolve
 from sagewright.serving.unit import Unit
 
+_SDK = re.compile(r"sagemaker(?![A-Za-z0-9_-])")
 _ARCHIVE = "sourcedir.tar.gz"
 _OURS = b"sagewright_algorithms"  # scripts of JumpStart's models run where the algorithms' libraries are
 
@@ -45,5 +48,22 @@ def _environment(unit: Unit) -> str:
 def _wishes(unit: Unit) -> dict[str, list[str]]:
     if resolve(unit.container["Image"]).kind == "own" or layer.has_own_installer(unit.container.get("Environment", {})):
         return {}
-    files = (layer.in_archive(unit.ml / "code" / _ARCHIVE), layer.content(unit.ml / "model" / "code", layer.FILE))
-    return layer.wishes(files)
+    code = unit.ml / "model" / "code"
+    wanted = layer.content(code, layer.FILE)
+    sdk = _of_sdk(layer.content(code, "inference.py"))
+    files = (layer.in_archive(unit.ml / "code" / _ARCHIVE), wanted)
+    if not sdk:
+        return layer.wishes(files)
+    digest = hashlib.sha256(wanted).hexdigest()
+    return {digest: [sdk, *(line for line in layer.wanted(wanted.decode(errors="replace")) or () if not _SDK.match(line))]}
+
+
+def _of_sdk(script: bytes) -> str:
+    """ModelBuilder's script unpickles with the SDK what the SDK has packed: AWS's images have it, here it is laid over the image.
+
+    Its requirements name the SDK without an upper bound, which today is another one than has packed it. Version 3 has what the script
+    needs in a distribution of its own.
+    """
+    if b"from sagemaker.serve." not in script or b"serve.pkl" not in script:
+        return ""
+    return "sagemaker-serve" if b"sagemaker.serve.constants" in script else "sagemaker<3"

@@ -55,6 +55,7 @@ SERVED = (
     Served("cloudwatch", "monitoring", "GraniteServiceVersion20100801"),
     Served("events", "events", "AWSEvents"),
     Served("service-quotas", "servicequotas", "ServiceQuotasV20190624"),
+    Served("application-autoscaling", "application-autoscaling", "AnyScaleFrontendService"),
 )
 
 

@@ -24,11 +24,16 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
     desired = endpoint.spec.get("Desired", {})
     isolated = bool(config.spec.get("EnableNetworkIsolation"))
     role = config.spec.get("ExecutionRoleArn", "")
-    variants = tuple(
-        _variant(transaction, endpoint, {"Role": role, **variant}, desired, isolated)
-        for variant in config.spec["ProductionVariants"]
+    variants, shadows = (
+        tuple(
+            _variant(transaction, endpoint, {"Role": role, **variant}, desired, isolated)
+            for variant in config.spec.get(member, ())
+        )
+        for member in ("ProductionVariants", "ShadowProductionVariants")
     )
-    return Fleet(endpoint.spec.get("Generation", 1), name, variants)
+    # An update that retains the variants' properties keeps the capture of the deployment before it (operations.py).
+    capture = endpoint.spec.get("Capture", config.spec.get("DataCaptureConfig"))
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows, capture)
 
 
 def _variant(

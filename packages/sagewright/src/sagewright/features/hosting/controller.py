@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import Observed
@@ -17,6 +18,7 @@ from sagewright.features.hosting import plan as planning
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
+from sagewright.features.hosting.usage import Measured, ReplicaUsage
 from sagewright.kernel.controller import Plan
 from sagewright.serving.definition import Undeployable
 from sagewright.serving.ensemble import Replicas, route_members
@@ -26,21 +28,34 @@ from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 
 KIND = "Endpoint"
+AlarmStates = Callable[[Transaction, World, Sequence[str]], Mapping[str, str]]
+"""The state (OK, ALARM, INSUFFICIENT_DATA) of those of the named alarms that exist."""
 VOLUME_GB = 30
 """What an instance of an endpoint has for its model and its log where nothing else is said (API ProductionVariant: VolumeSizeInGB)."""
 
 
 class EndpointController:
-    """See the module docstring. ``jobs`` is the folder of all run folders."""
+    """See the module docstring. ``jobs`` is the folder of all run folders, ``alarms`` tells the states of CloudWatch's alarms."""
 
     kind = KIND
 
-    def __init__(self, store: Store, containers: Replicas, publisher: Publisher, jobs: Path, machine: Machine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        containers: Replicas,
+        publisher: Publisher,
+        jobs: Path,
+        machine: Machine,
+        alarms: AlarmStates,
+        usage: ReplicaUsage | None = None,
+    ) -> None:
         self._store = store
         self._containers = containers
         self._publisher = publisher
         self._jobs = jobs
         self._machine = machine
+        self._usage = usage
+        self._alarms = alarms
 
     async def observe(self, resource: Resource) -> Sight:
         """Every replica that may have something on disk, and what a new generation would deploy."""
@@ -51,10 +66,13 @@ class EndpointController:
                 wanted = await self._store.read(partial(_fleet, resource))
             except Undeployable as problem:
                 refusal = str(problem)
+        if self._usage is not None:
+            await self._usage.measure(resource, self._serving(resource, deployment.active))
         attempts = deployment.attempts()
         instances = _instances(deployment)
         looks = [self._look(resource, place, attempt, instances) for place, attempt in attempts]
-        return Sight(dict(zip(attempts, await asyncio.gather(*looks), strict=True)), wanted, refusal)
+        seen = dict(zip(attempts, await asyncio.gather(*looks), strict=True))
+        return Sight(seen, wanted, refusal, await self._gone_off(resource, deployment))
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
         """See plan.py."""
@@ -65,9 +83,11 @@ class EndpointController:
         match action:
             case Act(move, place, attempt, variant):
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
-            case Publish(variants):
+            case Publish(variants, shadows, capture):
                 routes = [self._route(resource, routed) for routed in variants]
-                self._publisher.put(resource.world, resource.key, resource.arn, routes)
+                copies = [self._route(resource, routed) | {"share": routed.share} for routed in shadows]
+                extra = {"shadow": copies, "capture": capture}
+                self._publisher.put(resource.world, resource.key, resource.arn, routes, extra)
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
@@ -79,13 +99,40 @@ class EndpointController:
             return Seen("ready", "", Observed("running"), healthy=True)
         return await self._containers.look(self._unit(resource, place, attempt))
 
+    def _serving(self, resource: Resource, fleet: Fleet | None) -> list[Measured]:
+        """The replicas that serve, for usage.py."""
+        return [
+            Measured(
+                variant.name,
+                self._unit(resource, fleet.place(variant, slot), slot.attempt).run,
+                limits(variant.instance_type, VOLUME_GB, self._machine),
+            )
+            for variant in (fleet.variants if fleet is not None else ())
+            for slot in variant.slots
+            if fleet is not None and slot.served and not is_host(variant.container)
+        ]
+
+    async def _gone_off(self, resource: Resource, deployment: Deployment) -> tuple[str, ...]:
+        """The alarms of the deployment under way that are in state ALARM."""
+        rollout = deployment.rollout
+        names = rollout.policy.alarms if rollout is not None and rollout.step and not rollout.back else ()
+        if not names:
+            return ()
+        states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
+        return tuple(name for name in names if states.get(name) == "ALARM")
+
     def _route(self, resource: Resource, routed: Routed) -> Document:
         if is_host(routed.variant.container):
             return {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": [], "hosts": len(routed.replicas)}
         units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
         replicas = [self._containers.route(unit) for unit in units]
-        entry = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": replicas}
-        return {**entry, **route_members(routed.variant.container)}
+        route = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": replicas}
+        route |= route_members(routed.variant.container)
+        if routed.config:
+            route["config"] = routed.config
+        if routed.green is not None:
+            route["green"] = {**self._route(resource, routed.green), "share": routed.share}
+        return route
 
     def _unit(self, resource: Resource, place: Place, attempt: int, variant: VariantFleet | None = None) -> Unit:
         """The replica as serving.containers knows it; what it starts from is needed only to start it."""
@@ -120,7 +167,7 @@ def _fleet(resource: Resource, transaction: Transaction) -> Fleet:
 
 def _instances(deployment: Deployment) -> set[Place]:
     fleets = [fleet for fleet in (deployment.active, deployment.target) if fleet is not None]
-    variants = [(fleet, variant) for fleet in fleets for variant in fleet.variants if is_host(variant.container)]
+    variants = [(fleet, variant) for fleet in fleets for variant in fleet.everything if is_host(variant.container)]
     return {fleet.place(variant, slot) for fleet, variant in variants for slot in variant.slots}
 
 

@@ -6,9 +6,11 @@ endpoint serves, and a replica that dies years later is still restarted from the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sagewright.features.hosting.rollout import Rollout
 from sagewright.serving.step import Slot
 from sagewright.store.rows import Document
 
@@ -51,24 +53,38 @@ class VariantFleet:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update."""
+    """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update.
+
+    ``shadows`` get copies of the calls, and nobody sees their answers. ``capture`` is the DataCaptureConfig in force.
+    """
 
     generation: int
     config: str
     variants: tuple[VariantFleet, ...]
+    shadows: tuple[VariantFleet, ...] = ()
+    capture: Document | None = None
+
+    @property
+    def everything(self) -> tuple[VariantFleet, ...]:
+        """The variants that serve, and their shadows."""
+        return self.variants + self.shadows
 
     @property
     def serves(self) -> bool:
         """Whether every replica has passed its health check."""
-        return all(slot.served for variant in self.variants for slot in variant.slots)
+        return all(slot.served for variant in self.everything for slot in variant.slots)
+
+    def each(self, change: Callable[[VariantFleet], VariantFleet]) -> Fleet:
+        """With every variant and shadow changed."""
+        return replace(self, variants=tuple(map(change, self.variants)), shadows=tuple(map(change, self.shadows)))
 
     def place(self, variant: VariantFleet, slot: Slot) -> Place:
         """The name of a slot."""
         return Place(self.generation, variant.name, slot.index)
 
     def variant(self, name: str) -> VariantFleet | None:
-        """The variant with this name."""
-        return next((variant for variant in self.variants if variant.name == name), None)
+        """The variant or shadow with this name."""
+        return next((variant for variant in self.everything if variant.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +99,16 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """``active`` serves, ``target`` is to take over, ``leaving`` is on its way out, ``generation`` is the last one looked at."""
+    """``active`` serves, ``target`` is to take over, ``leaving`` is on its way out, ``generation`` is the last one looked at.
+
+    ``rollout`` says how far the target has taken over, or why it has just been given up.
+    """
 
     active: Fleet | None = None
     target: Fleet | None = None
     leaving: tuple[Leaving, ...] = ()
     generation: int = 0
+    rollout: Rollout | None = None
 
     @classmethod
     def of(cls, status: Any) -> Deployment:
@@ -107,6 +127,7 @@ class Deployment:
                 for entry in document.get("Leaving", ())
             ),
             document.get("Generation", 0),
+            Rollout.of(document.get("Rollout")) or (Rollout(0.0, 0.0) if document.get("Target") else None),
         )
 
     def document(self) -> Document:
@@ -126,6 +147,7 @@ class Deployment:
                 for leaving in self.leaving
             ],
             "Generation": self.generation,
+            "Rollout": self.rollout and self.rollout.document(),
         }
 
     def attempts(self) -> list[tuple[Place, int]]:
@@ -134,7 +156,7 @@ class Deployment:
         slots = [
             (fleet.place(variant, slot), slot.attempt)
             for fleet in fleets
-            for variant in fleet.variants
+            for variant in fleet.everything
             for slot in variant.slots
         ]
         return slots + [(leaving.place, leaving.attempt) for leaving in self.leaving]
@@ -143,7 +165,8 @@ class Deployment:
 def _fleet(document: Document | None) -> Fleet | None:
     if document is None:
         return None
-    return Fleet(document["Generation"], document["Config"], tuple(_variant(variant) for variant in document["Variants"]))
+    variants, shadows = (tuple(map(_variant, document.get(member, ()))) for member in ("Variants", "Shadows"))
+    return Fleet(document["Generation"], document["Config"], variants, shadows, document.get("Capture"))
 
 
 def _variant(document: Document) -> VariantFleet:
@@ -166,6 +189,8 @@ def _fleet_document(fleet: Fleet) -> Document:
         "Generation": fleet.generation,
         "Config": fleet.config,
         "Variants": [_variant_document(variant) for variant in fleet.variants],
+        "Shadows": [_variant_document(variant) for variant in fleet.shadows],
+        "Capture": fleet.capture,
     }
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from sagewright.compute.placement import GIB, Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, VOLUME_GB, EndpointController
+from sagewright.features.hosting.controller import KIND, VOLUME_GB, AlarmStates, EndpointController
 from sagewright.features.hosting.models import Models
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
+from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
@@ -26,7 +27,7 @@ SERVICE = "sagemaker"
 class Hosting:
     """Controller, rules and written operations of endpoints.
 
-    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads.
+    ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads, ``alarms`` tells the states of alarms.
     """
 
     rules: Mapping[str, tuple[Rule, ...]] = RULES
@@ -40,16 +41,19 @@ class Hosting:
         machine: Machine,
         objects: Objects,
         mounts: bool = True,
+        alarms: AlarmStates = lambda *_: {},
+        usage: ReplicaUsage | None = None,
     ) -> None:
-        """``mounts``: containers see folders at other paths than this machine's."""
+        """``mounts``: containers see folders at other paths than this machine's. ``usage`` measures what replicas use, where wanted."""
         self._store = store
+        self._alarms = alarms
         self.publisher = Publisher(routes)
         self.models = Models(self.publisher, ModelStore(objects, room(VOLUME_GB * GIB, jobs)), mounts)
-        self.controller = EndpointController(store, containers, self.publisher, jobs, machine)
+        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
-        written = EndpointOperations(catalog, self._store)
+        written = EndpointOperations(catalog, self._store, self._alarms)
         operations.write(SERVICE, "UpdateEndpoint", written.update)
         operations.write(SERVICE, "UpdateEndpointWeightsAndCapacities", written.resize)
         operations.write(SERVICE, "DeleteEndpoint", written.delete)
@@ -61,7 +65,7 @@ class Hosting:
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
-        await metrics.record_invocations(self._store, body)
+        await metrics.record_invocations(self._store, body, self.publisher.instances)
 
     async def close(self) -> None:
         """Ends what is on its way; replicas go on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -16,25 +16,61 @@ INSTANCES = "/aws/sagemaker/Endpoints"
 OF_INSTANCES = frozenset({"LoadedModelCount"})
 """Samples of the fronts that AWS has in the namespace of instances."""
 COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
+DROPPED = "ShadowInvocationsDropped"
+"""Copies that a shadow variant did not get; a metric of ours."""
 LATENCIES = ("ModelLatency", "OverheadLatency")
 
 
-async def record_invocations(store: Store, body: bytes) -> None:
+Instances = Callable[[str, str], int]
+"""How many instances serve a variant now, by route key and name."""
+
+
+async def record_invocations(store: Store, body: bytes, instances: Instances) -> None:
     """Takes the body of one ``invocations`` message (front/counters.py). Raises ValueError or KeyError for any other."""
     message = orjson.loads(body)
     at = float(message["at"])
-    await store.write(lambda transaction: _put(transaction, at, message["variants"]))
-    samples = message.get("samples")
-    if samples:
-        await store.write(lambda transaction: _put_samples(transaction, at, samples))
+
+    def work(transaction: Transaction) -> None:
+        _put(transaction, at, message["variants"])
+        for counted in message["variants"]:
+            _put_share(transaction, at, counted, max(1, instances(counted["endpoint"], counted["variant"])))
+        for endpoint, variant, busy, shared_by in message.get("loads", ()):
+            _put_load(transaction, at, (endpoint, variant), busy / max(1, shared_by))
+        _put_samples(transaction, at, message.get("samples", ()))
+
+    await store.write(work)
+
+
+def _put_share(transaction: Transaction, at: float, counted: Mapping[str, Any], instances: int) -> None:
+    """Each call is one sample of 1 / instances (API ScalingPolicyMetric, InvocationsPerInstance)."""
+    world, dimensions = _named(counted["endpoint"], counted["variant"])
+    calls, share = counted["Invocations"], 1 / instances
+    if calls:
+        point = Point(at, calls, calls * share, share, share, "None")
+        put(transaction, world, NAMESPACE, "InvocationsPerInstance", dimensions, (point,))
+
+
+def _put_load(transaction: Transaction, at: float, named: tuple[str, str], busy: float) -> None:
+    """Calls that a model has at once, on each instance."""
+    world, dimensions = _named(*named)
+    point = Point(at, 1, busy, busy, busy, "None")
+    put(transaction, world, NAMESPACE, "ConcurrentRequestsPerModel", dimensions, (point,))
+
+
+def _named(key: str, variant: str) -> tuple[World, dict[str, str]]:
+    account, region, endpoint = key.split("/")
+    return World(account, region), {"EndpointName": endpoint, "VariantName": variant}
 
 
 def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]]) -> None:
     for counted in variants:
         account, region, endpoint = counted["endpoint"].split("/")
         dimensions = {"EndpointName": endpoint, "VariantName": counted["variant"]}
+        # By fleet as well, so that an alarm can watch a new one (DG deployment-guardrails-configuration).
+        by_fleet = {**dimensions, "EndpointConfigName": counted["config"]} if counted.get("config") else None
         for name, point in _points(at, counted):
-            put(transaction, World(account, region), NAMESPACE, name, dimensions, (point,))
+            for found in filter(None, (dimensions, by_fleet)):
+                put(transaction, World(account, region), NAMESPACE, name, found, (point,))
 
 
 def _put_samples(transaction: Transaction, at: float, samples: list[Mapping[str, Any]]) -> None:
@@ -53,6 +89,8 @@ def _points(at: float, counted: Mapping[str, Any]) -> list[tuple[str, Point]]:
     """Every call is one sample of each count, 1 or 0: so Sum counts and Average is a rate, as on AWS."""
     calls = counted["Invocations"]
     points = []
+    if dropped := counted.get(DROPPED, 0):
+        points.append((DROPPED, Point(at, dropped, dropped, 1.0, 1.0, "None")))
     for name in COUNTS:
         total = counted[name]
         points.append((name, Point(at, calls, total, float(total == calls), float(total > 0), "None")))

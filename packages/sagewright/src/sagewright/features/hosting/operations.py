@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sagewright.features.hosting.capture import retained_capture
+from sagewright.features.hosting.controller import AlarmStates
 from sagewright.features.hosting.deployment import Deployment
-from sagewright.features.hosting.rules import QUOTA, check_deployment, over_quota
+from sagewright.features.hosting.deployment_rules import check_alarms, check_deployment, check_sizes
+from sagewright.features.hosting.plan import IN_PROGRESS
+from sagewright.features.hosting.policy import Policy
+from sagewright.features.hosting.rules import QUOTA, over_quota
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Kind
 from sagewright.kernel.operation import Context
@@ -16,30 +21,35 @@ from sagewright.store.rows import Document, Resource
 from sagewright.wire.errors import Fault, validation
 
 RETAINED = {"DesiredInstanceCount", "DesiredWeight"}
+UPDATABLE = ("InService", "UpdateRollbackFailed")
+"""A deployment that could neither go on nor back is ended by the next one."""
 
 
 class EndpointOperations:
     """UpdateEndpoint, UpdateEndpointWeightsAndCapacities and DeleteEndpoint: they record what is wanted, the controller acts."""
 
-    def __init__(self, catalog: Catalog, store: Store) -> None:
+    def __init__(self, catalog: Catalog, store: Store, alarms: AlarmStates) -> None:
         self._catalog = catalog
         self._store = store
+        self._alarms = alarms
 
     async def update(self, context: Context, request: Document) -> Document:
-        """UpdateEndpoint: the configuration becomes the target of a blue/green deployment, all at once."""
+        """UpdateEndpoint: the configuration becomes the target of a deployment."""
         check_deployment(request)
-        return await self._change(context, request, lambda transaction, row: self._updated(transaction, row, request))
+        return await self._change(
+            context, request, lambda transaction, row: self._updated(transaction, row, request), UPDATABLE
+        )
 
     async def resize(self, context: Context, request: Document) -> Document:
         """UpdateEndpointWeightsAndCapacities."""
-        return await self._change(context, request, lambda _, row: self._resized(row, request))
+        return await self._change(context, request, lambda _, row: self._resized(row, request), ("InService",))
 
     async def delete(self, context: Context, request: Document) -> Document:
         """DeleteEndpoint: the row stays until its containers have ended."""
 
         def work(transaction: Transaction) -> Resource:
             row = self._find(transaction, context, request)
-            if row.state in ("Creating", "Updating"):
+            if row.state in IN_PROGRESS:
                 raise in_progress(row)
             _refuse_while_hosting(transaction, row)
             return transaction.resources.save(replace(row, state="Deleting", modified=context.now, due=context.now))
@@ -48,11 +58,15 @@ class EndpointOperations:
         return {}
 
     async def _change(
-        self, context: Context, request: Document, changed: Callable[[Transaction, Resource], Document]
+        self,
+        context: Context,
+        request: Document,
+        changed: Callable[[Transaction, Resource], Document],
+        states: Collection[str],
     ) -> Document:
         def work(transaction: Transaction) -> Resource:
             row = self._find(transaction, context, request)
-            if row.state != "InService":
+            if row.state not in states:
                 raise in_progress(row)
             spec = changed(transaction, row)
             # The controller drops the reason of an earlier failure only when this change has succeeded.
@@ -63,11 +77,28 @@ class EndpointOperations:
     def _updated(self, transaction: Transaction, row: Resource, request: Document) -> Document:
         config = self._catalog.named(transaction, row.world, self._catalog["EndpointConfig"], request["EndpointConfigName"])
         desired = _retained(row, request) if request.get("RetainAllVariantProperties") else {}
-        spec = {name: value for name, value in row.spec.items() if name not in ("Desired", "DeploymentConfig")}
+        spec = {name: value for name, value in row.spec.items() if name not in ("Desired", "DeploymentConfig", "Capture")}
+        spec |= retained_capture(Deployment.of(row.status).active, request)
         spec |= {"EndpointConfigName": config.key, "Generation": row.spec.get("Generation", 1) + 1, "Desired": desired}
-        if "DeploymentConfig" in request:
-            spec["DeploymentConfig"] = request["DeploymentConfig"]
+        # What is given wins over what is kept: AWS does not say what it does with both.
+        kept = row.spec.get("DeploymentConfig", {}) if request.get("RetainDeploymentConfig") else {}
+        deployment = request.get("DeploymentConfig", kept)
+        if deployment:
+            self._check_deployable(transaction, row, config, desired, deployment)
+            spec["DeploymentConfig"] = deployment
         return spec
+
+    def _check_deployable(
+        self, transaction: Transaction, row: Resource, config: Resource, desired: Document, deployment: Document
+    ) -> None:
+        """Raises Fault for what only the new configuration and the alarms tell."""
+        counts = {
+            variant["VariantName"]: variant.get("InitialInstanceCount", 1) for variant in config.spec["ProductionVariants"]
+        }
+        kept = {name: wish["DesiredInstanceCount"] for name, wish in desired.items() if "DesiredInstanceCount" in wish}
+        check_sizes(deployment, {**counts, **{name: count for name, count in kept.items() if name in counts}})
+        names = Policy.of(deployment).alarms
+        check_alarms(deployment, self._alarms(transaction, row.world, names) if names else {})
 
     def _resized(self, row: Resource, request: Document) -> Document:
         active = Deployment.of(row.status).active
@@ -119,7 +150,7 @@ def _retained(row: Resource, request: Mapping[str, Any]) -> Document:
     active = Deployment.of(row.status).active
     kept = RETAINED - dropped
     found: Document = {}
-    for variant in active.variants if active else ():
+    for variant in active.everything if active else ():
         properties = {"DesiredInstanceCount": len(variant.slots), "DesiredWeight": variant.weight}
         found[variant.name] = {name: value for name, value in properties.items() if name in kept}
     return found

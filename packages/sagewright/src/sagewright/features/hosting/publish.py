@@ -32,9 +32,10 @@ class Publisher:
             self._endpoints = kept
             self._write()
 
-    def put(self, world: World, name: str, arn: str, variants: list[Document]) -> None:
-        """The endpoint's routes are these; writes nothing when they were these already."""
+    def put(self, world: World, name: str, arn: str, variants: list[Document], extra: Document | None = None) -> None:
+        """The endpoint's routes are these, with those further members that say anything; nothing is written when they were these already."""
         key, entry = route_key(world, name), {"arn": arn, "variants": variants}
+        entry |= {member: value for member, value in (extra or {}).items() if value}
         if self._endpoints.get(key) != entry:
             self._endpoints[key] = entry
             self._write()
@@ -56,6 +57,11 @@ class Publisher:
         """What is published of a variant of the endpoint with this route key."""
         variants = self._endpoints.get(key, {}).get("variants", ())
         return next((variant for variant in variants if variant["name"] == name), None)
+
+    def instances(self, key: str, variant: str) -> int:
+        """How many replicas of a variant have routes; 0 where there is none of that name."""
+        entry = self.variant(key, variant)
+        return entry.get("hosts", len(entry["replicas"])) if entry else 0
 
     def _write(self) -> None:
         self._generation += 1

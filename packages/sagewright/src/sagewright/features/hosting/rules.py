@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.hosting.capture import check_capture
+from sagewright.features.hosting.deployment_rules import check_deployment
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context
 from sagewright.serving.definition import unsupported
@@ -17,12 +19,12 @@ QUOTA = 32
 
 def check_config(spec: Mapping[str, Any]) -> None:
     """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
-    for member in ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig"):
+    for member in ("AsyncInferenceConfig", "ExplainerConfig"):
         if spec.get(member):
             raise unsupported(member)
-    if spec.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise unsupported("DataCaptureConfig.EnableCapture")
-    for variant in spec["ProductionVariants"]:
+    check_capture(spec.get("DataCaptureConfig"))
+    check_shadows(spec)
+    for variant in (*spec["ProductionVariants"], *spec.get("ShadowProductionVariants", ())):
         for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
             if variant.get(member):
                 raise unsupported(f"ProductionVariants.{member}")
@@ -33,15 +35,13 @@ def check_config(spec: Mapping[str, Any]) -> None:
             )
 
 
-def check_deployment(request: Mapping[str, Any]) -> None:
-    """Refuses deployment policies other than all at once, of CreateEndpoint and UpdateEndpoint. Raises Fault."""
-    deployment = request.get("DeploymentConfig", {})
-    routing = deployment.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    if routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
-        raise unsupported(f"traffic routing {routing['Type']}")
-    for member in ("RollingUpdatePolicy", "AutoRollbackConfiguration"):
-        if deployment.get(member):
-            raise unsupported(f"DeploymentConfig.{member}")
+def check_shadows(spec: Mapping[str, Any]) -> None:
+    """API CreateEndpointConfig: with shadows, one variant of each kind. Raises Fault; the wording is ours."""
+    shadows = spec.get("ShadowProductionVariants", ())
+    if shadows and (len(shadows) > 1 or len(spec["ProductionVariants"]) > 1):
+        raise validation(
+            "With ShadowProductionVariants, exactly one production variant and one shadow variant can be specified."
+        )
 
 
 def over_quota(count: int, instance_type: str) -> str:

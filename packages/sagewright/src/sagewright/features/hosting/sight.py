@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen
+from sagewright.store.rows import Document
 
 NOTHING = Seen()
 
@@ -17,12 +18,13 @@ class Sight:
     """One look at an endpoint.
 
     ``replicas`` by place and attempt. When a new generation is asked for, ``wanted`` is what that would deploy, or ``refusal``
-    says why it cannot be.
+    says why it cannot be. ``alarms``: those of the deployment that are in state ALARM.
     """
 
     replicas: Mapping[tuple[Place, int], Seen] = field(default_factory=dict)
     wanted: Fleet | None = None
     refusal: str = ""
+    alarms: tuple[str, ...] = ()
 
     def of(self, place: Place, attempt: int) -> Seen:
         """What was seen of a replica."""
@@ -41,17 +43,26 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What a variant serves with: its replicas that have passed their health check, as place and attempt."""
+    """What a variant serves with: its replicas that have passed their health check, as place and attempt.
+
+    ``config`` is the endpoint configuration it is part of. ``green``, of the new fleet, gets ``share`` of its calls.
+    """
 
     variant: VariantFleet
     replicas: tuple[tuple[Place, int], ...]
+    config: str = ""
+    green: Routed | None = None
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Puts the endpoint into the route snapshot."""
+    """Puts the endpoint into the route snapshot. Each of ``shadows`` gets copies of its ``share`` of the calls; ``capture`` is the
+    DataCaptureConfig in force."""
 
     variants: tuple[Routed, ...]
+    shadows: tuple[Routed, ...] = ()
+    capture: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""ProductionVariants of DescribeEndpoint."""
+"""ProductionVariants and PendingDeploymentSummary of DescribeEndpoint."""
 
 from __future__ import annotations
 
@@ -6,18 +6,66 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
+from sagewright.features.hosting.rollout import Rollout
+from sagewright.features.hosting.takeover import activated
 from sagewright.serving.definition import images
 from sagewright.store.rows import Document
 
 
-def summary(fleet: Fleet, spec: Mapping[str, Any], *, creating: bool) -> list[Document]:
-    """One entry per variant; ``spec`` holds the wishes of UpdateEndpointWeightsAndCapacities (member ``Desired``)."""
+def summary(fleet: Fleet, spec: Mapping[str, Any], rollout: Rollout | None, *, updating: bool) -> Document:
+    """The members with one entry per variant and shadow; ``rollout`` is that of an endpoint that is being made.
+
+    ``updating``: instances that are missing were asked for, and have not died.
+
+    ``spec`` holds the wishes of UpdateEndpointWeightsAndCapacities (member ``Desired``).
+    """
     wishes = spec.get("Desired", {})
-    return [_variant(variant, wishes.get(variant.name, {}), creating=creating) for variant in fleet.variants]
+
+    def entry(variant: VariantFleet) -> Document:
+        document = _variant(variant, wishes.get(variant.name, {}))
+        if rollout is not None:
+            document["VariantStatus"] = [_stage(variant, rollout)]
+        elif updating and document["DesiredInstanceCount"] != document["CurrentInstanceCount"]:
+            # Wording: DG automating-sagemaker-with-eventbridge.
+            words = f"Scaling out desired instance count to {len(variant.slots)}."
+            document["VariantStatus"] = [{"Status": "Updating", "StatusMessage": words}]
+        return document
+
+    return _members(fleet, entry)
 
 
-def _variant(variant: VariantFleet, wish: Mapping[str, Any], *, creating: bool) -> Document:
-    document: Document = {
+def pending(fleet: Fleet, spec: Mapping[str, Any], rollout: Rollout | None) -> Document:
+    """Of a fleet that is to take over. Its current instances are those that get calls, as soon as any do (the same page)."""
+    wishes = spec.get("Desired", {})
+
+    def entry(variant: VariantFleet) -> Document:
+        document = _variant(variant, wishes.get(variant.name, {}))
+        if variant.instance_type:
+            document["InstanceType"] = variant.instance_type
+        if rollout is not None:
+            document["VariantStatus"] = [_stage(variant, rollout)]
+            if rollout.rolling:
+                document["DesiredInstanceCount"] = rollout.full
+            if rollout.step and not rollout.back:
+                document["CurrentInstanceCount"] = activated(rollout, variant)
+        return document
+
+    return {
+        "EndpointConfigName": fleet.config,
+        **_members(fleet, entry),
+        **({"StartTime": rollout.started} if rollout else {}),
+    }
+
+
+def _members(fleet: Fleet, entry: Any) -> Document:
+    document: Document = {"ProductionVariants": [entry(variant) for variant in fleet.variants]}
+    if fleet.shadows:
+        document["ShadowProductionVariants"] = [entry(variant) for variant in fleet.shadows]
+    return document
+
+
+def _variant(variant: VariantFleet, wish: Mapping[str, Any]) -> Document:
+    return {
         "VariantName": variant.name,
         "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image} for image in images(variant.container)],
         "CurrentWeight": variant.weight,
@@ -25,6 +73,24 @@ def _variant(variant: VariantFleet, wish: Mapping[str, Any], *, creating: bool) 
         "CurrentInstanceCount": sum(slot.served for slot in variant.slots),
         "DesiredInstanceCount": len(variant.slots),
     }
-    if creating:
-        document["VariantStatus"] = [{"Status": "Creating"}]
-    return document
+
+
+def _stage(variant: VariantFleet, rollout: Rollout) -> Document:
+    """API ProductionVariantStatus, in the words of DG automating-sagemaker-with-eventbridge."""
+    return {"Status": rollout.stage, "StatusMessage": _message(variant, rollout), "StartTime": rollout.since}
+
+
+def _message(variant: VariantFleet, rollout: Rollout) -> str:
+    count = activated(rollout, variant)
+    whole = rollout.full if rollout.rolling else len(variant.slots)
+    size = "full" if count >= whole else "canary" if rollout.policy.kind == "CANARY" else "partial"
+    match rollout.stage:
+        case "Creating":
+            return f"Launching {len(variant.slots) - sum(slot.served for slot in variant.slots)} instance(s)."
+        case "Deleting":
+            return f"Terminating {len(variant.slots)} instance(s)."
+        case "ActivatingTraffic":
+            return f"Activating traffic on {size} capacity of {count} instance(s)."
+    last = size == "full" and not rollout.rolling
+    seconds, member = rollout.policy.bake(last=last), "TerminationWaitInSeconds" if last else "WaitIntervalInSeconds"
+    return f"Baking for {seconds:.0f} seconds ({member}) with traffic enabled on {size} capacity of {count} instance(s)."

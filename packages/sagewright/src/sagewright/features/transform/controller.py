@@ -130,7 +130,7 @@ class TransformController:
 
     def _job(self, resource: Resource, run: Run) -> Job:
         access = Access(resource.world.region, run.blueprint.role)
-        return Job(resource.spec, self._folder(resource), access, partial(self._log, resource, run))
+        return Job(resource.spec, resource.name, run.stream, self._folder(resource), access, partial(self._log, resource, run))
 
     async def _log(self, resource: Resource, run: Run, lines: Sequence[str]) -> None:
         """The job's data log (DG logging-cloudwatch)."""

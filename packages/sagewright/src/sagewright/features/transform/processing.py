@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sagewright.features.transform.capture import Identification
 from sagewright.features.transform.jsonpath import JsonPath, PathError, compile_path
 from sagewright.features.transform.records import BadInput
 
@@ -43,9 +44,10 @@ class Processing:
     joins: bool
     input: Format
     output: Format
+    identification: Identification | None = None
 
     @classmethod
-    def of(cls, request: Mapping[str, Any]) -> Processing:
+    def of(cls, request: Mapping[str, Any], identification: Identification | None = None) -> Processing:
         """From a CreateTransformJob request. Raises PathError for a filter that cannot be understood."""
         asked = request.get("DataProcessing", {})
         content_type = request["TransformInput"].get("ContentType")
@@ -56,12 +58,13 @@ class Processing:
             asked.get("JoinSource", "None") == "Input",
             format_of(content_type),
             format_of(accept or content_type),
+            identification,
         )
 
     @property
     def idle(self) -> bool:
         """Whether bodies pass as they are."""
-        return self.input_filter.whole and self.output_filter.whole and not self.joins
+        return self.input_filter.whole and self.output_filter.whole and not self.joins and self.identification is None
 
     def before(self, batch: list[bytes]) -> list[bytes]:
         """The records as the model gets them. Raises BadInput."""
@@ -69,15 +72,21 @@ class Processing:
             return batch
         return [_written(self._select(self.input_filter, _read(record, self.input)), self.input) for record in batch]
 
-    def after(self, batch: list[bytes], answer: bytes) -> bytes:
-        """The records as they are stored, from those of the input and the model's answer to them. Raises BadInput."""
-        if self.output_filter.whole and not self.joins:
+    def after(self, batch: list[bytes], answer: bytes, place: str = "") -> bytes:
+        """The records as they are stored, from those of the input and the model's answer to them. Raises BadInput.
+
+        ``place`` says which of the job's payloads this is.
+        """
+        if self.output_filter.whole and not self.joins and self.identification is None:
             return answer
         predictions = _split(answer, self.output, len(batch))
         if self.joins:
             sources = [_read(record, self.input) for record in batch]
             predictions = [self._joined(source, said) for source, said in zip(sources, predictions, strict=True)]
-        return b"\n".join(_written(self._select(self.output_filter, prediction), self.output) for prediction in predictions)
+        predictions = [self._select(self.output_filter, prediction) for prediction in predictions]
+        if self.identification is not None:
+            predictions = self.identification.identified(predictions, place)
+        return b"\n".join(_written(prediction, self.output) for prediction in predictions)
 
     def _joined(self, source: Any, prediction: Any) -> Any:
         if self.input == "csv" and self.output == "csv":
@@ -99,12 +108,14 @@ def check(request: Mapping[str, Any]) -> str:
         processing = Processing.of(request)
     except PathError as problem:
         return f"DataProcessing: {problem}"
-    if processing.idle:
+    identifies = bool(request.get("DataCaptureConfig", {}).get("GenerateInferenceId"))
+    if processing.idle and not identifies:
         return ""
     if processing.input == "other" and (processing.joins or not processing.input_filter.whole):
         return "DataProcessing needs TransformInput.ContentType text/csv, application/json or application/jsonlines."
     if processing.output == "other":
-        return "DataProcessing needs TransformOutput.Accept text/csv, application/json or application/jsonlines."
+        what = "DataProcessing" if not processing.idle else "GenerateInferenceId"
+        return f"{what} needs TransformOutput.Accept text/csv, application/json or application/jsonlines."
     if processing.joins and (processing.input == "csv") != (processing.output == "csv"):
         return "To join input and output, both must be CSV or both JSON."
     return ""

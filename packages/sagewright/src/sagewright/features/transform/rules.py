@@ -10,7 +10,6 @@ from sagewright.features.transform.settings import LARGEST_PAYLOAD_MB
 from sagewright.kernel.kind import Reference, Rule
 from sagewright.kernel.operation import Context
 from sagewright.objects.s3 import Location
-from sagewright.serving.definition import not_yet
 from sagewright.store.rows import Document
 from sagewright.wire.errors import validation
 
@@ -24,10 +23,11 @@ def check(_: Context, request: Document) -> None:
 def _problems(request: Mapping[str, Any]) -> Iterator[str]:
     source = request["TransformInput"]["DataSource"]["S3DataSource"]
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
-        yield not_yet(f"S3DataType {source['S3DataType']} of a transform job")
-    if "DataCaptureConfig" in request:
-        yield not_yet("DataCaptureConfig of a transform job")
+        # API TransformS3DataSource: AugmentedManifestFile is not compatible with batch transform.
+        yield f"S3DataType {source['S3DataType']} is not supported for transform jobs; use S3Prefix or ManifestFile."
     yield from _locations(source["S3Uri"], request["TransformOutput"]["S3OutputPath"])
+    if "DataCaptureConfig" in request:
+        yield from _locations(request["DataCaptureConfig"]["DestinationS3Uri"])
     for header in (request["TransformInput"].get("ContentType", ""), request["TransformOutput"].get("Accept", "")):
         if not header.isprintable():  # they become headers of a request to the container
             yield "ContentType and Accept must not contain control characters."

@@ -17,13 +17,17 @@ DEFAULT_RETRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """``limit`` is a payload's largest size in bytes, ``concurrency`` how many are under way per container, ``timeout`` in seconds."""
+    """``limit`` is a payload's largest size in bytes, ``concurrency`` how many are under way per container, ``timeout`` in seconds.
+
+    ``chunked``: MaxPayloadInMB is 0, an object is one request, sent in chunks.
+    """
 
     limit: int
     many: bool
     concurrency: int
     timeout: float
     retries: int
+    chunked: bool = False
 
     @classmethod
     def of(cls, request: Mapping[str, Any], container: Mapping[str, Any], default_concurrency: int) -> Sending:
@@ -38,6 +42,7 @@ class Sending:
             max(1, min(concurrency, LARGEST_PAYLOAD_MB // max(payload, 1))),
             float(client.get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT)),
             client.get("InvocationsMaxRetries", DEFAULT_RETRIES),
+            payload == 0,
         )
 
 

@@ -82,6 +82,8 @@ def dashboard(_: Transaction, resource: Resource, document: Document) -> Documen
     return {"Model": document}
 
 
+_DEPLOYING = ("Creating", "Updating", "RollingBack")
+
 SERVING: Mapping[str, Mapping[str, Any]] = {
     # ACK, OP: code ValidationException, message starts with "Could not find model"; SDK reuses it on "Cannot create already existing model".
     "Model": {
@@ -110,7 +112,8 @@ SERVING: Mapping[str, Mapping[str, Any]] = {
     "Endpoint": {
         "missing": invalid('Could not find endpoint "{arn}".'),
         "exists": invalid('Cannot create already existing endpoint "{arn}".'),
-        "references": (Reference("EndpointConfigName", "EndpointConfig", protects=True, during=("Creating", "Updating")),),
+        "references": (Reference("EndpointConfigName", "EndpointConfig", protects=True, during=_DEPLOYING),),
+        "aliases": {"LastDeploymentConfig": "DeploymentConfig"},
     },
     # SDK: "Could not find inference component".
     "InferenceComponent": {

@@ -35,12 +35,17 @@ class StateChanges:
         self._catalog = catalog
 
     def __call__(self, transaction: Transaction, before: Resource, after: Resource) -> None:
-        """Sends an event if the status, or the secondary status, is another one than before."""
-        if after.kind not in self._describe or _status(before) == _status(after):
+        """Sends an event if the status, or the secondary status, is another one than before, or that of an endpoint's variants."""
+        if after.kind not in self._describe:
             return
+        if _status(before) != _status(after):
+            self._send(transaction, after, _KINDS[after.kind])
+        if after.kind == "Endpoint" and _stages(before) != _stages(after):
+            self._send(transaction, after, "Endpoint Deployment")
+
+    def _send(self, transaction: Transaction, after: Resource, words: str) -> None:
         detail = _told(self._document(transaction, after))
-        kind = f"SageMaker {_KINDS[after.kind]} State Change"
-        sent = bus.event(after.world, SOURCE, kind, detail, [after.arn], after.modified)
+        sent = bus.event(after.world, SOURCE, f"SageMaker {words} State Change", detail, [after.arn], after.modified)
         bus.send(transaction, after.world, sent, after.modified)
 
     def _document(self, transaction: Transaction, resource: Resource) -> Document:
@@ -52,6 +57,17 @@ class StateChanges:
 
 def _status(resource: Resource) -> tuple[str, str]:
     return resource.state, str(resource.status.get("SecondaryStatus", ""))
+
+
+def _stages(resource: Resource) -> list[tuple[str, Any, Any]]:
+    """Where the deployment of each of an endpoint's variants stands: API ProductionVariantStatus and when it began."""
+    pending = resource.status.get("PendingDeploymentSummary", {}).get("ProductionVariants", [])
+    variants = [*resource.status.get("ProductionVariants", []), *pending]
+    return [
+        (variant["VariantName"], stage["Status"], stage.get("StartTime"))
+        for variant in variants
+        for stage in variant.get("VariantStatus", [])
+    ]
 
 
 def _told(value: Any, name: str = "") -> Any:

@@ -1,0 +1,44 @@
+"""Serves the model of an image of TGI, LMI or vLLM."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from sagewright_container.layout import Layout
+from sagewright_container.serving.listen import serve
+from sagewright_container.text_generation.configuration import Configuration, ConfigurationError
+from sagewright_container.text_generation.endpoint import Dialect, TextEndpoint
+from sagewright_container.text_generation.lmi import Lmi
+from sagewright_container.text_generation.model import TextModel, load
+from sagewright_container.text_generation.tgi import Tgi
+from sagewright_container.text_generation.vllm import Vllm, own_server
+
+_SPARE = 4
+"""Threads beyond the requests that are held: whoever comes then must be answered, too."""
+_MOST_THREADS = 256
+
+
+def main() -> int:
+    """Serves until SIGTERM; 1 when the model cannot be loaded (the reason is in the log)."""
+    try:
+        configuration = Configuration.of(os.environ["SAGEWRIGHT_FRAMEWORK"], Layout.current().model)
+        command = own_server(configuration) if configuration.server == "vllm" else []
+        if command:
+            os.execv(command[0], command)
+        model = load(configuration)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    except Exception:  # noqa: BLE001 - a model's own code may raise anything
+        traceback.print_exc()
+        print("Unable to load the model", file=sys.stderr, flush=True)
+        return 1
+    serve(TextEndpoint(_dialect(model), configuration.clients), threads=min(configuration.clients + _SPARE, _MOST_THREADS))
+    return 0
+
+
+def _dialect(model: TextModel) -> Dialect:
+    dialects: dict[str, type[Tgi] | type[Lmi] | type[Vllm]] = {"tgi": Tgi, "lmi": Lmi, "vllm": Vllm}
+    return dialects[model.configuration.server](model)

@@ -1,0 +1,1 @@
+"""CloudWatch alarms: operations, evaluation, and what a change of state causes."""

@@ -1,0 +1,78 @@
+"""Judges every metric alarm when the data of a period is complete: a controller of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from sagewright.kernel.controller import Plan
+from sagewright.signals import alarms
+from sagewright.signals.alarm_rule import Datapoint, Rule, Verdict, judge
+from sagewright.signals.alarm_window import datapoints, next_look, period_of
+from sagewright.store.database import Store
+from sagewright.store.rows import Document, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """An alarm's evaluation does nothing but change its row; what follows is in changes.py."""
+
+
+class AlarmWatch:
+    """An evaluation that changes nothing costs one read and no write."""
+
+    kind = alarms.KIND
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def observe(self, resource: Resource) -> Sequence[Datapoint]:
+        """The datapoints of the evaluation range, oldest first."""
+        rule, now = Rule.of(resource.spec), self._store.clock.now()
+        return await self._store.read(
+            lambda transaction: datapoints(transaction, resource.world, resource.spec, rule.reach, now)
+        )
+
+    def plan(self, resource: Resource, observed: Sequence[Datapoint], now: float) -> Plan[Nothing]:
+        """The state that the datapoints give, and the end of the next period."""
+        verdict = judge(Rule.of(resource.spec), observed)
+        due = next_look(period_of(resource.spec), now)
+        if verdict.state in (None, resource.state):
+            return Plan(due=due)
+        return Plan(status={**resource.status, **_changed(resource, verdict, now)}, state=verdict.state, due=due)
+
+    async def perform(self, resource: Resource, action: Nothing) -> None:
+        """There is no action."""
+
+
+def _changed(resource: Resource, verdict: Verdict, now: float) -> Document:
+    return {
+        "StateReason": verdict.reason[:1023],
+        "StateReasonData": orjson.dumps(_data(resource, verdict, now)).decode()[:4000],
+        "StateUpdatedTimestamp": now,
+        "StateTransitionedTimestamp": now,
+    }
+
+
+def _data(resource: Resource, verdict: Verdict, now: float) -> dict[str, Any]:
+    """StateReasonData as CloudWatch writes it, version 1.0."""
+    spec, points = resource.spec, verdict.datapoints
+    found: dict[str, Any] = {"version": "1.0", "queryDate": _iso(now)}
+    if points:
+        found["startDate"] = _iso(points[-1].at)
+    if "Statistic" in spec:
+        found["statistic"] = spec["Statistic"]
+    return found | {
+        "period": period_of(spec),
+        "recentDatapoints": [point.value for point in reversed(points)],
+        "threshold": spec["Threshold"],
+        "evaluatedDatapoints": [{"timestamp": _iso(point.at), "value": point.value} for point in points],
+    }
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"

@@ -1,0 +1,1 @@
+"""Application Auto Scaling for SageMaker: scalable targets, policies, scheduled actions, and what makes them true."""

@@ -1,0 +1,46 @@
+"""SageMaker SDK v2: HuggingFaceModel with TGI's image and DJLModel's LMI image, JSON and streamed, on a model that lies in S3."""
+
+import json
+import sys
+
+import sagemaker
+from sagemaker.deserializers import JSONDeserializer
+from sagemaker.huggingface import HuggingFaceModel, get_huggingface_llm_image_uri
+from sagemaker.iterators import LineIterator
+from sagemaker.model import Model
+from sagemaker.serializers import JSONSerializer
+
+session = sagemaker.Session()
+role = sagemaker.get_execution_role()
+source = {"S3DataSource": {"S3Uri": sys.argv[1], "S3DataType": "S3Prefix", "CompressionType": "None"}}
+
+model = HuggingFaceModel(
+    role=role,
+    image_uri=get_huggingface_llm_image_uri("huggingface", version="3.3.6"),
+    model_data=source,
+    env={"HF_MODEL_ID": "/opt/ml/model", "SM_NUM_GPUS": json.dumps(1), "MAX_INPUT_LENGTH": json.dumps(32)},
+    sagemaker_session=session,
+)
+predictor = model.deploy(1, "ml.g5.2xlarge", container_startup_health_check_timeout=300)
+answer = predictor.predict({"inputs": "abc", "parameters": {"max_new_tokens": 3, "return_full_text": False}})
+assert answer == [{"generated_text": "def"}], answer
+parts = predictor.predict_stream({"inputs": "abc", "parameters": {"max_new_tokens": 3}, "stream": True}, iterator=LineIterator)
+events = [json.loads(line[5:]) for line in parts if line.startswith(b"data:")]
+assert [event["token"]["text"] for event in events] == ["d", "e", "f"], events
+predictor.delete_model()
+predictor.delete_endpoint()
+
+lmi = Model(
+    image_uri=get_huggingface_llm_image_uri("lmi", version="0.27.0"),
+    model_data=source,
+    role=role,
+    env={"OPTION_ROLLING_BATCH": "auto", "OPTION_MAX_MODEL_LEN": "64"},
+    predictor_cls=sagemaker.Predictor,
+    sagemaker_session=session,
+)
+predictor = lmi.deploy(1, "ml.g5.2xlarge", serializer=JSONSerializer(), deserializer=JSONDeserializer())
+answer = predictor.predict({"inputs": "abc", "parameters": {"max_new_tokens": 3}})
+assert answer == {"generated_text": "def"}, answer
+predictor.delete_model()
+predictor.delete_endpoint()
+print("sdk2 text generation: done")

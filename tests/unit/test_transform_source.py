@@ -1,0 +1,93 @@
+"""The input of a transform job as a stream, and what its log says meanwhile (feature C10; Developer Guide batch-transform)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+
+import pytest
+from support.objects import MemoryObjects
+
+from sagewright.features.transform.reporting import Progress
+from sagewright.features.transform.source import AHEAD, ObjectFile
+from sagewright.objects.s3 import Location, Stored
+from sagewright.objects.transfer import Item
+
+CONTENT = bytes(range(256)) * 40
+
+
+class Counting(MemoryObjects):
+    """Says how many pieces were asked for; ``refuses`` the first so many times."""
+
+    refuses = 0
+    pieces = 0
+
+    async def read_range(self, stored: Stored, start: int, stop: int) -> bytes:
+        self.pieces += 1
+        return await super().read_range(stored, start, stop)
+
+
+def held() -> tuple[Counting, Stored]:
+    objects = Counting("bucket")
+    objects.put("s3://bucket/key", CONTENT)
+    return objects, Stored(Location("bucket", "key"), len(CONTENT), 0.0)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000, len(CONTENT), 1 << 20])
+async def test_the_object_is_read_as_it_is(piece: int) -> None:
+    objects, stored = held()
+    stored = Stored(stored.location, 500, 0.0) if piece == 1 else stored
+    file = io.BufferedReader(ObjectFile(objects, stored, piece), 100)
+    assert await asyncio.to_thread(file.read) == CONTENT[: stored.size]
+
+
+async def test_an_empty_object_is_nothing() -> None:
+    objects, stored = held()
+    file = ObjectFile(objects, Stored(stored.location, 0, 0.0))
+    assert await asyncio.to_thread(file.read) == b""
+
+
+async def test_no_more_is_fetched_than_the_reader_needs_next() -> None:
+    """Memory holds a few pieces, whatever the size of the object."""
+    objects, stored = held()
+    file = ObjectFile(objects, stored, 1000)
+    assert await asyncio.to_thread(file.read, 10) == CONTENT[:10]
+    await asyncio.sleep(0)
+    assert objects.pieces <= AHEAD + 1
+    file.abandon()
+
+
+async def test_an_object_that_is_gone_says_so() -> None:
+    objects, stored = held()
+    objects.buckets["bucket"].clear()
+    file = ObjectFile(objects, stored)
+    with pytest.raises(FileNotFoundError):
+        await asyncio.to_thread(file.read, 10)
+    file.abandon()
+
+
+async def test_a_reader_is_let_go_when_nobody_wants_the_rest() -> None:
+    """The job is stopped while S3 is away."""
+    objects, stored = held()
+    objects.away = True
+    file = ObjectFile(objects, stored)
+    reading = asyncio.create_task(asyncio.to_thread(file.read, 10))
+    await asyncio.sleep(0)
+    file.abandon()
+    with pytest.raises(ValueError, match="not read any more"):
+        await reading
+
+
+async def test_the_log_says_how_far_it_is() -> None:
+    said: list[str] = []
+
+    async def log(lines: Sequence[str]) -> None:
+        said.extend(lines)
+
+    _, stored = held()
+    progress = Progress(log, every=0.0)
+    progress.begin([Item(Stored(stored.location, 4_000_000, 0.0), "key")] * 2)
+    await progress.sent(3_000_000)
+    await progress.finished(Item(stored, "key"))
+    assert said == ["0 of 2 objects done, 3 MB sent of 8 MB of input", "1 of 2 objects done, 3 MB sent of 8 MB of input"]
