@@ -15,6 +15,7 @@ import pytest
 
 from sagewright.compute import dialler, sockets
 from sagewright.compute.http_connection import STREAM_WINDOW
+from sagewright.compute.payload import FilePayload, PayloadTooLarge
 from sagewright.compute.replica import Address, Answer, Broken, Replica, Unsent, open_replica
 from sagewright.wire.frames import serve_frames
 
@@ -177,6 +178,25 @@ async def test_many_calls_at_once_get_their_own_answers(serve: Serve) -> None:
 async def test_a_large_body_goes_both_ways(serve: Serve) -> None:
     body = bytes(range(256)) * 24_576
     assert (await (await serve(echo)).invoke(HEADERS, body, 20)).body == body
+
+
+async def test_a_body_in_a_file_is_sent_in_pieces(serve: Serve, tmp_path: Path) -> None:
+    """K04: payloads of asynchronous requests, which are never whole in memory."""
+    body = bytes(range(256)) * 40_960
+    file = tmp_path / "payload"
+    file.write_bytes(body)
+    replica = await serve(echo)
+    answer = await replica.stream(HEADERS, FilePayload.of(file), 20)
+    assert b"".join([part async for part in answer.chunks]) == body
+    assert (await replica.invoke(HEADERS, b"next", 5)).body == b"next"
+    assert replica.in_flight == 0
+
+
+async def test_a_frame_cannot_carry_everything(tmp_path: Path) -> None:
+    replica = open_replica(Address("frames", str(tmp_path / "nowhere")))
+    with pytest.raises(PayloadTooLarge):
+        await replica.stream(HEADERS, FilePayload(tmp_path / "payload", 1 << 30), 5)
+    replica.close()
 
 
 async def test_a_late_answer_is_a_timeout_and_not_taken_for_the_next(serve: Serve) -> None:

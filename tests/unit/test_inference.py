@@ -272,8 +272,14 @@ async def test_what_is_not_there_yet_is_refused_and_not_ignored(front: Front, he
     assert (problem.code, problem.status) == ("ValidationError", 400)
 
 
-async def test_asynchronous_invocation_is_refused(front: Front) -> None:
-    assert (await fault(front.invoke(action="async-invocations"))).status == 400
+async def test_an_asynchronous_endpoint_is_not_called_like_others(front: Front) -> None:
+    """K04."""
+    entry = {"arn": "a", "variants": [], "async": {"OutputConfig": {"S3OutputPath": "s3://bucket"}}}
+    front.write(orjson.dumps({"generation": 1, "endpoints": {"123456789012/eu-west-1/e": entry}}))
+    for action in ("invocations", "invocations-response-stream"):
+        problem = await fault(front.invoke(action=action))
+        assert (problem.code, problem.status) == ("ValidationError", 400)
+        assert "InvokeEndpointAsync" in problem.message
 
 
 @pytest.mark.parametrize("path", ["/endpoints", "/endpoints/e", "/endpoints/e/nothing", "/endpoints/e/invocations/more", "/"])

@@ -72,6 +72,10 @@ class Settings:
     """Seconds between two measurements of what the containers of a job use; AWS's are a minute apart."""
     scaling_period: int = 60
     """Seconds of a period of the alarms that target tracking makes: 60 as on AWS, or 1, 5, 10, 20, 30 to scale sooner."""
+    sns_endpoints: str = "loopback"
+    """loopback: topics notify programs on this machine only, over HTTP. any: wherever a subscription says."""
+    serverless_idle: float = 300.0
+    """Seconds without a call after which a container of a serverless endpoint ends."""
     zygote_idle: float = 1800.0
     """Seconds after which the zygote of another image ends when no job has used it; 0: never."""
 
@@ -116,6 +120,10 @@ class Settings:
             raise ValueError(f"metrics_seconds must be between 1 and 3600, not {self.metrics_seconds}")
         if self.scaling_period not in (1, 5, 10, 20, 30, 60):
             raise ValueError(f"scaling_period must be 1, 5, 10, 20, 30 or 60 seconds, not {self.scaling_period}")
+        if self.sns_endpoints not in ("loopback", "any"):
+            raise ValueError(f"sns_endpoints must be loopback or any, not {self.sns_endpoints!r}")
+        if not self.serverless_idle > 0:
+            raise ValueError(f"serverless_idle must be more than 0 seconds, not {self.serverless_idle}")
         if not self.zygote_idle >= 0:
             raise ValueError(f"zygote_idle must be 0 or more seconds, not {self.zygote_idle}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):

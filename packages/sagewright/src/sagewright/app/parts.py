@@ -22,6 +22,7 @@ from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
+from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.features.capture.delivery import Delivery
 from sagewright.features.components.components import Components
 from sagewright.features.experiments.experiments import Experiments
@@ -81,9 +82,11 @@ class Parts:
     training: training.Training
     processing: processing.Processing
     hosting: Hosting
+    asynchronous: Asynchronous
     transform: Transform
     tuning: Tuning
     capture: Delivery
+    neighbours: tuple[Controller[Any, Any], ...]
     containers: Containers
     objects: Objects
     loop: Loop
@@ -139,7 +142,9 @@ class Parts:
         replicas = Replicas(containers)
         mounts = runtime.name != "process"
         hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, mounts, alarms.states, usage)
-        components = Components(store, replicas, hosting.publisher, settings.jobs, here)
+        routes = hosting.publisher
+        asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
+        components = Components(store, replicas, routes, settings.jobs, here)
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
@@ -152,15 +157,19 @@ class Parts:
         preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
         components.register(operations, engine.catalog)
+        asynchronous.register(operations)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
-        _register_neighbours(operations, services.neighbours(store, keyring, own_images.layout, settings.url))
+        anywhere = settings.sns_endpoints == "any"
+        found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
+        _register_neighbours(operations, found)
+        neighbours = services.controllers(store, hints, anywhere=anywhere)
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
         features = (jobs, preparation, hosting, components, transform, tuning, experiments)
-        loop = _loop(store, engine, [*(feature.controller for feature in features), *scaling.controllers])
+        loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
             settings=settings,
@@ -173,9 +182,11 @@ class Parts:
             training=jobs,
             processing=preparation,
             hosting=hosting,
+            asynchronous=asynchronous,
             transform=transform,
             tuning=tuning,
             capture=Delivery(store, objects, settings.captured),
+            neighbours=neighbours,
             containers=containers,
             objects=objects,
             loop=loop,
@@ -185,6 +196,7 @@ class Parts:
         """Adopts what runs and begins to make the rows true."""
         self._warm()
         await self.hosting.open()
+        await self.asynchronous.open()
         await self.training.open()
         await self.processing.open()
         self.capture.open()
@@ -193,12 +205,14 @@ class Parts:
     async def close(self) -> None:
         """Ends what runs in this process; containers go on and are adopted by the next control."""
         await self.loop.close()
+        await self.asynchronous.close()
         await self.training.close()
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
         await self.hosting.close()
         await self.capture.close()
+        await services.close(self.neighbours)
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -207,11 +221,13 @@ class Parts:
     async def reset(self) -> None:
         """Empties every account, S3 included (test hooks)."""
         await self.loop.close()
+        await self.asynchronous.close()
         await self.training.reset()
         await self.processing.reset()
         await self.transform.reset()
         self.tuning.reset()
         await self.capture.reset()
+        await services.close(self.neighbours)
         await self.containers.close()
         try:
             await asyncio.to_thread(_remove_containers, self.runtime, self.settings.jobs)
@@ -220,6 +236,7 @@ class Parts:
             await empty(self.objects)
         finally:
             await self.hosting.open()
+            await self.asynchronous.open()
             await self.loop.start()
 
     def _warm(self) -> None:
@@ -260,7 +277,7 @@ def _engine(
 
 def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
     """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
-    return Loop(store, [*controllers, *services.controllers(store)], announce=services.announce(engine.catalog))
+    return Loop(store, controllers, announce=services.announce(engine.catalog))
 
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:

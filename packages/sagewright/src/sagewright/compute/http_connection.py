@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 import httptools
@@ -120,38 +120,19 @@ class HttpConnection(asyncio.Protocol):
         await exchange.done
         return Answer(exchange.status, exchange.headers, b"".join(exchange.parts))
 
-    async def stream(self, request: bytes) -> StreamedAnswer:
-        """Sends a request and returns as soon as the answer's headers are there. Raises Unsent, Broken."""
-        exchange = self._send(request, streams=True)
-        await exchange.head
-        return StreamedAnswer(exchange.status, exchange.headers, Chunks(exchange.take, exchange.abandon))
+    async def stream(
+        self, request: bytes, body: AsyncIterator[bytes] | None = None, patience: float | None = None
+    ) -> StreamedAnswer:
+        """Sends a request, ``body`` behind it, and returns as soon as the answer's headers are there.
 
-    async def send(self, head: bytes, read: Callable[[], Awaitable[bytes]], timeout: float) -> StreamedAnswer:
-        """The same with a body in chunks, as ``read`` gives it; an answer that comes before its end ends it. Raises TimeoutError."""
-        exchange = self._send(head, streams=True)
-        while not exchange.head.done() and (piece := await read()):
-            await self._writable.wait()
-            self._transport_write(b"%x\r\n" % len(piece), piece, b"\r\n")
-        if exchange.head.done():
-            exchange.keeps_alive = False  # the rest of the body would be taken for a request
-        else:
-            self._transport_write(b"0\r\n\r\n")
-        async with asyncio.timeout(timeout):
+        ``patience``: seconds for them once everything is sent. Raises Unsent, Broken, TimeoutError.
+        """
+        exchange = self._send(request, streams=True)
+        if body is not None:
+            await self._send_body(exchange, body)
+        async with asyncio.timeout(patience):
             await exchange.head
         return StreamedAnswer(exchange.status, exchange.headers, Chunks(exchange.take, exchange.abandon))
-
-    def _transport_write(self, *parts: bytes) -> None:
-        if self._transport is None or self._transport.is_closing():
-            raise Broken("the container closed the connection before it had answered")
-        self._transport.writelines(parts)
-
-    def pause_writing(self) -> None:
-        """asyncio: the container does not read for now."""
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        """asyncio: it does again."""
-        self._writable.set()
 
     def abort(self) -> None:
         """Ends the connection now; whoever waits for it gets Broken."""
@@ -165,6 +146,24 @@ class HttpConnection(asyncio.Protocol):
         self._acknowledge_at_once()
         self._transport.write(request)
         return exchange
+
+    async def _send_body(self, exchange: _Exchange, body: AsyncIterator[bytes]) -> None:
+        """As fast as the container reads. One that answers before it has read everything gets no more, and no other question."""
+        exchange.sending = True
+        async for piece in body:
+            await self._writable.wait()
+            if exchange.head.done() or self._transport is None or self._transport.is_closing():
+                return
+            self._transport.write(piece)
+        exchange.sending = False
+
+    def pause_writing(self) -> None:
+        """asyncio: the container does not read."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """asyncio: it does again."""
+        self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the transport is there."""
@@ -186,15 +185,15 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, problem: Exception | None) -> None:
         """asyncio: the connection has ended."""
-        self._writable.set()
         if self._exchange is not None:
             self._exchange.end_of_connection()
             self._exchange = None
+        self._writable.set()
         self._lost(self)
 
     def _end(self, exchange: _Exchange) -> None:
         self._exchange = None
-        if exchange.keeps_alive and self._transport is not None and not self._transport.is_closing():
+        if exchange.keeps_alive and not exchange.sending and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
             self._released(self)
         else:
@@ -219,6 +218,7 @@ class _Exchange:
         "keeps_alive",
         "parser",
         "parts",
+        "sending",
         "size",
         "status",
     )
@@ -234,6 +234,7 @@ class _Exchange:
         self.parts: deque[bytes] = deque()
         self.size = 0
         self.keeps_alive = False
+        self.sending = False
         self.head: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
 

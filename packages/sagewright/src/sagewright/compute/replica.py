@@ -11,14 +11,15 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from sagewright.compute.dial import dial_socket
 from sagewright.compute.http_connection import Answer, Broken, Chunks, HttpConnection, StreamedAnswer, Unsent
-from sagewright.wire.frames import FrameClient
+from sagewright.compute.payload import FilePayload, PayloadTooLarge
+from sagewright.wire.frames import LARGEST_FRAME, FrameClient
 
 __all__ = [
     "Address",
@@ -39,6 +40,9 @@ DIAL_TIMEOUT = 5.0
 
 IDLE_CONNECTIONS = 64
 """Keep-alive connections kept per container."""
+
+LARGEST_PAYLOAD = LARGEST_FRAME - 1024 * 1024
+"""Bytes of a body that a frame carries beside its header."""
 
 HEADER_NAMES = {
     "content_type": "Content-Type",
@@ -82,8 +86,11 @@ class Replica(Protocol):
     async def invoke(self, headers: Mapping[str, str], body: bytes, timeout: float) -> Answer:
         """POST /invocations."""
 
-    async def stream(self, headers: Mapping[str, str], body: bytes, timeout: float) -> StreamedAnswer:
-        """POST /invocations; ``timeout`` holds for the answer's headers. The chunks must be read to the end or closed."""
+    async def stream(self, headers: Mapping[str, str], body: bytes | FilePayload, timeout: float) -> StreamedAnswer:
+        """POST /invocations; ``timeout`` holds for the answer's headers. The chunks must be read to the end or closed.
+
+        A body in a file is sent piece by piece; raises PayloadTooLarge when the protocol cannot carry it.
+        """
 
     async def ping(self, timeout: float) -> bool:
         """Whether the container says that it can serve; False also when it cannot be reached."""
@@ -138,14 +145,17 @@ class HttpReplica:
         except (ConnectionError, TimeoutError):
             return False
 
-    async def stream(self, headers: Mapping[str, str], body: bytes, timeout: float) -> StreamedAnswer:
+    async def stream(self, headers: Mapping[str, str], body: bytes | FilePayload, timeout: float) -> StreamedAnswer:
         """See Replica."""
         self.in_flight += 1
         try:
             async with asyncio.timeout(timeout):
                 connection = await self._connection()
                 with _aborted_on_error(connection):
-                    status, head, chunks = await connection.stream(_post(headers, body))
+                    if isinstance(body, FilePayload):
+                        status, head, chunks = await connection.stream(_post_head(headers, body.size), body.pieces())
+                    else:
+                        status, head, chunks = await connection.stream(_post(headers, body))
         except BaseException:
             self.in_flight -= 1
             raise
@@ -160,7 +170,7 @@ class HttpReplica:
         try:
             connection = await self._connection()
             with _aborted_on_error(connection):
-                status, head, chunks = await connection.send(_chunked_head(headers), read, timeout)
+                status, head, chunks = await connection.stream(_chunked_head(headers), _chunked(read), timeout)
         except BaseException:
             self.in_flight -= 1
             raise
@@ -229,8 +239,12 @@ class FrameReplica:
         finally:
             self.in_flight -= 1
 
-    async def stream(self, headers: Mapping[str, str], body: bytes, timeout: float) -> StreamedAnswer:
-        """See Replica; the whole answer is one chunk."""
+    async def stream(self, headers: Mapping[str, str], body: bytes | FilePayload, timeout: float) -> StreamedAnswer:
+        """See Replica; the whole answer is one chunk, and so is the question: a frame."""
+        if isinstance(body, FilePayload):
+            if body.size > LARGEST_PAYLOAD:
+                raise PayloadTooLarge(body.size, LARGEST_PAYLOAD)
+            body = await asyncio.to_thread(body.file.read_bytes)
         status, head, payload = await self.invoke(headers, body, timeout)
         parts = [payload] if payload else []
 
@@ -323,14 +337,24 @@ _MANAGED: Mapping[Operation, tuple[str, str]] = {
 
 
 def _post(headers: Mapping[str, str], body: bytes) -> bytes:
+    return _post_head(headers, len(body)) + body
+
+
+def _post_head(headers: Mapping[str, str], size: int) -> bytes:
     path = f"/models/{headers[MODEL]}/invoke" if MODEL in headers else "/invocations"
     lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items() if name != MODEL)
-    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {size}\r\n\r\n".encode()
 
 
 def _chunked_head(headers: Mapping[str, str]) -> bytes:
     lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
     return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Transfer-Encoding: chunked\r\n\r\n".encode()
+
+
+async def _chunked(read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+    while piece := await read():
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
 def _one_line(value: str) -> str:

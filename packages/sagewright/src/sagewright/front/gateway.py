@@ -34,6 +34,8 @@ INFERENCE_BODY_LIMIT = 6_291_456
 """Bytes of an invocation's body (BodyBlob in the runtime service's model)."""
 
 _INFERENCE = "/endpoints/"
+_ASYNCHRONOUS = "/async-invocations"
+"""These are not answered but kept, and only control keeps anything."""
 _OURS = "/_sagewright/"
 
 
@@ -107,7 +109,7 @@ class Gateway:
             return await self._s3(caller, identity, request, body, request_id)
         if body is not None:
             raise Fault("InvalidRequest", "The credential scope of the request is ambiguous.")
-        if request.path.startswith(_INFERENCE) and identity.service == "sagemaker":
+        if request.path.startswith(_INFERENCE) and identity.service == "sagemaker" and not request.path.endswith(_ASYNCHRONOUS):
             return await self._inference.handle(caller, request)
         return await self._control.handle(caller, request)
 

@@ -20,7 +20,7 @@ from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
 from sagewright.front.shadow import Mirror
 from sagewright.front.streamed import Streamed
-from sagewright.wire.errors import Fault, not_available
+from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 from sagewright.wire.protocols import eventstream
 
@@ -38,6 +38,8 @@ PART_LIMIT = 1024 * 1024
 
 PRIMARY = "primary"
 """What the one container of a replica is called."""
+_IS_ASYNCHRONOUS = "Endpoint {} is an asynchronous endpoint. Please use the InvokeEndpointAsync API."
+"""AWS refuses with a ValidationError; its words are not documented, these are a guess."""
 
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container {}. Review the latency metrics for each "
@@ -87,8 +89,6 @@ class Inference:
             if call.variant.models is not None:
                 await self._aim(call, request)
             return await self._stream(call)
-        if action == "async-invocations":
-            raise not_available("InvokeEndpointAsync")
         raise Fault("UnknownOperationException", f"There is no operation {request.method} {request.path}.", 404)
 
     def _call(self, caller: Caller, name: str, request: Request, names: tuple[tuple[str, str], ...], started: float) -> _Call:
@@ -96,6 +96,8 @@ class Inference:
         endpoint = self._routes.find(key)
         if endpoint is None:
             raise Fault("ValidationError", f"Endpoint {name} of account {caller.account} not found.")
+        if endpoint.asynchronous:
+            raise Fault("ValidationError", _IS_ASYNCHRONOUS.format(name))
         given = request.headers
         if len(request.body) > BODY_LIMIT:
             raise Fault("ValidationError", f"The request body has {len(request.body)} bytes; {BODY_LIMIT} are allowed.", 413)

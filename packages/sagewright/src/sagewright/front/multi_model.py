@@ -19,6 +19,7 @@ from zlib import crc32
 
 import orjson
 
+from sagewright.compute.payload import FilePayload
 from sagewright.compute.replica import MODEL, Address, Answer, Broken, ModelHost, Replica, StreamedAnswer
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Variant
@@ -231,7 +232,7 @@ class Asked:
             if answer.status != 404 or not await self._is_gone(host):
                 return answer
 
-    async def stream(self, headers: Mapping[str, str], body: bytes, timeout: float) -> StreamedAnswer:
+    async def stream(self, headers: Mapping[str, str], body: bytes | FilePayload, timeout: float) -> StreamedAnswer:
         """See Replica; the model may be unloaded once the container has begun to answer."""
         while True:
             host = await self._begin()

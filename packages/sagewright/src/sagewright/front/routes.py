@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from sagewright.compute.pipeline import Pipeline
+from sagewright.compute.pipeline import Pipeline, address_of
 from sagewright.compute.replica import Address, Replica, open_replica
 from sagewright.front.capture import CapturePlan
 
@@ -115,13 +115,14 @@ class Variant:
 
 
 class Endpoint:
-    """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls.
+    """The variants of one endpoint; ``shadow`` gets copies of its ``share`` of the calls, an ``asynchronous`` one is called through
+    control only.
 
     ``components`` are its inference components, each as a variant of its own with its copies as replicas; None for an endpoint that
     serves models.
     """
 
-    __slots__ = ("_total", "_turn", "arn", "by_name", "capture", "components", "shadow", "variants")
+    __slots__ = ("_total", "_turn", "arn", "asynchronous", "by_name", "capture", "components", "shadow", "variants")
 
     def __init__(
         self,
@@ -129,11 +130,13 @@ class Endpoint:
         variants: tuple[Variant, ...],
         shadow: Variant | None = None,
         capture: CapturePlan | None = None,
+        asynchronous: bool = False,
         components: Mapping[str, Variant] | None = None,
     ) -> None:
         self.arn = arn
         self.shadow = shadow
         self.capture = capture
+        self.asynchronous = asynchronous
         self.components = components
         self.variants = variants
         self.by_name = {variant.name: variant for variant in variants}
@@ -252,7 +255,7 @@ def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, s
         components = {
             each["name"]: _variant({**each, "name": each["variant"], "weight": 1.0}, connect, told) for each in listed
         }
-    return Endpoint(entry["arn"], variants, shadow, capture, components)
+    return Endpoint(entry["arn"], variants, shadow, capture, bool(entry.get("async")), components)
 
 
 def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:
@@ -269,12 +272,8 @@ def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, st
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:
     if "members" in place:
-        return Pipeline({member["name"]: connect(_address(member)) for member in place["members"]}, told)
-    return connect(_address(place))
-
-
-def _address(place: Mapping[str, Any]) -> Address:
-    return Address(place["protocol"], place["socket"], place.get("port", 8080))
+        return Pipeline({member["name"]: connect(address_of(member)) for member in place["members"]}, told)
+    return connect(address_of(place))
 
 
 def _load(replica: Replica) -> int:

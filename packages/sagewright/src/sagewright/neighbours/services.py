@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sagewright.compute.oci.layout import Layout
@@ -22,18 +22,22 @@ from sagewright.neighbours.log_retention import LogRetention
 from sagewright.neighbours.logs import Logs
 from sagewright.neighbours.requests import Handlers
 from sagewright.neighbours.service_quotas import ServiceQuotas
+from sagewright.neighbours.sns.delivery import Delivery
+from sagewright.neighbours.sns.operations import Sns
+from sagewright.neighbours.sqs.operations import Sqs
+from sagewright.neighbours.sqs.retention import QueueRetention
 from sagewright.neighbours.sts import Sts
 from sagewright.store.database import Store, Transaction
-from sagewright.store.rows import Resource
+from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
 DELIVERIES: Mapping[str, Deliver] = {"autoscaling": policies.deliver}
 """Who takes the actions of alarms, by the service of their ARNs."""
 
 
-def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str) -> Mapping[str, Handlers]:
+def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str, *, anywhere: bool = False) -> Mapping[str, Handlers]:
     """By botocore's service name. Handlers take the time from their context. ``layout`` is what the registry holds, ``url`` where
-    clients reach this server."""
+    clients reach this server; ``anywhere``: notifications may leave this machine."""
     return {
         "sts": Sts(store, keyring).operations(),
         "iam": Iam(store).operations(),
@@ -42,12 +46,14 @@ def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str) -> Mapp
         "cloudwatch": {**CloudWatch(store).operations(), **Alarms(store, AlarmChanges(DELIVERIES)).operations()},
         "events": Events(store).operations(),
         "service-quotas": ServiceQuotas(store).operations(),
+        "sqs": Sqs(store, url).operations(),
+        "sns": Sns(store, anywhere=anywhere).operations(),
     }
 
 
-def controllers(store: Store) -> tuple[Controller[Any, Any], ...]:
-    """What the controller loop runs for the neighbours."""
-    return (LogRetention(store), AlarmWatch(store))
+def controllers(store: Store, told: Callable[[Identity], None], *, anywhere: bool = False) -> tuple[Controller[Any, Any], ...]:
+    """What the controller loop runs for the neighbours; ``told`` hears of rows that should be looked at now."""
+    return (LogRetention(store), AlarmWatch(store), QueueRetention(store), Delivery(store, told, anywhere=anywhere))
 
 
 def announce(catalog: Catalog) -> Announce:
@@ -59,3 +65,10 @@ def announce(catalog: Catalog) -> Announce:
             listener(transaction, before, after)
 
     return tell
+
+
+async def close(running: Iterable[Controller[Any, Any]]) -> None:
+    """Ends what these controllers have under way."""
+    for controller in running:
+        if isinstance(controller, Delivery):
+            await controller.close()

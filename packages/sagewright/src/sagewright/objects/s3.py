@@ -82,12 +82,13 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object of a listing; size in bytes, modified in epoch seconds."""
+    """One object of a listing; size in bytes, modified in epoch seconds. Only ``head`` knows the content type."""
 
     location: Location
     size: int
     modified: float
     etag: str = ""
+    content_type: str = ""
 
 
 class Objects:
@@ -146,7 +147,8 @@ class Objects:
         answer = await self._ask("HEAD", location)
         await answer.parts.aclose()
         modified = parsedate_to_datetime(answer.header("last-modified")).timestamp()
-        return Stored(location, int(answer.header("content-length")), modified, answer.header("etag").strip('"'))
+        size, etag = int(answer.header("content-length")), answer.header("etag").strip('"')
+        return Stored(location, size, modified, etag, answer.header("content-type"))
 
     async def read(self, location: Location) -> bytes:
         """A whole object; for small ones."""
@@ -190,13 +192,20 @@ class Objects:
         finally:
             partial.unlink(missing_ok=True)
 
-    async def upload(self, file: Path, location: Location) -> None:
+    async def upload(self, file: Path, location: Location, content_type: str = "") -> None:
         """Streams a file into an object (multipart when large)."""
         if _ODD_KEY.search(location.key):
             await self.write(location, await asyncio.to_thread(file.read_bytes))
             return
         try:
-            await obstore.put_async(self._store(location.bucket), location.key, file, chunk_size=_CHUNK, max_concurrency=4)
+            await obstore.put_async(
+                self._store(location.bucket),
+                location.key,
+                file,
+                attributes={"Content-Type": content_type} if content_type else None,
+                chunk_size=_CHUNK,
+                max_concurrency=4,
+            )
         except BaseError as refused:
             raise _translated(refused, location) from refused
 

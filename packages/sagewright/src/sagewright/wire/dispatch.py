@@ -38,7 +38,10 @@ class Call:
         if encoding is not None and self.model.request_compression:
             request = _inflated(request, encoding)
         document = self.codec.parse(request, self.labels)
-        _validator(self.service, self.name)(document)
+        try:
+            _validator(self.service, self.name)(document)
+        except Fault as fault:
+            raise _as_modelled(fault, self.service) from None
         return document
 
     def answer(self, document: Document, request_id: str) -> Response:
@@ -189,6 +192,13 @@ def _protocols(service: str) -> tuple[str, ...]:
 @cache
 def _codec(service: str, name: str, protocol: str) -> Codec:
     return _CODECS[protocol](operation_model(service, name))
+
+
+def _as_modelled(fault: Fault, service: str) -> Fault:
+    """The runtime service calls it ValidationError."""
+    names = {shape.name for shape in service_model(service).error_shapes}
+    renamed = fault.code == "ValidationException" and fault.code not in names and "ValidationError" in names
+    return Fault("ValidationError", fault.message, fault.status, fault.fields) if renamed else fault
 
 
 @cache

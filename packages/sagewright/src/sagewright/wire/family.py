@@ -19,7 +19,7 @@ class Family(Enum):
     S3 = "s3"
 
 
-_QUERY_SIGNERS = frozenset({"sts", "iam"})
+_QUERY_SIGNERS = frozenset({"sts", "iam", "sns"})
 """Services that talk nothing else; a request without a form (a missing Action) is answered in XML all the same."""
 
 _REST_PATHS = (

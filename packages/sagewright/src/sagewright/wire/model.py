@@ -56,6 +56,8 @@ SERVED = (
     Served("events", "events", "AWSEvents"),
     Served("service-quotas", "servicequotas", "ServiceQuotasV20190624"),
     Served("application-autoscaling", "application-autoscaling", "AnyScaleFrontendService"),
+    Served("sqs", "sqs", "AmazonSQS"),
+    Served("sns", "sns"),
 )
 
 

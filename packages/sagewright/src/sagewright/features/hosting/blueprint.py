@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
@@ -10,9 +11,11 @@ from sagewright.features.hosting.rules import QUOTA, over_quota
 from sagewright.serving.definition import Definition, Undeployable, model_container
 from sagewright.serving.step import Slot
 from sagewright.store.database import Transaction
-from sagewright.store.rows import Resource
+from sagewright.store.rows import Document, Resource
 
 ENDPOINT_CONFIG = "EndpointConfig"
+LARGEST_PAYLOAD_MB = "1024"
+"""Of an asynchronous request (developer guide, async-inference)."""
 
 
 def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
@@ -31,9 +34,12 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
         )
         for member in ("ProductionVariants", "ShadowProductionVariants")
     )
+    if "AsyncInferenceConfig" in config.spec:
+        variants = tuple(replace(variant, container=_for_large_payloads(variant.container)) for variant in variants)
     # An update that retains the variants' properties keeps the capture of the deployment before it (operations.py).
     capture = endpoint.spec.get("Capture", config.spec.get("DataCaptureConfig"))
-    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows, capture)
+    asynchronous = config.spec.get("AsyncInferenceConfig", {})
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows, capture, asynchronous)
 
 
 def _variant(
@@ -62,3 +68,9 @@ def _variant(
         isolated or model.isolated,
         tuple(Slot(index) for index in range(count)),
     )
+
+
+def _for_large_payloads(container: Document) -> Document:
+    """The toolkit's server refuses what is longer than it was told to expect (sagewright_container/serving/listen.py)."""
+    environment = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": LARGEST_PAYLOAD_MB, **container.get("Environment", {})}
+    return {**container, "Environment": environment}

@@ -83,10 +83,10 @@ class EndpointController:
         match action:
             case Act(move, place, attempt, variant):
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
-            case Publish(variants, shadows, capture):
+            case Publish(variants, shadows, capture, asynchronous):
                 routes = [self._route(resource, routed) for routed in variants]
                 copies = [self._route(resource, routed) | {"share": routed.share} for routed in shadows]
-                extra = {"shadow": copies, "capture": capture}
+                extra = {"shadow": copies, "capture": capture, "async": asynchronous}
                 self._publisher.put(resource.world, resource.key, resource.arn, routes, extra)
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)

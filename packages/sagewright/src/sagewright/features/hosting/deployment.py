@@ -7,7 +7,7 @@ endpoint serves, and a replica that dies years later is still restarted from the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagewright.features.hosting.rollout import Rollout
@@ -55,7 +55,8 @@ class VariantFleet:
 class Fleet:
     """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update.
 
-    ``shadows`` get copies of the calls, and nobody sees their answers. ``capture`` is the DataCaptureConfig in force.
+    ``shadows`` get copies of the calls, and nobody sees their answers. ``capture`` is the DataCaptureConfig in force, ``asynchronous``
+    the configuration's AsyncInferenceConfig, if it has one.
     """
 
     generation: int
@@ -63,6 +64,7 @@ class Fleet:
     variants: tuple[VariantFleet, ...]
     shadows: tuple[VariantFleet, ...] = ()
     capture: Document | None = None
+    asynchronous: Document = field(default_factory=dict)
 
     @property
     def everything(self) -> tuple[VariantFleet, ...]:
@@ -166,7 +168,8 @@ def _fleet(document: Document | None) -> Fleet | None:
     if document is None:
         return None
     variants, shadows = (tuple(map(_variant, document.get(member, ()))) for member in ("Variants", "Shadows"))
-    return Fleet(document["Generation"], document["Config"], variants, shadows, document.get("Capture"))
+    capture, asynchronous = document.get("Capture"), document.get("Asynchronous", {})
+    return Fleet(document["Generation"], document["Config"], variants, shadows, capture, asynchronous)
 
 
 def _variant(document: Document) -> VariantFleet:
@@ -191,6 +194,7 @@ def _fleet_document(fleet: Fleet) -> Document:
         "Variants": [_variant_document(variant) for variant in fleet.variants],
         "Shadows": [_variant_document(variant) for variant in fleet.shadows],
         "Capture": fleet.capture,
+        **({"Asynchronous": fleet.asynchronous} if fleet.asynchronous else {}),
     }
 
 

@@ -16,6 +16,7 @@ from sagewright.features.hosting.rules import QUOTA, over_quota
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Kind
 from sagewright.kernel.operation import Context
+from sagewright.serving.hosts import is_host
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 from sagewright.wire.errors import Fault, validation
@@ -105,11 +106,13 @@ class EndpointOperations:
         desired = {name: dict(wish) for name, wish in row.spec.get("Desired", {}).items()}
         for asked in request["DesiredWeightsAndCapacities"]:
             name = asked["VariantName"]
-            if active is None or active.variant(name) is None:
+            variant = active.variant(name) if active is not None else None
+            if active is None or variant is None:
                 raise validation(f'Could not find variant "{name}" of endpoint "{row.arn}".')
             if "ServerlessUpdateConfig" in asked:
                 raise validation(f'Variant "{name}" of endpoint "{row.arn}" is not serverless.')
-            _check_count(asked.get("DesiredInstanceCount", 1))
+            may_be_empty = active.asynchronous or is_host(variant.container)
+            _check_count(asked.get("DesiredInstanceCount", 1), 0 if may_be_empty else 1)
             wish = {member: asked[member] for member in RETAINED if member in asked}
             desired[name] = {**desired.get(name, {}), **wish}
         return {**row.spec, "Desired": desired}
@@ -130,8 +133,9 @@ def _refuse_while_hosting(transaction: Transaction, row: Resource) -> None:
         raise validation(f'Cannot delete endpoint "{row.arn}" while it hosts inference components: {", ".join(held[:10])}.')
 
 
-def _check_count(count: int) -> None:
-    if count < 1:
+def _check_count(count: int, least: int) -> None:
+    """DG endpoint-auto-scaling: a variant may have no instance only where requests can wait for one."""
+    if count < least:
         raise validation("DesiredInstanceCount must be at least 1.")
     if count > QUOTA:
         raise Fault("ResourceLimitExceeded", over_quota(count, ""))

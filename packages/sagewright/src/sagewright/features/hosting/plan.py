@@ -85,7 +85,7 @@ def _publish(draft: Draft, active: Fleet) -> Publish:
             routed = replace(routed, green=_routed(target, few, target.config), share=share)
         variants.append(routed)
     shadows = tuple(_shadowing(active, shadow, told) for shadow in active.shadows)
-    return Publish(tuple(variants), shadows, captured(active.capture))
+    return Publish(tuple(variants), shadows, captured(active.capture), active.asynchronous)
 
 
 def _shadowing(fleet: Fleet, shadow: VariantFleet, config: str) -> Routed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,16 @@ class Publisher:
         """How many replicas of a variant have routes; 0 where there is none of that name."""
         entry = self.variant(key, variant)
         return entry.get("hosts", len(entry["replicas"])) if entry else 0
+
+    def entry(self, world: World, name: str) -> Document | None:
+        """What the snapshot says of an endpoint."""
+        return self._endpoints.get(route_key(world, name))
+
+    def entries(self) -> Iterator[tuple[World, str, Document]]:
+        """All that it says."""
+        for key, entry in self._endpoints.items():
+            account, region, name = key.split("/")
+            yield World(account, region), name, entry
 
     def _write(self) -> None:
         self._generation += 1

@@ -19,7 +19,7 @@ QUOTA = 32
 
 def check_config(spec: Mapping[str, Any]) -> None:
     """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
-    for member in ("AsyncInferenceConfig", "ExplainerConfig"):
+    for member in ("ExplainerConfig",):
         if spec.get(member):
             raise unsupported(member)
     check_capture(spec.get("DataCaptureConfig"))

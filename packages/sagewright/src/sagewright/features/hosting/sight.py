@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
 from sagewright.serving.step import Move
@@ -58,11 +59,12 @@ class Routed:
 @dataclass(frozen=True, slots=True)
 class Publish:
     """Puts the endpoint into the route snapshot. Each of ``shadows`` gets copies of its ``share`` of the calls; ``capture`` is the
-    DataCaptureConfig in force."""
+    DataCaptureConfig in force, ``asynchronous`` the AsyncInferenceConfig, if there is one."""
 
     variants: tuple[Routed, ...]
     shadows: tuple[Routed, ...] = ()
     capture: Document | None = None
+    asynchronous: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Amazon SNS: topics with queues and HTTP addresses as subscribers."""

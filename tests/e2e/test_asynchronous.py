@@ -1,0 +1,104 @@
+"""Asynchronous endpoints by boto3 against a real server (feature row K04; developer guide, async-inference)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import botocore.exceptions
+import pytest
+from support.jobs import archive, bucket, wait_for_endpoint
+from support.server import ROLE, SKLEARN, Server, eventually
+
+HOLDS = """
+import hashlib
+def model_fn(folder): return None
+def input_fn(body, content_type): return body if isinstance(body, bytes) else body.encode()
+def predict_fn(body, model):
+    if body == b"wrong": raise ValueError("that is wrong")
+    return f"{len(body)} {hashlib.sha256(body).hexdigest()}"
+def output_fn(text, accept): return text, "text/plain"
+"""
+
+
+def queue_of(server: Server, name: str) -> tuple[str, str]:
+    """A topic, and the URL of a queue that hears of it."""
+    sqs, sns = server.client("sqs"), server.client("sns")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    return topic, url
+
+
+def told(server: Server, url: str) -> dict[str, Any]:
+    sqs = server.client("sqs")
+    found: list[Any] = eventually(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages"), 60)
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=found[0]["ReceiptHandle"])
+    document: dict[str, Any] = json.loads(found[0]["Body"])
+    return document
+
+
+def endpoint(server: Server, name: str, script: str, topic: str, **client: int) -> str:
+    """An asynchronous endpoint in service; returns its bucket."""
+    sagemaker, held = server.client("sagemaker"), bucket(server, name)
+    server.client("s3").put_object(Bucket=held, Key="model.tar.gz", Body=archive({"code/inference.py": script}))
+    container = {
+        "Image": SKLEARN,
+        "ModelDataUrl": f"s3://{held}/model.tar.gz",
+        "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+    }
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    output = {
+        "S3OutputPath": f"s3://{held}/out",
+        "S3FailurePath": f"s3://{held}/bad",
+        "NotificationConfig": {"SuccessTopic": topic, "ErrorTopic": topic},
+    }
+    variant = {"VariantName": "v", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[variant],
+        AsyncInferenceConfig={"OutputConfig": output, "ClientConfig": client},
+    )
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    found = wait_for_endpoint(sagemaker, name)
+    assert found["EndpointStatus"] == "InService", found.get("FailureReason")
+    return held
+
+
+def scale(server: Server, name: str, count: int) -> None:
+    sagemaker = server.client("sagemaker")
+    wish = [{"VariantName": "v", "DesiredInstanceCount": count}]
+    sagemaker.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=wish)
+    assert wait_for_endpoint(sagemaker, name)["ProductionVariants"][0]["CurrentInstanceCount"] == count
+
+
+def test_an_asynchronous_endpoint(server: Server) -> None:
+    """Accepted, answered in S3, told; a payload that no real-time endpoint takes; failures; zero instances and back."""
+    topic, url = queue_of(server, "e2e-async")
+    held = endpoint(server, "e2e-async", HOLDS, topic, MaxConcurrentInvocationsPerInstance=2)
+    runtime, s3 = server.client("sagemaker-runtime"), server.client("s3")
+    body = bytes(range(256)) * (64 * 1024)
+    s3.put_object(Bucket=held, Key="in", Body=body, ContentType="application/octet-stream")
+    answer = runtime.invoke_endpoint_async(EndpointName="e2e-async", InputLocation=f"s3://{held}/in")
+    found = told(server, url)
+    assert found["invocationStatus"] == "Completed", found
+    assert found["responseParameters"] == {"contentType": "text/plain", "outputLocation": answer["OutputLocation"]}
+    written = s3.get_object(Bucket=held, Key=answer["OutputLocation"].removeprefix(f"s3://{held}/"))
+    assert written["Body"].read().startswith(f"{len(body)} ".encode())
+    assert written["ContentType"] == "text/plain"
+
+    wrong = runtime.invoke_endpoint_async(EndpointName="e2e-async", Body=b"wrong", ContentType="application/octet-stream")
+    found = told(server, url)
+    assert (found["invocationStatus"], found["inferenceId"]) == ("Failed", wrong["InferenceId"])
+    assert "error (" in found["failureReason"]
+    s3.head_object(Bucket=held, Key=wrong["FailureLocation"].removeprefix(f"s3://{held}/"))
+
+    with pytest.raises(botocore.exceptions.ClientError, match="InvokeEndpointAsync"):
+        runtime.invoke_endpoint(EndpointName="e2e-async", Body=b"x")
+
+    scale(server, "e2e-async", 0)
+    waiting = runtime.invoke_endpoint_async(EndpointName="e2e-async", Body=b"later", ContentType="application/octet-stream")
+    scale(server, "e2e-async", 1)
+    assert told(server, url)["inferenceId"] == waiting["InferenceId"]
+    server.client("sagemaker").delete_endpoint(EndpointName="e2e-async")
