@@ -36,8 +36,8 @@ SUITES = {
     "modes": modes.figures,
     "algorithms": algorithms.figures,
     "tuning": tuning.figures,
-    "multimodel": multi_model.figures,
     "transform": transform.figures,
+    "multimodel": multi_model.figures,
 }
 
 

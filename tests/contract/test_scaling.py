@@ -158,6 +158,32 @@ def test_bounds_move_the_capacity(once: Scaling) -> None:
     assert once.endpoints.asked == [2], "bounds that did not change leave alone what the user asked for"
 
 
+def test_why_nothing_was_done(scaling: Scaling) -> None:
+    """API DescribeScalingActivities, NotScaledReasons: told once, and only to who asks for it."""
+    scaling.register(1, 1)
+    scaling.track(60.0)
+    busy(scaling, 170.0, 5)
+    assert scaling.endpoints.asked == scaling.activities() == []
+    (told,) = scaling.autoscaling.describe_scaling_activities(ServiceNamespace="sagemaker", IncludeNotScaledActivities=True)[
+        "ScalingActivities"
+    ]
+    assert told["NotScaledReasons"] == [{"Code": "AlreadyAtMaxCapacity", "MaxCapacity": 1}]
+    assert (told["StatusCode"], told["Description"]) == ("Failed", "Attempting to scale due to alarm triggered")
+
+
+def test_a_new_policy_does_not_remove_what_was_never_asked(once: Scaling) -> None:
+    """The fifteen minutes below the target begin with the policy."""
+    once.register()
+    once.endpoints.desired = once.endpoints.current = 3
+    once.track(60.0)
+    for _ in range(14):
+        once.pass_time(60)
+    assert once.endpoints.asked == []
+    once.pass_time(60)
+    once.pass_time(60)
+    assert once.endpoints.asked == [1]
+
+
 def test_suspended(once: Scaling) -> None:
     once.register(SuspendedState={"DynamicScalingOutSuspended": True})
     once.track(60.0)
@@ -280,3 +306,84 @@ def test_one_policy_for_one_metric(once: Scaling) -> None:
         once.track(name="again")
     with pytest.raises(ClientError, match="PredictiveScaling"):
         once.autoscaling.put_scaling_policy(PolicyName="p", PolicyType="PredictiveScaling", **TARGET)
+
+
+def schedule(scaling: Scaling, expression: str, name: str = "nightly", **more: Any) -> None:
+    given = {"ScheduledActionName": name, "Schedule": expression, "ScalableTargetAction": {"MinCapacity": 3}, **more, **TARGET}
+    scaling.autoscaling.put_scheduled_action(**given)
+    scaling.idle()
+
+
+def test_a_scheduled_action(scaling: Scaling) -> None:
+    """At its time the bounds change, and the capacity with them; also when control was away at that time."""
+    scaling.register()
+    schedule(scaling, "rate(5 minutes)")
+    scaling.pass_time(299)
+    assert scaling.endpoints.asked == []
+    scaling.pass_time(1)
+    scaling.idle()
+    assert scaling.endpoints.desired == 3
+    (shown,) = scaling.autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert (shown["MinCapacity"], shown["MaxCapacity"]) == (3, 4)
+    scaling.endpoints.settle()
+    scaling.pass_time(2)
+    found = {activity["Cause"]: activity for activity in scaling.activities()}
+    assert found["minimum capacity was set to 3"]["StatusCode"] == "Successful"
+    told = found["scheduled action name nightly was triggered"]
+    assert told["Description"] == "Setting min capacity to 3"
+    assert told["StatusMessage"] == "Successfully set min capacity to 3"
+    schedule(scaling, "at(2027-01-15T08:10:00)", ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 2})
+    scaling.clock.advance(900)
+    scaling.restart()
+    scaling.idle()
+    assert scaling.endpoints.desired == 2
+    (action,) = scaling.autoscaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
+    assert (action["Timezone"], action["Schedule"]) == ("UTC", "at(2027-01-15T08:10:00)")
+    scaling.autoscaling.delete_scheduled_action(ScheduledActionName="nightly", **TARGET)
+    with pytest.raises(scaling.autoscaling.exceptions.ObjectNotFoundException):
+        scaling.autoscaling.delete_scheduled_action(ScheduledActionName="nightly", **TARGET)
+
+
+def test_start_and_end_of_a_schedule(once: Scaling) -> None:
+    """Carried out at StartTime, then as the expression says, and not after EndTime; not at all while suspended."""
+    once.register(SuspendedState={"ScheduledScalingSuspended": True})
+    begin = once.clock.now()
+    schedule(once, "rate(10 minutes)", StartTime=begin + 60, EndTime=begin + 700)
+    for seconds in (60, 600, 600):
+        once.pass_time(seconds)
+    assert once.activities() == []
+    once.register(SuspendedState={"ScheduledScalingSuspended": False})
+    schedule(once, "rate(10 minutes)", StartTime=once.clock.now() + 60, EndTime=once.clock.now() + 700)
+    for seconds in (60, 600, 600):
+        once.pass_time(seconds)
+        once.endpoints.settle()
+        once.pass_time(2)
+    told = [activity for activity in once.activities() if "scheduled" in activity["Cause"]]
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Schedule": "every day"},
+        {"Schedule": "at(2020-01-01T00:00:00)"},
+        {"Schedule": None},
+        {"ScalableTargetAction": None},
+        {"ScalableTargetAction": {}},
+        {"ScalableTargetAction": {"MinCapacity": 5, "MaxCapacity": 1}},
+        {"ScalableTargetAction": {"MinCapacity": 0}},
+        {"Timezone": "Mars/Olympus"},
+        {"StartTime": 1_900_000_000, "EndTime": 1_850_000_000},
+    ],
+)
+def test_scheduled_actions_that_cannot_be(once: Scaling, wrong: dict[str, Any]) -> None:
+    once.register()
+    given = {
+        "ScheduledActionName": "a",
+        "Schedule": "rate(1 day)",
+        "ScalableTargetAction": {"MinCapacity": 2},
+        **TARGET,
+        **wrong,
+    }
+    with pytest.raises(once.autoscaling.exceptions.ValidationException):
+        once.autoscaling.put_scheduled_action(**{key: value for key, value in given.items() if value is not None})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from support.jobs import bucket, wait_for_endpoint
 from support.load import load, serve_xgboost
 from support.server import Server, eventually, running_server
 
@@ -93,3 +95,71 @@ def test_from_one_to_two_and_back(server: Server) -> None:
         return count(server) == 1
 
     eventually(shrunk, 60)
+
+
+@pytest.mark.slow
+def test_an_asynchronous_endpoint_sleeps_and_wakes(server: Server) -> None:
+    """To no instance by a scheduled action, and back by an alarm on HasBacklogWithoutCapacity (DG async-inference-autoscale)."""
+    scaling, cloudwatch, sagemaker = (server.client(name) for name in ("application-autoscaling", "cloudwatch", "sagemaker"))
+    store = bucket(server, "sleeping")
+    variant = {"VariantName": "v", "ModelName": "busy", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="sleeping",
+        ProductionVariants=[variant],
+        AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": f"s3://{store}/out"}},
+    )
+    sagemaker.create_endpoint(EndpointName="sleeping", EndpointConfigName="sleeping")
+    assert (
+        wait_for_endpoint(sagemaker, "sleeping")["AsyncInferenceConfig"]["OutputConfig"]["S3OutputPath"] == f"s3://{store}/out"
+    )
+    target = {**TARGET, "ResourceId": "endpoint/sleeping/variant/v"}
+    scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=1)
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    scaling.put_scheduled_action(
+        ScheduledActionName="sleep",
+        Schedule="rate(1 day)",
+        StartTime=soon,
+        ScalableTargetAction={"MaxCapacity": 0},
+        **target,
+    )
+
+    def instances() -> int:
+        (found,) = sagemaker.describe_endpoint(EndpointName="sleeping")["ProductionVariants"]
+        return int(found["CurrentInstanceCount"])
+
+    eventually(lambda: instances() == 0, 60)
+    scaling.delete_scheduled_action(ScheduledActionName="sleep", **target)
+    scaling.register_scalable_target(**target, MaxCapacity=1)
+    config = {
+        "AdjustmentType": "ChangeInCapacity",
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+        "MetricAggregationType": "Maximum",
+    }
+    policy = scaling.put_scaling_policy(
+        PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
+    )["PolicyARN"]
+    cloudwatch.put_metric_alarm(
+        AlarmName="waiting",
+        Namespace="AWS/SageMaker",
+        MetricName="HasBacklogWithoutCapacity",
+        Dimensions=[{"Name": "EndpointName", "Value": "sleeping"}],
+        Statistic="Maximum",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        AlarmActions=[policy],
+    )
+    server.client("s3").put_object(Bucket=store, Key="in", Body=b"5,1", ContentType="text/csv")
+    answer = server.client("sagemaker-runtime").invoke_endpoint_async(EndpointName="sleeping", InputLocation=f"s3://{store}/in")
+    key = answer["OutputLocation"].removeprefix(f"s3://{store}/")
+    prediction = eventually(lambda: _read(server, store, key), 150)
+    assert float(prediction) == pytest.approx(5.0, abs=0.3)
+    assert instances() == 1
+
+
+def _read(server: Server, store: str, key: str) -> bytes:
+    """Nothing while it is not there."""
+    s3 = server.client("s3")
+    found = [entry["Key"] for entry in s3.list_objects_v2(Bucket=store, Prefix=key).get("Contents", [])]
+    return bytes(s3.get_object(Bucket=store, Key=key)["Body"].read()) if key in found else b""

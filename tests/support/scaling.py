@@ -102,7 +102,12 @@ class Scaling:
     def _new_loop(self) -> Loop:
         store = self._parts.store
         listener = announce(self._parts.engine.catalog)
-        return Loop(store, [*controllers(store), *self._scaling.controllers], announce=listener, twice=self._twice)
+        return Loop(
+            store,
+            [*controllers(store, lambda identity: self.loop.hint(identity)), *self._scaling.controllers],
+            announce=listener,
+            twice=self._twice,
+        )
 
     def restart(self) -> None:
         self.harness.run(self.loop.close())

@@ -125,9 +125,17 @@ class Rig:
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
-        replicas, mounts = Replicas(self.containers), self.runtime.name != "process"
+        replicas = Replicas(self.containers)
+        mounts = self.runtime.name != "process"
         self.hosting = Hosting(
-            parts.store, replicas, self.jobs, self.snapshot, machine, self.objects, mounts, lambda *_: dict(self.alarms)
+            parts.store,
+            replicas,
+            self.jobs,
+            self.snapshot,
+            machine,
+            self.objects,
+            mounts,
+            lambda *_: dict(self.alarms),
         )
         self.components = Components(parts.store, replicas, self.hosting.publisher, self.jobs, machine)
         self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)

@@ -107,6 +107,28 @@ def test_a_change_is_an_event_and_an_action(world: Scaling) -> None:
     assert world.cloudwatch.describe_alarms()["MetricAlarms"][0]["ActionsEnabled"] is True
 
 
+def test_a_notification(world: Scaling) -> None:
+    """Subscribers of the topics that a new state's actions name are told (CloudWatch user guide, alarm notifications)."""
+    sns, sqs = world.harness.client("sns"), world.harness.client("sqs")
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+    queue = sqs.create_queue(QueueName="alerts")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    world.alarm(AlarmActions=[topic], OKActions=[f"{topic}-gone"])
+    for state in ("ALARM", "OK"):
+        world.cloudwatch.set_alarm_state(AlarmName="high", StateValue=state, StateReason="a test")
+    (message,) = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    envelope = json.loads(message["Body"])
+    told = json.loads(envelope["Message"])
+    assert envelope["Subject"] == f'ALARM: "high" in {WORLD.region}'
+    assert (told["NewStateValue"], told["OldStateValue"], told["NewStateReason"]) == ("ALARM", "INSUFFICIENT_DATA", "a test")
+    assert told["Trigger"]["MetricName"] == "Load"
+    actions = world.cloudwatch.describe_alarm_history(HistoryItemType="Action", ScanBy="TimestampAscending")[
+        "AlarmHistoryItems"
+    ]
+    assert [item["HistorySummary"].split()[0] for item in actions] == ["Successfully", "Failed"]
+
+
 def test_describing_and_deleting(world: Scaling) -> None:
     for name in ("a1", "a2", "b1"):
         world.alarm(name, Tags=[{"Key": "team", "Value": "x"}], Dimensions=[{"Name": "D", "Value": name}])
@@ -146,3 +168,61 @@ def test_what_cannot_be(world: Scaling, wrong: dict[str, Any]) -> None:
     with pytest.raises(ClientError, match=r"Validation|InvalidParameter"):
         world.alarm(**wrong)
     assert world.cloudwatch.describe_alarms()["MetricAlarms"] == []
+
+
+def stat(name: str, metric: str, period: int = 10, shown: bool = False) -> dict[str, Any]:
+    asked = {"Metric": {"Namespace": "Test", "MetricName": metric}, "Period": period, "Stat": "Sum"}
+    return {"Id": name, "MetricStat": asked, "ReturnData": shown}
+
+
+def of_math(world: Scaling, *metrics: dict[str, Any]) -> None:
+    world.cloudwatch.put_metric_alarm(
+        AlarmName="high", Metrics=list(metrics), EvaluationPeriods=1, Threshold=50.0, ComparisonOperator="GreaterThanThreshold"
+    )
+    world.idle()
+
+
+def test_an_alarm_on_metric_math(world: Scaling) -> None:
+    """A rate of two metrics; without calls there is no rate."""
+    rate = {"Id": "rate", "Expression": "100 * errors / calls", "ReturnData": True}
+    of_math(world, stat("errors", "Errors"), stat("calls", "Calls"), rate)
+    world.measure(3.0, metric="Errors")
+    world.measure(4.0, metric="Calls")
+    world.pass_time(11)
+    assert world.state() == "ALARM"
+    (shown,) = world.cloudwatch.describe_alarms()["MetricAlarms"]
+    assert [query["Id"] for query in shown["Metrics"]] == ["errors", "calls", "rate"]
+    world.measure(0.0, metric="Calls")
+    world.pass_time(60)
+    assert world.state() == "INSUFFICIENT_DATA"
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        [stat("a", "A"), stat("b", "B")],
+        [stat("a", "A", shown=True), stat("b", "B", shown=True)],
+        [stat("a", "A"), stat("b", "B", 60), {"Id": "e", "Expression": "a + b"}],
+        [stat("a", "A"), {"Id": "e", "Expression": "a +"}],
+        [stat("a", "A"), {"Id": "e", "Expression": "other"}],
+        [{"Id": "e", "Expression": "1"}],
+    ],
+)
+def test_metric_math_that_cannot_be(world: Scaling, metrics: list[dict[str, Any]]) -> None:
+    with pytest.raises(ClientError, match="ValidationError"):
+        of_math(world, *metrics)
+
+
+def test_metric_data_with_expressions(world: Scaling) -> None:
+    """GetMetricData: an expression is answered like a metric."""
+    world.measure(3.0, 4.0, metric="A")
+    world.measure(2.0, metric="B")
+    queries = [stat("a", "A"), stat("b", "B"), {"Id": "e", "Expression": "FILL(a, 0) * b", "Label": "product"}]
+    begin = world.clock.now()
+    found = world.cloudwatch.get_metric_data(MetricDataQueries=queries, StartTime=begin, EndTime=begin + 20)
+    (result,) = found["MetricDataResults"]
+    assert (result["Label"], result["Values"]) == ("product", [14.0])
+    with pytest.raises(ClientError, match="number, no time series"):
+        world.cloudwatch.get_metric_data(
+            MetricDataQueries=[stat("a", "A"), {"Id": "e", "Expression": "SUM(a)"}], StartTime=begin, EndTime=begin + 20
+        )

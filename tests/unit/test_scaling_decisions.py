@@ -36,7 +36,7 @@ def stepping(value: float, *adjustments: tuple[float | None, float | None, int],
 
 def capacity(*policies: Policy, current: int = 2, limits: Limits = WIDE, cooling: Cooling = Cooling()) -> int | None:  # noqa: B008
     found = decide(policies, current, limits, cooling, NOW)
-    return None if found is None else found.capacity
+    return None if found is None or found.capacity == current else found.capacity
 
 
 @pytest.mark.parametrize(

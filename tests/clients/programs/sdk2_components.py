@@ -42,8 +42,9 @@ for predictor in predictors:
     scores = np.array(predictor.predict(features[:20]), dtype=float).ravel()
     assert np.mean((scores > 0.5) == labels[:20]) > 0.9
 first, second = predictors
-session.update_inference_component("sdk2-first", runtime_config={"CopyCount": 2}, wait=True)
-assert session.describe_inference_component("sdk2-first")["RuntimeConfig"]["CurrentCopyCount"] == 2
+resources = {"ModelName": model.name, "ComputeResourceRequirements": {"NumberOfCpuCoresRequired": 1, "MinMemoryRequiredInMb": 512}}
+session.update_inference_component("sdk2-second", specification=resources, runtime_config={"CopyCount": 2}, wait=True)
+assert session.describe_inference_component("sdk2-second")["RuntimeConfig"]["CurrentCopyCount"] == 2
 first.delete_predictor(wait=True)
 second.delete_predictor(wait=True)
 session.delete_endpoint("sdk2-components")

@@ -69,7 +69,7 @@ class Settings:
     prewarm: str = "xgboost"
     """Comma list of images whose zygote is started with the server, and stays; empty: none."""
     metrics_seconds: float = 15.0
-    """Seconds between two measurements of what the containers of a job use; AWS's are a minute apart."""
+    """Seconds between two measurements of what the containers of a job or an endpoint use; AWS's are a minute apart."""
     scaling_period: int = 60
     """Seconds of a period of the alarms that target tracking makes: 60 as on AWS, or 1, 5, 10, 20, 30 to scale sooner."""
     sns_endpoints: str = "loopback"

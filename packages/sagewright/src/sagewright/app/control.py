@@ -68,10 +68,10 @@ class Control:
                 return await self._api(header, body)
             case "invocations":
                 await self._parts.hosting.record_invocations(body)
-            case "model":
-                return await self._parts.hosting.models.bring(header), b""
             case "captured":
                 self._parts.capture.wake()
+            case "model":
+                return await self._parts.hosting.models.bring(header), b""
             case "interrupt":
                 return await self._interrupt(header)
             case "reset" if self._settings.test_hooks:

@@ -61,8 +61,8 @@ CONTROLLED = frozenset(
         "Endpoint",
         "TransformJob",
         "HyperParameterTuningJob",
-        "InferenceExperiment",
         "InferenceComponent",
+        "InferenceExperiment",
     }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
@@ -143,8 +143,8 @@ class Parts:
         mounts = runtime.name != "process"
         hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, mounts, alarms.states, usage)
         routes = hosting.publisher
-        asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         components = Components(store, replicas, routes, settings.jobs, here)
+        asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
 
         operations = Operations()
@@ -156,8 +156,8 @@ class Parts:
         jobs.install(engine, operations)
         preparation.install(engine, operations)
         hosting.register(operations, engine.catalog)
-        components.register(operations, engine.catalog)
         asynchronous.register(operations)
+        components.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
@@ -210,9 +210,9 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
-        await self.hosting.close()
         await self.capture.close()
         await services.close(self.neighbours)
+        await self.hosting.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):

@@ -73,8 +73,11 @@ class Pipeline:
         """See Replica: all but the last answer whole, in memory."""
         until = asyncio.get_running_loop().time() + timeout
         *before, (last, member) = self._asked(headers)
+        if before and isinstance(body, FilePayload):
+            body = await asyncio.to_thread(body.file.read_bytes)
         given = _without_target(headers)
         for at, (name, each) in enumerate(before):
+            assert not isinstance(body, FilePayload)
             with self._timed(name, at):
                 answer = await _collected(each, self._for(name, given, headers), body, self._left(until))
             answer.headers[CONTAINER] = name

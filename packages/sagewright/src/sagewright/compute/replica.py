@@ -341,14 +341,17 @@ def _post(headers: Mapping[str, str], body: bytes) -> bytes:
 
 
 def _post_head(headers: Mapping[str, str], size: int) -> bytes:
-    path = f"/models/{headers[MODEL]}/invoke" if MODEL in headers else "/invocations"
-    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items() if name != MODEL)
-    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {size}\r\n\r\n".encode()
+    return f"{_target(headers)}Content-Length: {size}\r\n\r\n".encode()
 
 
 def _chunked_head(headers: Mapping[str, str]) -> bytes:
-    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items())
-    return f"POST /invocations HTTP/1.1\r\nHost: localhost\r\n{lines}Transfer-Encoding: chunked\r\n\r\n".encode()
+    return f"{_target(headers)}Transfer-Encoding: chunked\r\n\r\n".encode()
+
+
+def _target(headers: Mapping[str, str]) -> str:
+    path = f"/models/{headers[MODEL]}/invoke" if MODEL in headers else "/invocations"
+    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items() if name != MODEL)
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}"
 
 
 async def _chunked(read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:

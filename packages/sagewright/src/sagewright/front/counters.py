@@ -21,10 +21,10 @@ KEPT = 3600
 """Messages kept while control is away; older ones are dropped."""
 
 
-Dimensions = tuple[tuple[str, str], ...]
-"""Names and values of CloudWatch's dimensions."""
 Load = tuple[str, str, int, int]
 """Endpoint, variant, calls under way, instances that share them."""
+Dimensions = tuple[tuple[str, str], ...]
+"""Names and values of CloudWatch's dimensions."""
 
 
 class Spread:
@@ -112,14 +112,14 @@ class Counters:
 
         ``{"at": epoch seconds, "variants": [{"endpoint", "variant", "config", a number for each count, [count, sum, minimum, maximum]
         in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances]],
-        "samples"?: [{"endpoint", "dimensions": {…}, "name", "unit", "statistics": [count, sum, minimum, maximum]}]}``
+        "samples"?: [{"endpoint", "dimensions": {…}, "name", "unit", "statistics": as above}]}``
         """
         loads = list(self._loads())
         if not self._tallies and not self._samples and not loads:
             return None
         tallies, self._tallies = self._tallies, {}
-        message: dict[str, object] = {"at": now, "variants": [_document(*key, tally) for key, tally in tallies.items()]}
-        message["loads"] = loads
+        variants = [_document(*key, tally) for key, tally in tallies.items()]
+        message: dict[str, object] = {"at": now, "variants": variants, "loads": loads}
         if self._samples:
             samples, self._samples = self._samples, {}
             message["samples"] = [_sample(*key, spread) for key, spread in samples.items()]

@@ -36,10 +36,10 @@ MESSAGE_LIMIT = 4096
 PART_LIMIT = 1024 * 1024
 """Bytes of one PayloadPart; botocore refuses events over 16 MiB."""
 
-PRIMARY = "primary"
-"""What the one container of a replica is called."""
 _IS_ASYNCHRONOUS = "Endpoint {} is an asynchronous endpoint. Please use the InvokeEndpointAsync API."
 """AWS refuses with a ValidationError; its words are not documented, these are a guess."""
+PRIMARY = "primary"
+"""What the one container of a replica is called."""
 
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container {}. Review the latency metrics for each "
@@ -72,8 +72,8 @@ class Inference:
         self._capture = capture
         self._counters = counters
         self._timeout = timeout
-        self._models = models or MultiModel(nobody, counters)
         self.mirror = Mirror(counters, timeout)
+        self._models = models or MultiModel(nobody, counters)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""

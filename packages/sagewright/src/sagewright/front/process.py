@@ -43,8 +43,8 @@ class Front:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.check()
         self._settings = settings
-        self._routes = RouteTable(settings.routes, fresh=FRESH, told=self._contained)
-        self._counters = Counters(loads=self._routes.loads)
+        self._counters = Counters(loads=lambda: self._routes.loads())
+        self._routes = RouteTable(settings.routes, fresh=FRESH, told=self._counters.contained)
         self._control = Control(settings.control_socket)
         self._capture = Capture(settings.captured, self._tell_of_capture)
         self._objects = object_store(settings)
@@ -64,7 +64,10 @@ class Front:
             PresignedV2(keyring, clock, open_access=is_open),
             self._objects,
             Inference(
-                self._routes, self._counters, capture=self._capture, models=MultiModel(self._control.model, self._counters)
+                self._routes,
+                self._counters,
+                capture=self._capture,
+                models=MultiModel(self._control.model, self._counters),
             ),
             self._control,
             self._registry,

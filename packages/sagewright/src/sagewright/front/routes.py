@@ -50,35 +50,24 @@ class Models(NamedTuple):
 class Variant:
     """One production variant and its replicas.
 
-    ``config`` is the endpoint configuration that it is part of. While a new fleet takes over, ``green`` is the same variant of
-    that fleet, which gets ``share`` of the calls (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these can be.
-    ``containers`` is None for replicas of one container, ``models`` for those of one model.
+    ``containers`` is None for replicas of one container, ``models`` for those of one model. ``config`` is the endpoint configuration
+    that it is part of. While a new fleet takes over, ``green`` is the same variant of that fleet, which gets ``share`` of the calls
+    (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these
+    can be.
     """
 
-    __slots__ = (
-        "_shift",
-        "_turn",
-        "config",
-        "containers",
-        "green",
-        "models",
-        "name",
-        "replicas",
-        "reserve",
-        "share",
-        "weight",
-    )
+    __slots__ = ("_shift", "_turn", "config", "containers", "green", "models", "name", "replicas", "reserve", "share", "weight")
 
     def __init__(
         self,
         name: str,
         weight: float,
         replicas: tuple[Replica, ...],
+        containers: Containers | None = None,
+        models: Models | None = None,
         config: str = "",
         green: Variant | None = None,
         share: float = 0.0,
-        containers: Containers | None = None,
-        models: Models | None = None,
     ) -> None:
         self.name = name
         self.models = models
@@ -266,8 +255,7 @@ def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, st
     containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
     many = entry.get("multi_model")
     models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
-    config = entry.get("config", "")
-    return Variant(entry["name"], float(entry["weight"]), replicas, config, green, share, containers, models)
+    return Variant(entry["name"], float(entry["weight"]), replicas, containers, models, entry.get("config", ""), green, share)
 
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:

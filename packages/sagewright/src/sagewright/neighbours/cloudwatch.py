@@ -1,7 +1,7 @@
 """CloudWatch metrics: PutMetricData, GetMetricStatistics, GetMetricData, ListMetrics.
 
-Points are kept with their exact time for ever, so ``StorageResolution`` makes no difference. Of GetMetricData, metrics are answered and
-expressions (metric math, SQL) refused.
+Points are kept with their exact time for ever, so ``StorageResolution`` makes no difference. Of GetMetricData's
+expressions metric math is answered (signals/math_value.py) and SQL refused.
 """
 
 from __future__ import annotations

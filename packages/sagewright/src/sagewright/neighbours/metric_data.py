@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sagewright.kernel.operation import Context
 from sagewright.neighbours.requests import Handlers, make_marker, read_marker, refuse
-from sagewright.signals import metrics
+from sagewright.signals import metrics, queries
+from sagewright.signals.math_syntax import MathError
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document
 from sagewright.wire.errors import Fault
@@ -26,16 +27,17 @@ class MetricData:
 
     async def get(self, context: Context, request: Document) -> Document:
         """Datapoints of each query, newest first unless ScanBy says otherwise; ``LabelOptions`` only matters for labels with times in them."""
-        queries = [query for query in request["MetricDataQueries"] if _checked(query).get("ReturnData", True)]
+        _check(request["MetricDataQueries"])
+        shown = [query for query in request["MetricDataQueries"] if query.get("ReturnData", True)]
         ascending = request.get("ScanBy") == "TimestampAscending"
         if request["EndTime"] <= request["StartTime"]:
             raise Fault(_INVALID, "The parameter EndTime must be greater than StartTime.")
 
         def work(transaction: Transaction) -> list[_Series]:
-            return [_series(transaction, context, request, query, ascending) for query in queries]
+            return [_series(transaction, context, request, query, ascending) for query in shown]
 
         found = await self._store.read(work)
-        return _page(queries, found, request)
+        return _page(shown, found, request)
 
 
 def mapping(dimensions: list[dict[str, str]]) -> dict[str, str]:
@@ -46,43 +48,43 @@ def mapping(dimensions: list[dict[str, str]]) -> dict[str, str]:
     return found
 
 
-def _checked(query: Document) -> Document:
-    refuse(query, _INVALID, "AccountId")
-    if "Expression" in query:
-        raise Fault(
-            _INVALID, f"Error in expression '{query['Id']}': Sagewright does not support metric math or SQL expressions."
-        )
-    if "MetricStat" not in query:
-        raise Fault(_INVALID, f"The query {query['Id']} must specify either an Expression or a MetricStat.")
-    return query
+def _check(asked: list[Document]) -> None:
+    """Raises Fault for queries that cannot be answered."""
+    for query in asked:
+        refuse(query, _INVALID, "AccountId")
+        if "MetricStat" in query:
+            _check_stat(query["MetricStat"])
+    try:
+        queries.check(asked)
+        if any("Expression" in query for query in asked):
+            queries.period_of(asked)
+    except MathError as problem:
+        raise Fault(_INVALID, f"Error in metric data queries: {problem}.") from None
 
 
-def _series(transaction: Transaction, context: Context, request: Document, query: Document, ascending: bool) -> _Series:
-    """The values of one query's statistic; a period where it cannot be told is left out."""
-    asked = query["MetricStat"]
-    metric, period = asked["Metric"], asked["Period"]
-    if period <= 0:
+def _check_stat(asked: Document) -> None:
+    if asked["Period"] <= 0:
         raise Fault(_INVALID, "The parameter Period must be positive.")
-    step = min(period, 60)
-    buckets = metrics.statistics(
-        transaction,
-        context.world,
-        metric.get("Namespace", ""),
-        metric.get("MetricName", ""),
-        mapping(metric.get("Dimensions", [])),
-        start=request["StartTime"] // step * step,
-        end=request["EndTime"],
-        period=period,
-        unit=asked.get("Unit"),
-        apart=False,
-    )
+    mapping(asked["Metric"].get("Dimensions", []))
     try:
         metrics.refuse_unknown(asked["Stat"])
     except ValueError:
         raise Fault(_INVALID, f"The value {asked['Stat']} for parameter Stat is not supported.") from None
-    values = [(bucket.timestamp, bucket.statistic(asked["Stat"])) for bucket in buckets]
-    known = [(when, value) for when, value in values if value is not None]
-    return known if ascending else known[::-1]
+
+
+def _series(transaction: Transaction, context: Context, request: Document, query: Document, ascending: bool) -> _Series:
+    """The values of one query; a period where it cannot be told is left out."""
+    asked = request["MetricDataQueries"]
+    period = query["MetricStat"]["Period"] if "MetricStat" in query else queries.period_of(asked)
+    step = min(period, 60)
+    start, end = request["StartTime"] // step * step, request["EndTime"]
+    if "Expression" in query and (end - start) / period > MOST_DATAPOINTS:
+        raise Fault(_INVALID, f"An expression over more than {MOST_DATAPOINTS} periods cannot be evaluated.")
+    try:
+        found = queries.series(transaction, context.world, asked, query["Id"], start, end, period)
+    except MathError as problem:
+        raise Fault(_INVALID, f"Error in expression '{query['Id']}': {problem}.") from None
+    return sorted(found.items(), reverse=not ascending)
 
 
 def _page(queries: list[Document], found: list[_Series], request: Document) -> Document:
@@ -113,8 +115,13 @@ def _skipped(request: Document) -> int:
 def _result(query: Document, shown: _Series, complete: bool) -> Document:
     return {
         "Id": query["Id"],
-        "Label": query.get("Label", query["MetricStat"]["Metric"].get("MetricName", "")),
+        "Label": query.get("Label", _label(query)),
         "Timestamps": [when for when, _ in shown],
         "Values": [value for _, value in shown],
         "StatusCode": "Complete" if complete else "PartialData",
     }
+
+
+def _label(query: Document) -> str:
+    """The metric's name; of an expression its id."""
+    return str(query["MetricStat"]["Metric"].get("MetricName", "")) if "MetricStat" in query else str(query["Id"])

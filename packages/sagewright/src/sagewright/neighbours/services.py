@@ -9,6 +9,7 @@ from sagewright.compute.oci.layout import Layout
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.controller import Controller
 from sagewright.kernel.loop import Announce
+from sagewright.neighbours.alarms import notify
 from sagewright.neighbours.alarms.changes import AlarmChanges, Deliver
 from sagewright.neighbours.alarms.operations import Alarms
 from sagewright.neighbours.alarms.watch import AlarmWatch
@@ -31,7 +32,7 @@ from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
 
-DELIVERIES: Mapping[str, Deliver] = {"autoscaling": policies.deliver}
+DELIVERIES: Mapping[str, Deliver] = {"autoscaling": policies.deliver, "sns": notify.deliver}
 """Who takes the actions of alarms, by the service of their ARNs."""
 
 

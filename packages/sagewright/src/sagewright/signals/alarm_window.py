@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sagewright.base.world import World
-from sagewright.signals import metrics
+from sagewright.signals import queries
 from sagewright.signals.alarm_rule import Datapoint
+from sagewright.signals.math_syntax import MathError
 from sagewright.store.database import Transaction
 
 LAG = 0.5
@@ -32,8 +33,13 @@ def next_look(period: int, now: float) -> float:
 
 
 def period_of(spec: Mapping[str, Any]) -> int:
-    """The alarm's period in seconds."""
-    return int(spec["Period"])
+    """The alarm's period in seconds; of metric math that of its metrics."""
+    return int(spec["Period"]) if "Period" in spec else queries.period_of(spec["Metrics"])
+
+
+def returned(metrics_of: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ids of the queries whose data is returned: an alarm watches just one."""
+    return [query["Id"] for query in metrics_of if query.get("ReturnData", True)]
 
 
 def datapoints(transaction: Transaction, world: World, spec: Mapping[str, Any], count: int, now: float) -> list[Datapoint]:
@@ -41,19 +47,23 @@ def datapoints(transaction: Transaction, world: World, spec: Mapping[str, Any], 
     period = period_of(spec)
     end = window_end(period, now)
     start = end - count * period
-    buckets = metrics.statistics(
-        transaction,
-        world,
-        spec["Namespace"],
-        spec["MetricName"],
-        {dimension["Name"]: dimension["Value"] for dimension in spec.get("Dimensions", ())},
-        start=start,
-        end=end,
-        period=period,
-        unit=spec.get("Unit"),
-        apart=False,
-    )
-    name = spec.get("Statistic") or spec["ExtendedStatistic"]
-    values = {bucket.timestamp: bucket.statistic(name) for bucket in buckets}
+    values = _values(transaction, world, spec, start, end, period)
     moments = [start + index * period for index in range(count)]
     return [Datapoint(moment, values.get(moment)) for moment in moments]
+
+
+def _values(
+    transaction: Transaction, world: World, spec: Mapping[str, Any], start: float, end: float, period: int
+) -> Mapping[float, float]:
+    if "Metrics" in spec:
+        (wanted,) = returned(spec["Metrics"])
+        try:
+            return queries.series(transaction, world, spec["Metrics"], wanted, start, end, period)
+        except MathError:
+            return {}  # a number divided by nothing: no data, as on AWS
+    asked = {
+        "Metric": {member: spec[member] for member in ("Namespace", "MetricName", "Dimensions") if member in spec},
+        "Stat": spec.get("Statistic") or spec["ExtendedStatistic"],
+        **({"Unit": spec["Unit"]} if "Unit" in spec else {}),
+    }
+    return queries.read(transaction, world, asked, start, end, period)

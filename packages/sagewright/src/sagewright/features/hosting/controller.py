@@ -82,6 +82,8 @@ class EndpointController:
         """Does one action."""
         match action:
             case Act(move, place, attempt, variant):
+                if variant is not None and is_host(variant.container):
+                    return  # only room for inference components: there is nothing to start
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
             case Publish(variants, shadows, capture, asynchronous):
                 routes = [self._route(resource, routed) for routed in variants]
@@ -92,12 +94,6 @@ class EndpointController:
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
                 await asyncio.to_thread(trees.remove, self._folder(resource))
-
-    async def _look(self, resource: Resource, place: Place, attempt: int, instances: Collection[Place]) -> Seen:
-        """An instance that only gives room to inference components has no container, and is always there."""
-        if place in instances:
-            return Seen("ready", "", Observed("running"), healthy=True)
-        return await self._containers.look(self._unit(resource, place, attempt))
 
     def _serving(self, resource: Resource, fleet: Fleet | None) -> list[Measured]:
         """The replicas that serve, for usage.py."""
@@ -120,6 +116,12 @@ class EndpointController:
             return ()
         states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
         return tuple(name for name in names if states.get(name) == "ALARM")
+
+    async def _look(self, resource: Resource, place: Place, attempt: int, instances: Collection[Place]) -> Seen:
+        """An instance that only gives room to inference components has no container, and is always there."""
+        if place in instances:
+            return Seen("ready", "", Observed("running"), healthy=True)
+        return await self._containers.look(self._unit(resource, place, attempt))
 
     def _route(self, resource: Resource, routed: Routed) -> Document:
         if is_host(routed.variant.container):

@@ -44,7 +44,8 @@ class Hosting:
         alarms: AlarmStates = lambda *_: {},
         usage: ReplicaUsage | None = None,
     ) -> None:
-        """``mounts``: containers see folders at other paths than this machine's. ``usage`` measures what replicas use, where wanted."""
+        """``mounts``: containers see folders at other paths than this machine's. ``usage`` measures what the replicas use, where that
+        is wanted."""
         self._store = store
         self._alarms = alarms
         self.publisher = Publisher(routes)

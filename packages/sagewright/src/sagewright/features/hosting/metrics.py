@@ -32,6 +32,7 @@ async def record_invocations(store: Store, body: bytes, instances: Instances) ->
 
     def work(transaction: Transaction) -> None:
         _put(transaction, at, message["variants"])
+        _put_samples(transaction, at, message.get("samples", ()))
         for counted in message["variants"]:
             _put_share(transaction, at, counted, max(1, instances(counted["endpoint"], counted["variant"])))
         for endpoint, variant, busy, shared_by in message.get("loads", ()):

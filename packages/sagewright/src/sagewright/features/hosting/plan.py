@@ -154,6 +154,9 @@ def _status(draft: Draft, resource: Resource, state: str) -> Document:
     active, target = draft.deployment.active, draft.deployment.target
     if active is not None:
         status["EndpointConfigName"] = active.config
+        status.pop("AsyncInferenceConfig", None)
+        if active.asynchronous:
+            status["AsyncInferenceConfig"] = active.asynchronous
         status |= capture_summary(active.capture)
     shown = active or target
     if shown is not None:

@@ -53,11 +53,6 @@ class Publisher:
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
 
-    def variant(self, key: str, name: str) -> Document | None:
-        """What is published of a variant of the endpoint with this route key."""
-        variants = self._endpoints.get(key, {}).get("variants", ())
-        return next((variant for variant in variants if variant["name"] == name), None)
-
     def instances(self, key: str, variant: str) -> int:
         """How many replicas of a variant have routes; 0 where there is none of that name."""
         entry = self.variant(key, variant)
@@ -72,6 +67,11 @@ class Publisher:
         for key, entry in self._endpoints.items():
             account, region, name = key.split("/")
             yield World(account, region), name, entry
+
+    def variant(self, key: str, name: str) -> Document | None:
+        """What is published of a variant of the endpoint with this route key."""
+        variants = self._endpoints.get(key, {}).get("variants", ())
+        return next((variant for variant in variants if variant["name"] == name), None)
 
     def _write(self) -> None:
         self._generation += 1

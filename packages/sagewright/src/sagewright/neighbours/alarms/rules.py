@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from sagewright.neighbours.metric_data import mapping
 from sagewright.neighbours.requests import refuse
-from sagewright.signals import metrics
+from sagewright.signals import metrics, queries
 from sagewright.signals.alarm_rule import BREACHING, IGNORE, MISSING, NOT_BREACHING, OPERATORS
+from sagewright.signals.alarm_window import returned
+from sagewright.signals.math_syntax import MathError
 from sagewright.store.rows import Document
 from sagewright.wire.errors import Fault
 
 _CODE = "ValidationError"
+MOST_QUERIES = 20
+"""Of an alarm (CloudWatch user guide: an expression of an alarm may have ten metrics)."""
 _DAY, _WEEK = 86_400, 604_800
 
 
@@ -64,7 +68,8 @@ def check_statistic(name: str) -> None:
 
 def _check_metric(request: Document) -> None:
     if request.get("Metrics"):
-        raise _invalid("Sagewright does not support the parameter Metrics.")
+        _check_math(request)
+        return
     for member in ("MetricName", "Namespace", "Period"):
         if member not in request:
             raise _invalid(f"The parameter {member} is required.")
@@ -75,6 +80,30 @@ def _check_metric(request: Document) -> None:
     mapping(request.get("Dimensions", []))
     check_period(request["Period"])
     check_range(request["Period"], request["EvaluationPeriods"])
+
+
+def _check_math(request: Document) -> None:
+    """Metrics and expressions over them, of which one is watched."""
+    for member in ("MetricName", "Namespace", "Period", "Statistic", "ExtendedStatistic", "Dimensions", "Unit"):
+        if request.get(member):
+            raise Fault("InvalidParameterCombination", f"The parameter {member} cannot be used together with Metrics.")
+    asked = request["Metrics"]
+    if len(asked) > MOST_QUERIES:
+        raise _invalid(f"An alarm can have at most {MOST_QUERIES} metrics and expressions.")
+    try:
+        queries.check(asked)
+        period = queries.period_of(asked)
+    except MathError as problem:
+        raise _invalid(f"Error in metrics: {problem}.") from None
+    if len(returned(asked)) != 1:
+        raise _invalid("Exactly one element of Metrics must have ReturnData true.")
+    for query in asked:
+        refuse(query, _CODE, "AccountId")
+        if "MetricStat" in query:
+            check_statistic(query["MetricStat"]["Stat"])
+            mapping(query["MetricStat"]["Metric"].get("Dimensions", []))
+    check_period(period)
+    check_range(period, request["EvaluationPeriods"])
 
 
 def _invalid(text: str) -> Fault:

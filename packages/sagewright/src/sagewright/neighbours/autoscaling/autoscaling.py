@@ -9,6 +9,7 @@ from sagewright.kernel.controller import Controller
 from sagewright.neighbours.autoscaling.capacity import Capacities
 from sagewright.neighbours.autoscaling.controller import TargetController
 from sagewright.neighbours.autoscaling.policies import Policies
+from sagewright.neighbours.autoscaling.schedules import ScheduleController, Schedules
 from sagewright.neighbours.autoscaling.targets import Targets
 from sagewright.neighbours.requests import Handlers
 from sagewright.store.database import Store
@@ -19,8 +20,8 @@ class Autoscaling:
 
     def __init__(self, store: Store, client: Client, minute: int) -> None:
         capacities = Capacities(client)
-        self._parts = (Targets(store, capacities), Policies(store, minute))
-        self.controllers: tuple[Controller[Any, Any], ...] = (TargetController(store, capacities),)
+        self._parts = (Targets(store, capacities), Policies(store, minute), Schedules(store))
+        self.controllers: tuple[Controller[Any, Any], ...] = (TargetController(store, capacities), ScheduleController(store))
 
     def operations(self) -> Handlers:
         """Handlers by operation, of service ``application-autoscaling``."""

@@ -13,7 +13,7 @@ from sagewright.neighbours.autoscaling.decide import Policy, Watched
 from sagewright.neighbours.autoscaling.plan import Action, Forget, Record, SetCapacity, Sight, plan
 from sagewright.neighbours.autoscaling.rows import POLICY, SCHEDULE, TARGET, below
 from sagewright.signals import alarms
-from sagewright.signals.alarm_rule import MISSING
+from sagewright.signals.alarm_rule import BREACHING, MISSING
 from sagewright.signals.alarm_window import datapoints, period_of, step
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Resource
@@ -96,7 +96,8 @@ def _policies(transaction: Transaction, target: Resource, now: float) -> tuple[P
     found = []
     for row in below(transaction, target, POLICY):
         tracking = "TargetTrackingScalingPolicyConfiguration" in row.spec
-        watched = tuple(_watched(transaction, alarm, now, tracking) for alarm in triggering(transaction, row))
+        since = row.modified if tracking else None
+        watched = tuple(_watched(transaction, alarm, now, since) for alarm in triggering(transaction, row))
         if tracking and len(watched) < 2:
             continue  # an alarm of it was deleted: on AWS, too, such a policy scales no more
         config = row.spec["TargetTrackingScalingPolicyConfiguration" if tracking else "StepScalingPolicyConfiguration"]
@@ -104,12 +105,17 @@ def _policies(transaction: Transaction, target: Resource, now: float) -> tuple[P
     return tuple(found)
 
 
-def _watched(transaction: Transaction, alarm: Resource, now: float, tracking: bool) -> Watched:
-    """Where an alarm of target tracking has an answer for missing data, it means that nothing was asked: zero."""
+def _watched(transaction: Transaction, alarm: Resource, now: float, since: float | None) -> Watched:
+    """Where an alarm of target tracking has an answer for missing data, that means that nothing was asked: zero.
+
+    ``since`` is when such a policy was put: time before it does not count as time in which nothing was asked.
+    """
     spec: Mapping[str, Any] = alarm.spec
-    points = datapoints(transaction, alarm.world, spec, spec["EvaluationPeriods"], now)
-    state = alarm.state if spec.get("ActionsEnabled", True) else ""
-    quiet = 0.0 if tracking and spec.get("TreatMissingData", MISSING) != MISSING else None
-    values = (quiet if point.value is None else point.value for point in points)
+    period, periods = period_of(spec), spec["EvaluationPeriods"]
+    points = datapoints(transaction, alarm.world, spec, periods, now)
+    missing = spec.get("TreatMissingData", MISSING) if since is not None else MISSING
+    early = missing == BREACHING and since is not None and now < since + period * periods
+    state = alarm.state if spec.get("ActionsEnabled", True) and not early else ""
+    values = (point.value if point.value is not None or missing == MISSING else 0.0 for point in points)
     known = tuple(value for value in values if value is not None)
-    return Watched(alarm.key, state, spec["Threshold"], known, step(period_of(spec)))
+    return Watched(alarm.key, state, spec["Threshold"], known, step(period))

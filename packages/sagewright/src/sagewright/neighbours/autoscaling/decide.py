@@ -55,7 +55,7 @@ class Cooling:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A capacity, who asks for it, and how long it cools down."""
+    """A capacity, who asks for it, and how long it cools down. The present capacity: the bounds allow no more, or no less."""
 
     capacity: int
     policy: str
@@ -78,7 +78,7 @@ class Limits:
 
 
 def decide(policies: Sequence[Policy], current: int, limits: Limits, cooling: Cooling, now: float) -> Proposal | None:
-    """What to change the capacity to, or None."""
+    """What to change the capacity to, or None when nobody asks for a change that is open."""
     base = cooling.base_of(current, now)
     up = [found for policy in policies for found in (_tracked_up if policy.tracking else _stepped)(policy, base)]
     more = [found for found in up if found.capacity > current]
@@ -92,11 +92,12 @@ def decide(policies: Sequence[Policy], current: int, limits: Limits, cooling: Co
     return _largest(less, current, limits) if less else None
 
 
-def _largest(found: Sequence[Proposal], current: int, limits: Limits) -> Proposal | None:
+def _largest(found: Sequence[Proposal], current: int, limits: Limits) -> Proposal:
+    """Bounds that lie beyond the present capacity do not turn more into less."""
     best = max(found, key=lambda proposal: proposal.capacity)
     capacity = limits.within(best.capacity)
-    if capacity == current or (capacity > current) != (best.capacity > current):
-        return None
+    if (capacity > current) != (best.capacity > current):
+        capacity = current
     return Proposal(capacity, best.policy, best.alarm, best.cooldown)
 
 

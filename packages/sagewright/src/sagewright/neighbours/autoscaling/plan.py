@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagewright.kernel.controller import Plan
-from sagewright.neighbours.autoscaling.activities import IN_PROGRESS, OVERRIDDEN, PENDING, SUCCESSFUL
+from sagewright.neighbours.autoscaling.activities import FAILED, IN_PROGRESS, OVERRIDDEN, PENDING, SUCCESSFUL
 from sagewright.neighbours.autoscaling.capacity import NOUNS, Capacity
 from sagewright.neighbours.autoscaling.decide import Cooling, Limits, Policy, Proposal, decide
 from sagewright.neighbours.autoscaling.rows import names
@@ -60,8 +60,13 @@ def plan(row: Resource, sight: Sight, now: float) -> Plan[Action]:
         return Plan((Forget(),), remove=True)
     if "Activity" in row.status:
         return _go_on(row, row.status["Activity"], sight.capacity, now, _beat(sight))
-    begun = _bounded(row, sight.capacity, now) or _decided(row, sight, sight.capacity, now)
-    status = {**row.status, "Bounds": _bounds(row)}
+    begun = _bounded(row, sight.capacity, now)
+    found = _decided(row, sight, sight.capacity, now) if begun is None else None
+    status = {**{name: value for name, value in row.status.items() if name != "Stuck"}, "Bounds": _bounds(row)}
+    if found is not None and found.capacity == sight.capacity.desired:
+        return _stuck(row, status, found, now, _next(sight, now))
+    if found is not None:
+        begun = _proposed(row, sight.capacity.desired, found, now)
     if begun is None:
         return Plan(status=status if status != row.status else None, due=_next(sight, now))
     return Plan((Record(_told(begun)),), {**status, "Activity": begun}, due=now)
@@ -77,7 +82,7 @@ def _bounded(row: Resource, capacity: Capacity, now: float) -> Document | None:
     return _activity(row, capacity.desired, highest if above else lowest, cause, now)
 
 
-def _decided(row: Resource, sight: Sight, capacity: Capacity, now: float) -> Document | None:
+def _decided(row: Resource, sight: Sight, capacity: Capacity, now: float) -> Proposal | None:
     """What the policies ask for; nothing while somebody else changes the endpoint."""
     if not capacity.steady:
         return None
@@ -89,14 +94,36 @@ def _decided(row: Resource, sight: Sight, capacity: Capacity, now: float) -> Doc
         suspended.get("DynamicScalingOutSuspended", False),
         suspended.get("DynamicScalingInSuspended", False),
     )
-    found = decide(sight.policies, capacity.desired, limits, cooling_of(row), now)
-    return None if found is None else _proposed(row, capacity.desired, found, now)
+    return decide(sight.policies, capacity.desired, limits, cooling_of(row), now)
+
+
+def _stuck(row: Resource, status: Document, found: Proposal, now: float, due: float) -> Plan[Action]:
+    """The bounds forbid what an alarm asks for: an activity that was not carried out tells so, once."""
+    lowest, highest = _bounds(row)
+    reason: Document = {"Code": "AlreadyAtMaxCapacity", "MaxCapacity": highest}
+    if found.capacity < highest:
+        reason = {"Code": "AlreadyAtMinCapacity", "MinCapacity": lowest}
+    stuck = {"Alarm": found.alarm, "Code": reason["Code"]}
+    status = {**status, "Stuck": stuck}
+    if row.status.get("Stuck") == stuck:
+        return Plan(status=status if status != row.status else None, due=due)
+    told = {
+        **_activity(row, found.capacity, found.capacity, _cause(found), now),
+        "Description": "Attempting to scale due to alarm triggered",
+        "StatusCode": FAILED,
+        "EndTime": now,
+        "NotScaledReasons": [reason],
+    }
+    return Plan((Record(_told(told)),), status, due=due)
+
+
+def _cause(found: Proposal) -> str:
+    return f"monitor alarm {found.alarm} in state ALARM triggered policy {found.policy}"
 
 
 def _proposed(row: Resource, current: int, found: Proposal, now: float) -> Document:
-    cause = f"monitor alarm {found.alarm} in state ALARM triggered policy {found.policy}"
     base = cooling_of(row).base_of(current, now)
-    return {**_activity(row, current, found.capacity, cause, now), "Cooldown": found.cooldown, "Base": base}
+    return {**_activity(row, current, found.capacity, _cause(found), now), "Cooldown": found.cooldown, "Base": base}
 
 
 def _activity(row: Resource, current: int, wanted: int, cause: str, now: float) -> Document:

@@ -97,7 +97,7 @@ class Policies:
         if TRACKING in spec:
             requests = tracking.alarms(spec, arn, self._minute)
             for request in requests:
-                alarm_rules.check(request)
+                _check_alarm(request)
                 alarm_operations.put(transaction, context, request)
             status = {"Alarms": [request["AlarmName"] for request in requests]}
         if known is not None:
@@ -141,6 +141,14 @@ def _checked(request: Document) -> Document:
     else:
         steps.check(request[member])
     return spec
+
+
+def _check_alarm(request: Document) -> None:
+    """What CloudWatch would refuse is refused in our own service's words."""
+    try:
+        alarm_rules.check(request)
+    except Fault as fault:
+        raise validation(fault.message) from fault
 
 
 def _check_others(spec: Document, others: list[Resource]) -> None:

@@ -54,7 +54,7 @@ def below(transaction: Transaction, target: Resource, kind: str) -> list[Resourc
 
 
 def look(transaction: Transaction, target: Resource, now: float) -> None:
-    """Has the controller look at a target at once. The row is written whatever its due time: a look put off was never written down."""
+    """Writes a target and has the controller look at it at once. The row is written whatever its due time: a look put off was never written down."""
     transaction.resources.save(replace(target, due=now))
 
 

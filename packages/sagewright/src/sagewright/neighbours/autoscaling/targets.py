@@ -87,7 +87,8 @@ class Targets:
         """DescribeScalingActivities, newest first."""
         check_namespace(request)
         rows = await self._store.read(lambda transaction: activities.listed(transaction, context.world))
-        page, more = paged([row for row in rows if fits(row, request)], lambda row: str(row["ActivityId"]), request)
+        told = [row for row in rows if "NotScaledReasons" not in row or request.get("IncludeNotScaledActivities")]
+        page, more = paged([row for row in told if fits(row, request)], lambda row: str(row["ActivityId"]), request)
         return {"ScalingActivities": page, **more}
 
     async def list_tags(self, context: Context, request: Document) -> Document:
