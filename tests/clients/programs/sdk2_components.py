@@ -42,7 +42,10 @@ for predictor in predictors:
     scores = np.array(predictor.predict(features[:20]), dtype=float).ravel()
     assert np.mean((scores > 0.5) == labels[:20]) > 0.9
 first, second = predictors
-resources = {"ModelName": model.name, "ComputeResourceRequirements": {"NumberOfCpuCoresRequired": 1, "MinMemoryRequiredInMb": 512}}
+resources = {
+    "ModelName": model.name,
+    "ComputeResourceRequirements": {"NumberOfCpuCoresRequired": 1, "MinMemoryRequiredInMb": 512},
+}
 session.update_inference_component("sdk2-second", specification=resources, runtime_config={"CopyCount": 2}, wait=True)
 assert session.describe_inference_component("sdk2-second")["RuntimeConfig"]["CurrentCopyCount"] == 2
 first.delete_predictor(wait=True)
