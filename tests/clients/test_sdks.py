@@ -291,3 +291,9 @@ def text_model(server: Server) -> str:
     for name, content in text_models.files(text_models.alphabet()).items():
         s3.put_object(Bucket=store, Key=f"alphabet/{name}", Body=content)
     return f"s3://{store}/alphabet/"
+
+
+@pytest.mark.slow
+def test_sdk3_rollouts(run_program: RunProgram) -> None:
+    """K09, K10: Endpoint.update with a DeploymentConfig while calls go on, InferenceExperiment."""
+    assert run_program("sdk3", "sdk3_rollouts.py").endswith("sdk3 rollouts: done\n")

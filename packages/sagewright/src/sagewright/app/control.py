@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _KIND_OF_FOLDER = {
     "training-job": "TrainingJob",
     "processing-job": "ProcessingJob",
+    "compilation-job": "CompilationJob",
     "endpoint": "Endpoint",
     "inference-component": "InferenceComponent",
     "transform-job": "TransformJob",

@@ -74,7 +74,7 @@ class Inference:
         self._gates = gates or serverless.Gates(routes, serverless.nobody)
         self._counters = counters
         self._timeout = timeout
-        self.mirror = Mirror(counters, timeout)
+        self.mirror = Mirror(counters, timeout, capture)
         self._models = models or MultiModel(nobody, counters)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
@@ -118,7 +118,7 @@ class Inference:
         if variant.models is not None or multi_model.HEADER in given:
             multi_model.check(name, variant, given.get(multi_model.HEADER))
         if endpoint.shadow is not None:
-            self.mirror.copy(key, endpoint.shadow, headers, request.body)
+            self.mirror.copy(key, endpoint.shadow, headers, request.body, endpoint.capture)
         return _Call(caller, name, key, variant, headers, request.body, started, endpoint.capture, component)
 
     async def _aim(self, call: _Call, request: Request) -> None:

@@ -204,9 +204,10 @@ class RouteTable:
         """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
         for key, endpoint in self._endpoints.items():
             for variant in endpoint.variants:
-                busy = sum(replica.in_flight for replica in variant.replicas)
+                replicas = variant.replicas + variant.reserve  # while one fleet follows another, those of both
+                busy = sum(replica.in_flight for replica in replicas)
                 if busy:
-                    yield key, variant.name, busy, len(variant.replicas)
+                    yield key, variant.name, busy, len(replicas)
 
     def close(self) -> None:
         """Ends all connections."""

@@ -118,7 +118,7 @@ class EndpointController:
                 self._unit(resource, fleet.place(variant, slot), slot.attempt),
                 self._limits(variant),
             )
-            for variant in (fleet.variants if fleet is not None else ())
+            for variant in (fleet.everything if fleet is not None else ())
             for slot in variant.slots
             if fleet is not None and slot.served and not is_host(variant.container)
         ]

@@ -115,7 +115,8 @@ class Leaving:
 class Deployment:
     """``active`` serves, ``target`` is to take over, ``leaving`` is on its way out, ``generation`` is the last one looked at.
 
-    ``rollout`` says how far the target has taken over, or why it has just been given up.
+    ``rollout`` says how far the target has taken over, or why it has just been given up. ``refused`` is the last change of weights
+    and capacities that could not be made true.
     """
 
     active: Fleet | None = None
@@ -123,6 +124,7 @@ class Deployment:
     leaving: tuple[Leaving, ...] = ()
     generation: int = 0
     rollout: Rollout | None = None
+    refused: int = 0
 
     @classmethod
     def of(cls, status: Any) -> Deployment:
@@ -142,6 +144,7 @@ class Deployment:
             ),
             document.get("Generation", 0),
             Rollout.of(document.get("Rollout")) or (Rollout(0.0, 0.0) if document.get("Target") else None),
+            document.get("Refused", 0),
         )
 
     def document(self) -> Document:
@@ -162,6 +165,7 @@ class Deployment:
             ],
             "Generation": self.generation,
             "Rollout": self.rollout and self.rollout.document(),
+            "Refused": self.refused,
         }
 
     def names(self) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sagewright.features.hosting import serverless
@@ -17,7 +19,10 @@ UNHEALTHY = "The primary container for production variant {} did not pass the pi
 
 @dataclass(slots=True)
 class Draft:
-    """Lives for one call of ``plan``. ``problem`` is a FailureReason; ``due`` is when to look again. ``moved``: calls move."""
+    """Lives for one call of ``plan``. ``problem`` is a FailureReason; ``due`` is when to look again. ``moved``: calls move.
+
+    ``wish`` counts the changes of weights and capacities that were asked for.
+    """
 
     deployment: Deployment
     sight: Sight
@@ -27,6 +32,7 @@ class Draft:
     actions: list[Action] = field(default_factory=list)
     due: float = float("inf")
     moved: bool = False
+    wish: int = 0
 
     @property
     def rollout(self) -> Rollout:
@@ -42,15 +48,16 @@ class Draft:
         """Not later than this."""
         self.due = min(self.due, at)
 
-    def step_all(self, fleet: Fleet, *, patient: bool, fresh: int | None = None) -> tuple[Fleet, str]:
+    def step_all(self, fleet: Fleet, *, patient: bool, fresh: Mapping[str, int] | None = None) -> tuple[Fleet, str]:
         """One step of every replica of a fleet, and the first reason for which one has failed.
 
-        ``patient``: they are tried for ever, except those with an index from ``fresh`` on.
+        ``patient``: they are tried for ever, except those with an index from that on which ``fresh`` tells of their variant.
         """
         problems: list[str] = []
 
         def stepped(variant: VariantFleet) -> VariantFleet:
-            steps = [self._step(fleet, variant, slot, patient and not _is_fresh(slot, fresh)) for slot in variant.slots]
+            first = (fresh or {}).get(variant.name, math.inf)
+            steps = [self._step(fleet, variant, slot, patient and slot.index < first) for slot in variant.slots]
             problems.extend(taken.failed for taken in steps if taken.failed)
             return replace(variant, slots=tuple(taken.slot for taken in steps))
 
@@ -62,10 +69,12 @@ class Draft:
         self.leave(fleet, replace(variant, slots=variant.slots[len(changed.slots) :]), self.now + DRAIN_SECONDS)
         return changed
 
-    def fresh(self, fleet: Fleet) -> int:
-        """The first index that replicas made from now on can have."""
-        taken = [slot.index for variant in fleet.everything for slot in variant.slots]
-        return 1 + max([*taken, *(self._highest(fleet, variant) for variant in fleet.everything)], default=-1)
+    def fresh(self, fleet: Fleet) -> dict[str, int]:
+        """The first index that a replica made from now on can have, by variant."""
+        return {
+            variant.name: 1 + max([slot.index for slot in variant.slots] + [self._highest(fleet, variant)], default=-1)
+            for variant in fleet.everything
+        }
 
     def leave_all(self, fleet: Fleet, stop_at: float) -> None:
         """Every replica of the fleet leaves."""
@@ -105,7 +114,3 @@ class Draft:
         places: list[Place] = [leaving.place for leaving in self.deployment.leaving]
         going = (place.index for place in places if (place.generation, place.variant) == (fleet.generation, variant.name))
         return max(going, default=-1)
-
-
-def _is_fresh(slot: Slot, fresh: int | None) -> bool:
-    return fresh is not None and slot.index >= fresh

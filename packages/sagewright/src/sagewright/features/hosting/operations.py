@@ -105,7 +105,7 @@ class EndpointOperations:
 
     def _resized(self, row: Resource, request: Document) -> Document:
         active = Deployment.of(row.status).active
-        desired = {name: dict(wish) for name, wish in row.spec.get("Desired", {}).items()}
+        desired: Document = {}  # what was asked for before is what runs
         for asked in request["DesiredWeightsAndCapacities"]:
             name = asked["VariantName"]
             known = active.variant(name) if active is not None else None
@@ -119,7 +119,7 @@ class EndpointOperations:
             _check_count(asked.get("DesiredInstanceCount", 1), 0 if active.asynchronous else 1)
             wish = {member: asked[member] for member in RETAINED if member in asked}
             desired[name] = {**desired.get(name, {}), **wish}
-        return {**row.spec, "Desired": desired}
+        return {**row.spec, "Desired": desired, "Wish": row.spec.get("Wish", 0) + 1}
 
     def _find(self, transaction: Transaction, context: Context, request: Document) -> Resource:
         return self._catalog.find(transaction, context.world, self._kind, request)

@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sagewright.features.hosting import serverless, takeover
+from sagewright.features.hosting import capacity, takeover
 from sagewright.features.hosting.capture import capture_summary, captured
-from sagewright.features.hosting.demand import Wanted
 from sagewright.features.hosting.deployment import Deployment, Fleet, VariantFleet
 from sagewright.features.hosting.draft import DRAIN_SECONDS, Draft
-from sagewright.features.hosting.managed import LOOK_SECONDS
 from sagewright.features.hosting.sight import Action, Clear, Publish, Routed, Sight, Unpublish
 from sagewright.features.hosting.summary import pending, summary
 from sagewright.kernel.controller import Plan
@@ -30,7 +28,7 @@ ASLEEP_SECONDS = 60.0
 
 def plan(resource: Resource, sight: Sight, now: float) -> Plan[Action]:
     """See the module docstring."""
-    draft = Draft(Deployment.of(resource.status), sight, now, resource.state)
+    draft = Draft(Deployment.of(resource.status), sight, now, resource.state, wish=resource.spec.get("Wish", 0))
     if resource.state == "Deleting":
         _give_up_everything(draft)
     else:
@@ -49,27 +47,7 @@ def _take_up(draft: Draft, spec: Mapping[str, Any]) -> None:
         draft.deployment = replace(draft.deployment, generation=generation)
     active = draft.deployment.active
     if active is not None and draft.deployment.target is None:
-        changed = _adjusted(draft, active, spec.get("Desired", {}))
-        draft.deployment = replace(draft.deployment, active=changed)
-
-
-def _adjusted(draft: Draft, fleet: Fleet, wishes: Mapping[str, Any]) -> Fleet:
-    """Weights and numbers of replicas as UpdateEndpointWeightsAndCapacities asks for."""
-    return fleet.each(lambda variant: _as_wished(draft, fleet, variant, wishes.get(variant.name, {})))
-
-
-def _as_wished(draft: Draft, fleet: Fleet, variant: VariantFleet, wish: Mapping[str, Any]) -> VariantFleet:
-    changed = replace(variant, weight=wish.get("DesiredWeight", variant.weight))
-    if variant.serverless:
-        demand = draft.sight.demand.get(variant.name, Wanted(variant.awake, float("inf")))
-        draft.look_again(demand.until)
-        changed = serverless.adjusted(changed, wish, demand.containers)
-        return draft.resize(fleet, changed, serverless.size(changed))
-    count = wish.get("DesiredInstanceCount", len(variant.slots))
-    if variant.name in draft.sight.needed:
-        draft.look_again(draft.now + LOOK_SECONDS)
-        count = draft.sight.needed[variant.name]
-    return draft.resize(fleet, changed, count)
+        capacity.change(draft, active, spec)
 
 
 def _look_after(draft: Draft) -> None:
@@ -77,16 +55,16 @@ def _look_after(draft: Draft) -> None:
     active, rollout = draft.deployment.active, draft.deployment.rollout
     if active is None:
         return
-    going_back = rollout is not None and bool(rollout.back) and not rollout.stuck
-    active, problem = draft.step_all(active, patient=True, fresh=rollout.fresh if rollout and going_back else None)
+    fresh = rollout.fresh if rollout is not None and not rollout.stuck else None
+    active, problem = draft.step_all(active, patient=True, fresh=fresh)
     draft.deployment = replace(draft.deployment, active=active)
-    if problem:
+    if problem and rollout is not None and rollout.stage == "Updating":
+        active = capacity.take_back(draft, active, problem)
+    elif problem:
         takeover.stick(draft, problem)
     for variant in active.variants:
         if variant.serverless and variant.name not in draft.sight.demand:
-            draft.look_again(
-                draft.now
-            )  # it has just become the one that serves: what is needed of it is told with the next look
+            draft.look_again(draft.now)  # it has just begun to serve: what is needed of it is told with the next look
     draft.look_again(draft.now + ASLEEP_SECONDS)
     draft.actions.append(_publish(draft, active))
 
@@ -156,7 +134,8 @@ def _end_state(draft: Draft) -> str:
         return draft.state
     if active is None:
         return "Failed" if draft.problem is not None else draft.state
-    return "InService" if active.serves or draft.problem is not None or rollout is not None else draft.state
+    gone_back = rollout is not None and bool(rollout.back)
+    return "InService" if active.serves or draft.problem is not None or gone_back else draft.state
 
 
 def _status(draft: Draft, resource: Resource, state: str) -> Document:
@@ -180,7 +159,8 @@ def _status(draft: Draft, resource: Resource, state: str) -> Document:
     shown = active or target
     if shown is not None:
         creating = draft.deployment.rollout if active is None else None
-        status |= summary(shown, resource.spec, creating, updating=state == "Updating" and target is None)
+        updating = draft.deployment.rollout if active is not None and target is None and state == "Updating" else None
+        status |= summary(shown, resource.spec, creating, updating)
         if not shown.shadows:
             status.pop("ShadowProductionVariants", None)
     status.pop("PendingDeploymentSummary", None)

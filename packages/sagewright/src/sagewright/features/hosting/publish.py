@@ -66,8 +66,9 @@ class Publisher:
 
     def instances(self, key: str, variant: str) -> int:
         """How many replicas of a variant have routes; 0 where there is none of that name."""
-        variants = self._endpoints.get(key, {}).get("variants", ())
-        return next((len(entry["replicas"]) for entry in variants if entry["name"] == variant), 0)
+        entry = self._endpoints.get(key, {})
+        variants = (*entry.get("variants", ()), *entry.get("shadow", ()))
+        return next((len(found["replicas"]) for found in variants if found["name"] == variant), 0)
 
     def entry(self, world: World, name: str) -> Document | None:
         """What the snapshot says of an endpoint."""

@@ -39,12 +39,20 @@ def check_config(spec: Mapping[str, Any]) -> None:
 
 
 def check_shadows(spec: Mapping[str, Any]) -> None:
-    """API CreateEndpointConfig: with shadows, one variant of each kind. Raises Fault; the wording is ours."""
+    """API CreateEndpointConfig: with shadows, one variant of each kind, none of which is called in another way. Raises Fault.
+
+    The wordings are ours.
+    """
     shadows = spec.get("ShadowProductionVariants", ())
-    if shadows and (len(shadows) > 1 or len(spec["ProductionVariants"]) > 1):
+    variants = (*spec["ProductionVariants"], *shadows)
+    if not shadows:
+        return
+    if len(variants) != 2:
         raise validation(
             "With ShadowProductionVariants, exactly one production variant and one shadow variant can be specified."
         )
+    if "AsyncInferenceConfig" in spec or any("ServerlessConfig" in variant for variant in variants):
+        raise validation("ShadowProductionVariants are not supported with asynchronous or serverless inference.")
 
 
 def over_quota(count: int, instance_type: str) -> str:
