@@ -126,12 +126,12 @@ class Inference:
             variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
         else:
             variant = components.choose(name, key, endpoint, component, self._counters)
+        if endpoint.shadow is not None:
+            self.mirror.copy(key, endpoint.shadow, dict(headers), request.body, endpoint.capture)
         if variant.containers is not None or containers.HEADER in given:
             containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
         if variant.models is not None or multi_model.HEADER in given:
             multi_model.check(name, variant, given.get(multi_model.HEADER))
-        if endpoint.shadow is not None:
-            self.mirror.copy(key, endpoint.shadow, headers, request.body, endpoint.capture)
         return _Call(caller, name, key, variant, headers, request.body, started, endpoint, component)
 
     async def _aim(self, call: _Call, request: Request) -> None:
@@ -140,7 +140,7 @@ class Inference:
             target = request.headers[multi_model.HEADER]
             call.replicas = await self._models.prepare(call.key, call.variant, target, call.headers)
         except Refused as refused:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             raise _model_error(call, refused.answer.status, refused.answer.body) from refused
         except Unsent as problem:
             raise self._unreachable(call) from problem
@@ -273,7 +273,7 @@ class Inference:
         self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
         if call.component is not None:
             took = answered - sent, sent - call.started
-            components.count(call.key, call.component, call.variant, status, *took, self._counters)
+            components.count(call.key, call.component, variant, status, *took, self._counters)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
         self._counters.unanswered(call.key, call.variant.name, call.variant.config)
@@ -319,7 +319,6 @@ class _Call:
         endpoint: Endpoint,
         component: str | None = None,
     ) -> None:
-        self.component = component
         self.caller = caller
         self.name = name
         self.key = key
@@ -329,6 +328,7 @@ class _Call:
         self.started = started
         self.endpoint = endpoint
         self.session: Address | None = None
+        self.component = component
         self.replicas: Sequence[Replica] = ()
         """Whom to ask, where that is not any replica of the variant."""
 

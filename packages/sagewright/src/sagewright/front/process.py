@@ -57,6 +57,9 @@ class Front:
         self._server = Server(self._gateway(settings, self._keyring, self._clock))
         self._flusher: asyncio.Task[None] | None = None
 
+    def _contained(self, endpoint: str, variant: str, container: str, seconds: float) -> None:
+        self._counters.contained(endpoint, variant, container, seconds)
+
     def _gateway(self, settings: Settings, keyring: Keyring, clock: Clock) -> Gateway:
         is_open = settings.auth == "open"
         return Gateway(

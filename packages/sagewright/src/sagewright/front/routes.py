@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from sagewright.compute.pipeline import Pipeline
+from sagewright.compute.pipeline import Pipeline, address_of
 from sagewright.compute.replica import Address, Replica, open_replica
 from sagewright.front.capture import CapturePlan
 
@@ -270,12 +270,12 @@ def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, s
 
 def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:
     replicas = tuple(_replica(place, connect, partial(told, entry["name"])) for place in entry["replicas"])
+    green = _variant(entry["green"], connect, told) if "green" in entry else None
+    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
     composed = entry.get("containers")
     containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
     many = entry.get("multi_model")
     models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
-    green = _variant(entry["green"], connect, told) if "green" in entry else None
-    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
     config, serverless = entry.get("config", ""), entry["serverless"]["max_concurrency"] if "serverless" in entry else 0
     made = Variant(entry["name"], float(entry["weight"]), replicas, containers, models, config, green, share, serverless)
     made.at_random = entry.get("routing") == "RANDOM"
@@ -284,12 +284,8 @@ def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, st
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:
     if "members" in place:
-        return Pipeline({member["name"]: connect(_address(member)) for member in place["members"]}, told)
-    return connect(_address(place))
-
-
-def _address(place: Mapping[str, Any]) -> Address:
-    return Address(place["protocol"], place["socket"], place.get("port", 8080))
+        return Pipeline({member["name"]: connect(address_of(member)) for member in place["members"]}, told)
+    return connect(address_of(place))
 
 
 def _load(replica: Replica) -> int:

@@ -97,6 +97,8 @@ class EndpointController:
         """Does one action."""
         match action:
             case Act(move, place, attempt, variant):
+                if variant is not None and is_host(variant.container):
+                    return  # only room for inference components: there is nothing to start
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
             case Publish(variants, shadows, capture, asynchronous):
                 routes = [self._route(resource, routed) for routed in variants]
@@ -201,7 +203,7 @@ def _fleet(resource: Resource, transaction: Transaction) -> Fleet:
 
 def _instances(deployment: Deployment) -> set[Place]:
     fleets = [fleet for fleet in (deployment.active, deployment.target) if fleet is not None]
-    variants = [(fleet, variant) for fleet in fleets for variant in fleet.variants if is_host(variant.container)]
+    variants = [(fleet, variant) for fleet in fleets for variant in fleet.everything if is_host(variant.container)]
     return {fleet.place(variant, slot) for fleet, variant in variants for slot in variant.slots}
 
 

@@ -63,7 +63,7 @@ class Publisher:
         """How many replicas of a variant have routes; 0 where there is none of that name."""
         entry = self._endpoints.get(key, {})
         variants = (*entry.get("variants", ()), *entry.get("shadow", ()))
-        return next((len(found["replicas"]) for found in variants if found["name"] == variant), 0)
+        return next((found.get("hosts", len(found["replicas"])) for found in variants if found["name"] == variant), 0)
 
     def entry(self, world: World, name: str) -> Document | None:
         """What the snapshot says of an endpoint."""
