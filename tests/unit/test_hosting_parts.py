@@ -65,6 +65,24 @@ class TestPublisher:
         document = self.read(tmp_path / "routes.json")
         assert document == {"generation": 4, "endpoints": {}}
 
+    def test_components_go_with_their_endpoint(self, tmp_path: Path) -> None:
+        """K06: a new control keeps those of endpoints that are still there."""
+        entry = {"name": "c", "variant": "a", "replicas": VARIANTS[0]["replicas"]}
+        first = Publisher(tmp_path / "routes.json")
+        first.put(HERE, "e", "arn:e", VARIANTS)
+        first.put_component(HERE, "e", "c", entry)
+        first.put_component(HERE, "e", "d", {**entry, "name": "d"})
+        second = Publisher(tmp_path / "routes.json")
+        second.open({route_key(HERE, "e")})
+        second.put_component(HERE, "e", "d", None)
+        assert self.read(tmp_path / "routes.json")["endpoints"][route_key(HERE, "e")]["components"] == [entry]
+        written = (tmp_path / "routes.json").stat()
+        second.put(HERE, "e", "arn:e", VARIANTS)
+        second.put_component(HERE, "e", "c", entry)
+        assert (tmp_path / "routes.json").stat() == written
+        second.drop(HERE, "e")
+        assert self.read(tmp_path / "routes.json")["endpoints"] == {}
+
     @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"generation": 1}'])
     def test_a_lost_or_broken_snapshot_is_begun_anew(self, tmp_path: Path, content: bytes | None) -> None:
         if content is not None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sagewright.compute.pipeline import CONTAINER, blame
 from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
-from sagewright.front import components, containers, multi_model
+from sagewright.front import components, containers, multi_model, serverless
 from sagewright.front.capture import Capture
 from sagewright.front.counters import Counters
 from sagewright.front.multi_model import MultiModel, Refused, nobody
@@ -73,13 +73,15 @@ class Inference:
         capture: Capture | None = None,
         sessions: Sessions | None = None,
         models: MultiModel | None = None,
+        gates: serverless.Gates | None = None,
     ) -> None:
         self._routes = routes
         self._sessions = sessions
         self._capture = capture
+        self._gates = gates or serverless.Gates(routes, serverless.nobody)
         self._counters = counters
         self._timeout = timeout
-        self.mirror = Mirror(counters, timeout)
+        self.mirror = Mirror(counters, timeout, capture)
         self._models = models or MultiModel(nobody, counters)
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
@@ -124,12 +126,12 @@ class Inference:
             variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
         else:
             variant = components.choose(name, key, endpoint, component, self._counters)
+        if endpoint.shadow is not None:
+            self.mirror.copy(key, endpoint.shadow, dict(headers), request.body, endpoint.capture)
         if variant.containers is not None or containers.HEADER in given:
             containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
         if variant.models is not None or multi_model.HEADER in given:
             multi_model.check(name, variant, given.get(multi_model.HEADER))
-        if endpoint.shadow is not None:
-            self.mirror.copy(key, endpoint.shadow, headers, request.body)
         return _Call(caller, name, key, variant, headers, request.body, started, endpoint, component)
 
     async def _aim(self, call: _Call, request: Request) -> None:
@@ -138,7 +140,7 @@ class Inference:
             target = request.headers[multi_model.HEADER]
             call.replicas = await self._models.prepare(call.key, call.variant, target, call.headers)
         except Refused as refused:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             raise _model_error(call, refused.answer.status, refused.answer.body) from refused
         except Unsent as problem:
             raise self._unreachable(call) from problem
@@ -185,6 +187,8 @@ class Inference:
                 raise _model_error(call, answer.status, str(problem).encode()) from problem
 
     async def _ask(self, call: _Call) -> Answer:
+        if call.variant.serverless:
+            return await self._ask_serverless(call)
         for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.invoke(call.headers, call.body, self._timeout)
@@ -194,7 +198,22 @@ class Inference:
                 raise self._unanswered(call, problem) from problem
         raise self._unreachable(call)
 
+    async def _ask_serverless(self, call: _Call) -> Answer:
+        """By a container of its own, which may have to be started first."""
+        if len(call.body) > serverless.BODY_LIMIT:
+            raise serverless.too_large(len(call.body))
+        while True:
+            async with self._gates.lent(call.key, call.variant) as lent:
+                try:
+                    return await lent.replica.invoke(call.headers, call.body, self._timeout)
+                except Unsent:
+                    lent.is_gone()
+                except (Broken, TimeoutError) as problem:
+                    raise self._unanswered(call, problem) from problem
+
     async def _stream(self, call: _Call) -> Streamed:
+        if call.variant.serverless:
+            raise Fault("ValidationError", f"Endpoint {call.name} is serverless and does not support response streaming.")
         sent = perf_counter()
         status, headers, chunks = await self._ask_streaming(call)
         if not 200 <= status < 300:
@@ -254,7 +273,7 @@ class Inference:
         self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
         if call.component is not None:
             took = answered - sent, sent - call.started
-            components.count(call.key, call.component, call.variant, status, *took, self._counters)
+            components.count(call.key, call.component, variant, status, *took, self._counters)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
         self._counters.unanswered(call.key, call.variant.name, call.variant.config)
@@ -300,7 +319,6 @@ class _Call:
         endpoint: Endpoint,
         component: str | None = None,
     ) -> None:
-        self.component = component
         self.caller = caller
         self.name = name
         self.key = key
@@ -310,6 +328,7 @@ class _Call:
         self.started = started
         self.endpoint = endpoint
         self.session: Address | None = None
+        self.component = component
         self.replicas: Sequence[Replica] = ()
         """Whom to ask, where that is not any replica of the variant."""
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from sagewright.compute.pipeline import Pipeline
+from sagewright.compute.pipeline import Pipeline, address_of
 from sagewright.compute.replica import Address, Replica, open_replica
 from sagewright.front.capture import CapturePlan
 
@@ -54,7 +54,7 @@ class Variant:
     ``containers`` is None for replicas of one container, ``models`` for those of one model. ``config`` is the endpoint configuration
     that it is part of. While a new fleet takes over, ``green`` is the same variant of that fleet, which gets ``share`` of the calls
     (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these
-    can be.
+    can be. ``serverless``: how many requests it takes at a time, 0 for one with instances.
     """
 
     __slots__ = (
@@ -68,6 +68,7 @@ class Variant:
         "name",
         "replicas",
         "reserve",
+        "serverless",
         "share",
         "weight",
     )
@@ -82,7 +83,9 @@ class Variant:
         config: str = "",
         green: Variant | None = None,
         share: float = 0.0,
+        serverless: int = 0,
     ) -> None:
+        self.serverless = serverless
         self.name = name
         self.models = models
         self.containers = containers
@@ -206,9 +209,10 @@ class RouteTable:
         """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
         for key, endpoint in self._endpoints.items():
             for variant in endpoint.variants:
-                busy = sum(replica.in_flight for replica in variant.replicas)
+                replicas = variant.replicas + variant.reserve  # while one fleet follows another, those of both
+                busy = sum(replica.in_flight for replica in replicas)
                 if busy:
-                    yield key, variant.name, busy, len(variant.replicas)
+                    yield key, variant.name, busy, len(replicas)
 
     def close(self) -> None:
         """Ends all connections."""
@@ -266,25 +270,22 @@ def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, s
 
 def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:
     replicas = tuple(_replica(place, connect, partial(told, entry["name"])) for place in entry["replicas"])
+    green = _variant(entry["green"], connect, told) if "green" in entry else None
+    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
     composed = entry.get("containers")
     containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
     many = entry.get("multi_model")
     models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
-    green = _variant(entry["green"], connect, told) if "green" in entry else None
-    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
-    made = Variant(entry["name"], float(entry["weight"]), replicas, containers, models, entry.get("config", ""), green, share)
+    config, serverless = entry.get("config", ""), entry["serverless"]["max_concurrency"] if "serverless" in entry else 0
+    made = Variant(entry["name"], float(entry["weight"]), replicas, containers, models, config, green, share, serverless)
     made.at_random = entry.get("routing") == "RANDOM"
     return made
 
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:
     if "members" in place:
-        return Pipeline({member["name"]: connect(_address(member)) for member in place["members"]}, told)
-    return connect(_address(place))
-
-
-def _address(place: Mapping[str, Any]) -> Address:
-    return Address(place["protocol"], place["socket"], place.get("port", 8080))
+        return Pipeline({member["name"]: connect(address_of(member)) for member in place["members"]}, told)
+    return connect(address_of(place))
 
 
 def _load(replica: Replica) -> int:

@@ -37,6 +37,7 @@ async def record_invocations(store: Store, body: bytes, instances: Instances) ->
             _put_share(transaction, at, counted, max(1, instances(counted["endpoint"], counted["variant"])))
         for endpoint, variant, busy, shared_by in message.get("loads", ()):
             _put_load(transaction, at, (endpoint, variant), busy / max(1, shared_by))
+        _put_samples(transaction, at, message.get("samples", ()))
 
     await store.write(work)
 
