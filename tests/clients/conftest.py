@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,9 +24,23 @@ class RunProgram(Protocol):
     def __call__(self, environment: str, program: str, *arguments: str, through: Literal["run", "env"] = "run") -> str: ...
 
 
+FILE_SYSTEM = "fs-0123456789abcdef0"
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with running_server() as started:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory behind FILE_SYSTEM."""
+    folder = tmp_path_factory.mktemp("file-system")
+    folder.chmod(0o755)
+    for parent in folder.parents:
+        if parent.stat().st_uid == os.getuid() and parent.name.startswith(("pytest", "popen")):
+            parent.chmod(parent.stat().st_mode | 0o011)  # a container's user goes through them
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(shared_folder: Path) -> Iterator[Server]:
+    with running_server(file_systems=f"{FILE_SYSTEM}={shared_folder}") as started:
         yield started
 
 

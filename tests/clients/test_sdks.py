@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from clients.conftest import RunProgram
+from clients.conftest import FILE_SYSTEM, RunProgram
 from support.server import Server, eventually
 
 pytestmark = pytest.mark.clients
@@ -36,6 +37,15 @@ def test_sdk3_trains_deploys_predicts_transforms_and_cleans_up(run_program: RunP
 def test_sdk2_pytorch(run_program: RunProgram) -> None:
     """G03: PyTorch with source_dir, requirements and hyperparameters; its own serving functions; a repacked PyTorchModel."""
     assert run_program("sdk2", "sdk2_pytorch.py").endswith("sdk2 PyTorch: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_data_that_are_not_copied(run_program: RunProgram, shared_folder: Path, sdk: str) -> None:
+    """G06, G07, B10: FastFile mode and a file system of the settings."""
+    (shared_folder / "set").mkdir(exist_ok=True)
+    (shared_folder / "set" / "rows.csv").write_text("1,2\n3,4\n")
+    assert run_program(sdk, f"{sdk}_inputs.py", FILE_SYSTEM).endswith(f"{sdk} inputs: done\n")
 
 
 @pytest.mark.slow
@@ -156,11 +166,20 @@ def test_sdk2_data_capture(run_program: RunProgram) -> None:
 
 @pytest.mark.slow
 def test_sdk2_endpoints(run_program: RunProgram) -> None:
-    """G01, H03: stop, attach, two variants with weights, UpdateEndpoint; what is not there yet is refused in words."""
-    output = run_program("sdk2", "sdk2_endpoints.py")
-    assert "Sagewright does not support AsyncInferenceConfig yet" in output
-    assert "Sagewright does not support ProductionVariants.ServerlessConfig yet" in output
-    assert output.endswith("sdk2 endpoints: done\n")
+    """G01, H03: stop, attach, two variants with weights, UpdateEndpoint."""
+    assert run_program("sdk2", "sdk2_endpoints.py").endswith("sdk2 endpoints: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_inference_modes(run_program: RunProgram) -> None:
+    """K03, K04: AsyncInferenceConfig with AsyncPredictor, WaiterConfig and notifications; ServerlessInferenceConfig."""
+    assert run_program("sdk2", "sdk2_inference_modes.py").endswith("sdk2 inference modes: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_inference_modes(run_program: RunProgram) -> None:
+    """K03, K04: ModelBuilder.deploy with AsyncInferenceConfig and with ServerlessInferenceConfig; Endpoint.invoke_async."""
+    assert run_program("sdk3", "sdk3_inference_modes.py").endswith("sdk3 inference modes: done\n")
 
 
 def test_sdk2_transform(run_program: RunProgram) -> None:

@@ -160,3 +160,60 @@ def test_a_file_system_that_cannot_be_mounted_fails_the_job(
     assert described["TrainingJobStatus"] == "Failed"
     start = f"ClientError: Unable to mount file system: {file_system} directory path: {path}. {why}"
     assert described["FailureReason"].startswith(start)
+
+
+COUNTS = """
+import os
+root = "/opt/ml/input/data"
+print("found", sorted((name, sorted(os.listdir(f"{root}/{name}"))) for name in os.listdir(root)), flush=True)
+"""
+
+
+def test_twenty_channels(server: Server) -> None:
+    """API CreateTrainingJob: InputDataConfig has at most 20 members. Each brings its own objects, whatever its mode."""
+    store, s3 = bucket(server, "many-channels"), server.client("s3")
+    channels = []
+    for number in range(20):
+        s3.put_object(Bucket=store, Key=f"set/{number:02}/of-{number:02}", Body=b"x")
+        mode = "FastFile" if number % 4 == 0 else "File"
+        channels.append(s3_channel(f"s3://{store}/set/{number:02}/", mode) | {"ChannelName": f"c{number:02}"})
+    described = run(server, store, "many-channels", COUNTS, InputDataConfig=channels)
+    lines = log_lines(server, GROUP, "many-channels/")
+    assert described["TrainingJobStatus"] == "Completed", lines
+    assert f"found {[(f'c{number:02}', [f'of-{number:02}']) for number in range(20)]}" in lines
+    with pytest.raises(server.client("sagemaker").exceptions.ClientError, match="less than or equal to 20"):
+        run(server, store, "more-channels", COUNTS, InputDataConfig=[*channels, s3_channel(f"s3://{store}/set/", "File")])
+
+
+LARGE = 600 << 20
+
+
+@pytest.mark.slow
+def test_an_object_passes_that_no_process_holds(server: Server, tmp_path: Path) -> None:
+    """Objects larger than memory: as artefact and as data, in File and in FastFile mode, they cost a small part of their size."""
+    store, s3 = bucket(server, "large-object"), server.client("s3")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(LARGE)
+    ours = {name: server.pid(name) for name in ("control", "front-1")}
+    s3.upload_file(str(tmp_path / "large"), store, "set/large")
+    before = {name: peak(process) for name, process in ours.items()}
+    program = f"""
+import os
+root = os.environ["SM_CHANNEL_TRAIN"]
+size = 0
+with open(root + "/large", "rb") as file:
+    while piece := file.read(1 << 20):
+        size += len(piece)
+assert size == {LARGE}, size
+"""
+    for mode in ("File", "FastFile"):
+        described = run(server, store, f"large-{mode}", program, InputDataConfig=[s3_channel(f"s3://{store}/set/", mode)])
+        assert described["TrainingJobStatus"] == "Completed", log_lines(server, GROUP, f"large-{mode}/")
+    after = {name: peak(process) for name, process in ours.items()}
+    assert all(after[name] - before[name] < LARGE // 4 for name in ours), (before, after)
+
+
+def peak(process: int) -> int:
+    """The most memory that a process has had, in bytes."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))

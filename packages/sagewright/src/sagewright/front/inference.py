@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sagewright.compute.pipeline import CONTAINER, blame
 from sagewright.compute.replica import Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
-from sagewright.front import components, containers, multi_model
+from sagewright.front import components, containers, multi_model, serverless
 from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
 from sagewright.front.multi_model import MultiModel, Refused, nobody
@@ -67,9 +67,11 @@ class Inference:
         timeout: float = MODEL_TIMEOUT,
         capture: Capture | None = None,
         models: MultiModel | None = None,
+        gates: serverless.Gates | None = None,
     ) -> None:
         self._routes = routes
         self._capture = capture
+        self._gates = gates or serverless.Gates(routes, serverless.nobody)
         self._counters = counters
         self._timeout = timeout
         self.mirror = Mirror(counters, timeout, capture)
@@ -144,6 +146,8 @@ class Inference:
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
     async def _ask(self, call: _Call) -> Answer:
+        if call.variant.serverless:
+            return await self._ask_serverless(call)
         for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.invoke(call.headers, call.body, self._timeout)
@@ -153,7 +157,22 @@ class Inference:
                 raise self._unanswered(call, problem) from problem
         raise self._unreachable(call)
 
+    async def _ask_serverless(self, call: _Call) -> Answer:
+        """By a container of its own, which may have to be started first."""
+        if len(call.body) > serverless.BODY_LIMIT:
+            raise serverless.too_large(len(call.body))
+        while True:
+            async with self._gates.lent(call.key, call.variant) as lent:
+                try:
+                    return await lent.replica.invoke(call.headers, call.body, self._timeout)
+                except Unsent:
+                    lent.is_gone()
+                except (Broken, TimeoutError) as problem:
+                    raise self._unanswered(call, problem) from problem
+
     async def _stream(self, call: _Call) -> Streamed:
+        if call.variant.serverless:
+            raise Fault("ValidationError", f"Endpoint {call.name} is serverless and does not support response streaming.")
         sent = perf_counter()
         status, headers, chunks = await self._ask_streaming(call)
         if not 200 <= status < 300:

@@ -53,10 +53,23 @@ class Variant:
     ``containers`` is None for replicas of one container, ``models`` for those of one model. ``config`` is the endpoint configuration
     that it is part of. While a new fleet takes over, ``green`` is the same variant of that fleet, which gets ``share`` of the calls
     (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these
-    can be.
+    can be. ``serverless``: how many requests it takes at a time, 0 for one with instances.
     """
 
-    __slots__ = ("_shift", "_turn", "config", "containers", "green", "models", "name", "replicas", "reserve", "share", "weight")
+    __slots__ = (
+        "_shift",
+        "_turn",
+        "config",
+        "containers",
+        "green",
+        "models",
+        "name",
+        "replicas",
+        "reserve",
+        "serverless",
+        "share",
+        "weight",
+    )
 
     def __init__(
         self,
@@ -68,7 +81,9 @@ class Variant:
         config: str = "",
         green: Variant | None = None,
         share: float = 0.0,
+        serverless: int = 0,
     ) -> None:
+        self.serverless = serverless
         self.name = name
         self.models = models
         self.containers = containers
@@ -256,7 +271,8 @@ def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, st
     models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
     green = _variant(entry["green"], connect, told) if "green" in entry else None
     share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
-    return Variant(entry["name"], float(entry["weight"]), replicas, containers, models, entry.get("config", ""), green, share)
+    config, serverless = entry.get("config", ""), entry["serverless"]["max_concurrency"] if "serverless" in entry else 0
+    return Variant(entry["name"], float(entry["weight"]), replicas, containers, models, config, green, share, serverless)
 
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:

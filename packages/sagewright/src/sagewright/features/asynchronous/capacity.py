@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagewright.compute.pipeline import Pipeline
 from sagewright.compute.replica import Address, Replica, open_replica
 
 CONCURRENCY = 4
@@ -33,7 +34,7 @@ class Capacity:
     """The containers of one endpoint."""
 
     connect: Callable[[Address], Replica] = open_replica
-    instances: dict[Address, Instance] = field(default_factory=dict)
+    instances: dict[tuple[Address, ...], Instance] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     concurrency: int = CONCURRENCY
 
@@ -44,14 +45,10 @@ class Capacity:
         self.concurrency = client.get("MaxConcurrentInvocationsPerInstance", CONCURRENCY)
         fleets = [fleet for variant in route["variants"] for fleet in _fleets(variant)]
         self.weights = {name: weight for name, weight, _ in fleets}
-        named = {
-            Address(place["protocol"], place["socket"], place.get("port", 8080)): name
-            for name, _, places in fleets
-            for place in places
-        }
-        for address, fleet in named.items():
+        named = {_addresses(place): (name, place) for name, _, places in fleets for place in places}
+        for address, (fleet, place) in named.items():
             if address not in self.instances:
-                self.instances[address] = Instance(fleet.partition(GREEN)[0], fleet, self.connect(address))
+                self.instances[address] = Instance(fleet.partition(GREEN)[0], fleet, self._open(place))
             self.instances[address].fleet = fleet
         for address, instance in list(self.instances.items()):
             instance.gone = address not in named
@@ -79,6 +76,13 @@ class Capacity:
             instance.replica.close()
         self.instances.clear()
 
+    def _open(self, place: Mapping[str, Any]) -> Replica:
+        """A client of one container, or of several in a row."""
+        members = place.get("members")
+        if members is None:
+            return self.connect(_address(place))
+        return Pipeline({member["name"]: self.connect(_address(member)) for member in members})
+
     def _burden(self, instance: Instance) -> tuple[float, int]:
         in_hand = sum(other.running for other in self.instances.values() if other.fleet == instance.fleet)
         return (in_hand + 1) / self.weights[instance.fleet], instance.running
@@ -92,3 +96,11 @@ def _fleets(variant: Mapping[str, Any]) -> list[tuple[str, float, list[Any]]]:
         return [(name, weight, variant["replicas"])]
     share = float(green["share"])
     return [(name, weight * (1 - share), variant["replicas"]), (name + GREEN, weight * share, green["replicas"])]
+
+
+def _addresses(place: Mapping[str, Any]) -> tuple[Address, ...]:
+    return tuple(_address(member) for member in place.get("members", (place,)))
+
+
+def _address(place: Mapping[str, Any]) -> Address:
+    return Address(place["protocol"], place["socket"], place.get("port", 8080))

@@ -29,7 +29,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class VariantFleet:
-    """One production variant: its container as the model defines it, its weight, and its replicas."""
+    """One production variant: its container as the model defines it, its weight, and its replicas.
+
+    ``serverless`` is its ServerlessConfig, if it has one; then only the first ``awake`` slots run (serverless.py). ``managed``: fewest
+    and most instances of one that has as many as the inference components on it need (managed.py).
+    """
 
     name: str
     model: str
@@ -41,6 +45,14 @@ class VariantFleet:
     role: str = ""
     isolated: bool = False
     slots: tuple[Slot, ...] = ()
+    serverless: Document = field(default_factory=dict)
+    awake: int = 0
+    managed: tuple[int, int] | None = None
+
+    @property
+    def running(self) -> tuple[Slot, ...]:
+        """The slots whose containers should run."""
+        return self.slots[: self.awake] if self.serverless else self.slots
 
     def resized(self, count: int, highest: int) -> VariantFleet:
         """With ``count`` slots: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
@@ -74,7 +86,7 @@ class Fleet:
     @property
     def serves(self) -> bool:
         """Whether every replica has passed its health check."""
-        return all(slot.served for variant in self.everything for slot in variant.slots)
+        return all(slot.served for variant in self.everything for slot in variant.running)
 
     def each(self, change: Callable[[VariantFleet], VariantFleet]) -> Fleet:
         """With every variant and shadow changed."""
@@ -156,6 +168,12 @@ class Deployment:
             "Refused": self.refused,
         }
 
+    def names(self) -> set[str]:
+        """Of all variants there are or were."""
+        fleets = [fleet for fleet in (self.active, self.target) if fleet is not None]
+        serving = {variant.name for fleet in fleets for variant in fleet.variants}
+        return serving | {leaving.place.variant for leaving in self.leaving}
+
     def attempts(self) -> list[tuple[Place, int]]:
         """Every replica that may have something on disk: place and attempt."""
         fleets = [fleet for fleet in (self.active, self.target) if fleet is not None]
@@ -188,6 +206,9 @@ def _variant(document: Document) -> VariantFleet:
         document["Role"],
         document.get("Isolated", False),
         tuple(Slot.of(slot) for slot in document["Slots"]),
+        document.get("Serverless", {}),
+        document.get("Awake", 0),
+        (document["Managed"][0], document["Managed"][1]) if "Managed" in document else None,
     )
 
 
@@ -214,4 +235,6 @@ def _variant_document(variant: VariantFleet) -> Document:
         "Role": variant.role,
         "Isolated": variant.isolated,
         "Slots": [slot.document() for slot in variant.slots],
+        **({"Serverless": dict(variant.serverless), "Awake": variant.awake} if variant.serverless else {}),
+        **({"Managed": list(variant.managed)} if variant.managed is not None else {}),
     }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from sagewright.features.hosting import serverless
 from sagewright.features.hosting.deployment import Deployment, Fleet, Leaving, Place, VariantFleet
 from sagewright.features.hosting.rollout import Rollout
 from sagewright.features.hosting.sight import Act, Action, Sight
@@ -98,14 +99,12 @@ class Draft:
 
     def _step(self, fleet: Fleet, variant: VariantFleet, slot: Slot, patient: bool) -> Step:
         place = fleet.place(variant, slot)
-        taken = step(
-            slot,
-            self.sight.of(place, slot.attempt),
-            self.now,
-            patient=patient,
-            startup_timeout=variant.startup_timeout,
-            unhealthy=UNHEALTHY.format(variant.name),
-        )
+        seen, unhealthy = self.sight.of(place, slot.attempt), UNHEALTHY.format(variant.name)
+        if slot not in variant.running:
+            taken = serverless.lull(slot, seen, self.now)
+        else:
+            taken = step(slot, seen, self.now, patient=patient, startup_timeout=variant.startup_timeout, unhealthy=unhealthy)
+            taken = serverless.hurried(taken, self.now) if variant.serverless and patient else taken
         self.actions += [Act(move, place, slot.attempt, variant) for move in taken.moves]
         self.look_again(taken.due)
         return taken

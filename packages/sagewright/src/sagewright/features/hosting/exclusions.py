@@ -23,5 +23,5 @@ def in_force(config: Mapping[str, Any], active: Fleet, wanted: Fleet) -> Documen
 
 
 def _is_excluded(variant: VariantFleet) -> bool:
-    """Components are placed on whatever instances there are, so calls to them cannot be shared between two fleets."""
-    return variant.instance_type.startswith(EXCLUDED_TYPES) or is_host(variant.container)
+    """Inf1, serverless, and hosts of components, which are placed on whatever instances there are: their calls cannot be shared."""
+    return variant.instance_type.startswith(EXCLUDED_TYPES) or bool(variant.serverless) or is_host(variant.container)

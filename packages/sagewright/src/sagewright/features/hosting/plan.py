@@ -22,6 +22,8 @@ from sagewright.store.rows import Document, Resource
 __all__ = ["DRAIN_SECONDS", "IN_PROGRESS", "plan"]
 
 IN_PROGRESS = ("Creating", "Updating", "RollingBack")
+ASLEEP_SECONDS = 60.0
+"""Between two looks at an endpoint without containers: one that serves is never settled, or the next control would not know its routes."""
 
 
 def plan(resource: Resource, sight: Sight, now: float) -> Plan[Action]:
@@ -60,6 +62,12 @@ def _look_after(draft: Draft) -> None:
         active = capacity.take_back(draft, active, problem)
     elif problem:
         takeover.stick(draft, problem)
+    for variant in active.variants:
+        if variant.serverless and variant.name not in draft.sight.demand:
+            draft.look_again(
+                draft.now
+            )  # it has just become the one that serves: what is needed of it is told with the next look
+    draft.look_again(draft.now + ASLEEP_SECONDS)
     draft.actions.append(_publish(draft, active))
 
 

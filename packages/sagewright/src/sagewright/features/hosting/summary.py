@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.hosting import serverless
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.rollout import Rollout
 from sagewright.features.hosting.takeover import activated
@@ -72,7 +73,14 @@ def _variant(variant: VariantFleet, wish: Mapping[str, Any]) -> Document:
         "DesiredWeight": wish.get("DesiredWeight", variant.weight),
         "CurrentInstanceCount": sum(slot.served for slot in variant.slots),
         "DesiredInstanceCount": len(variant.slots),
+        **(serverless.summary(variant, wish) if variant.serverless else {}),
+        **(_managed(*variant.managed) if variant.managed is not None else {}),
     }
+
+
+def _managed(lowest: int, highest: int) -> Document:
+    scaling = {"Status": "ENABLED", "MinInstanceCount": lowest, "MaxInstanceCount": highest}
+    return {"ManagedInstanceScaling": scaling}
 
 
 def _stage(variant: VariantFleet, rollout: Rollout) -> Document:
