@@ -152,9 +152,7 @@ class TestBlueGreen:
         run.settle()
         assert (run.row.state, run.now) == ("InService", NOW)
 
-    @pytest.mark.parametrize(
-        "change", [{"instance_type": "ml.inf1.xlarge"}, {"container": {}}, {"serverless": SERVERLESS, "awake": 1}]
-    )
+    @pytest.mark.parametrize("change", [{"instance_type": "ml.inf1.xlarge"}, {"container": {}}])
     def test_what_is_excluded_falls_back_as_well(self, change: dict[str, Any]) -> None:
         """DG deployment-guardrails-exclusions, deployment-guardrails; a container that is none hosts inference components."""
         config = blue_green("CANARY", 60, 60, CanarySize=percent(10))
