@@ -57,7 +57,7 @@ assert predictor.predict([1, 2, 3], waiter_config=quick) == [2, 4, 6]
 response = predictor.predict_async([4])
 assert response.get_result(quick) == [8]
 try:
-    predictor.predict({"not": "numbers"}, waiter_config=quick)
+    predictor.predict(7, waiter_config=quick)
 except AsyncInferenceModelError as error:
     print("failed as it should:", str(error)[:80])
 else:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from time import monotonic, perf_counter
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -290,6 +290,7 @@ class Asked:
         return True
 
 
+@lru_cache(maxsize=65536)
 def model_name(target: str) -> str:
     """The name that a container has for a TargetModel, and the folder of its files. Raises Fault for what is no path below a prefix."""
     if not target or target.startswith("/") or not target.isprintable() or {"..", "."} & set(target.split("/")):

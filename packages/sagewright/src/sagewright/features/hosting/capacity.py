@@ -43,7 +43,7 @@ def take_back(draft: Draft, active: Fleet, problem: str) -> Fleet:
 
 
 def _as_wished(draft: Draft, fleet: Fleet, variant: VariantFleet, wish: Mapping[str, Any]) -> VariantFleet:
-    """Weight and number of replicas: as asked for, of a serverless variant as many as its calls need."""
+    """A serverless variant has what its callers need, one with managed scaling what its inference components do."""
     changed = replace(variant, weight=wish.get("DesiredWeight", variant.weight))
     if variant.serverless:
         demand = draft.sight.demand.get(variant.name, Wanted(variant.awake, float("inf")))

@@ -64,9 +64,7 @@ def _look_after(draft: Draft) -> None:
         takeover.stick(draft, problem)
     for variant in active.variants:
         if variant.serverless and variant.name not in draft.sight.demand:
-            draft.look_again(
-                draft.now
-            )  # it has just become the one that serves: what is needed of it is told with the next look
+            draft.look_again(draft.now)  # it has just begun to serve: what is needed of it is told with the next look
     draft.look_again(draft.now + ASLEEP_SECONDS)
     draft.actions.append(_publish(draft, active))
 
