@@ -111,7 +111,8 @@ class Rig:
         self.experiments.register(parts.operations, parts.engine.catalog)
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
-        self.inference = Inference(self.routes, self.counters, models=MultiModel(self._bring, self.counters))
+        self.models = MultiModel(self._bring, self.counters)
+        self.inference = Inference(self.routes, self.counters, models=self.models)
 
     async def _bring(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
         """As the front asks control."""
