@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from clients.conftest import ENVIRONMENTS
-from support.server import Server
+from support.load import serve_xgboost
+from support.server import Server, eventually
 
 pytestmark = pytest.mark.clients
 
@@ -85,3 +86,31 @@ def test_the_caller_has_an_identity(environment: dict[str, str]) -> None:
     identity = json.loads(_aws(environment, "sts", "get-caller-identity", "--output", "json"))
     assert identity["Account"] == "123456789012"
     assert ":assumed-role/" in identity["Arn"]
+
+
+@pytest.mark.slow
+def test_an_endpoint_is_scaled(server: Server, environment: dict[str, str]) -> None:
+    """`aws application-autoscaling` and `aws cloudwatch` as AWS's guide shows them (K14)."""
+    serve_xgboost(server, "scaled-by-cli")
+    target = ("--service-namespace", "sagemaker", "--resource-id", "endpoint/scaled-by-cli/variant/v")
+    target += ("--scalable-dimension", "sagemaker:variant:DesiredInstanceCount")
+    register = ("register-scalable-target", "--min-capacity", "2", "--max-capacity", "3")
+    assert "ScalableTargetARN" in _aws(environment, "application-autoscaling", *register, *target)
+    metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+    policy = ("put-scaling-policy", "--policy-name", "p", "--policy-type", "TargetTrackingScaling")
+    policy += (
+        "--target-tracking-scaling-policy-configuration",
+        json.dumps({"TargetValue": 70, "PredefinedMetricSpecification": metric}),
+    )
+    made = json.loads(_aws(environment, "application-autoscaling", *policy, *target))
+    alarms = json.loads(
+        _aws(environment, "cloudwatch", "describe-alarms", "--alarm-name-prefix", "TargetTracking-endpoint/scaled")
+    )
+    assert [alarm["AlarmName"] for alarm in alarms["MetricAlarms"]] == [alarm["AlarmName"] for alarm in made["Alarms"]]
+    describe = ("describe-scaling-activities", "--service-namespace", "sagemaker")
+
+    def reached() -> bool:
+        found = json.loads(_aws(environment, "application-autoscaling", *describe))["ScalingActivities"]
+        return any((one["StatusCode"], one["Cause"]) == ("Successful", "minimum capacity was set to 2") for one in found)
+
+    eventually(reached, 60)

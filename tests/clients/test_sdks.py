@@ -173,11 +173,20 @@ def test_sdk2_data_capture(run_program: RunProgram) -> None:
 
 @pytest.mark.slow
 def test_sdk2_endpoints(run_program: RunProgram) -> None:
-    """G01, H03: stop, attach, two variants with weights, UpdateEndpoint; what is not there yet is refused in words."""
-    output = run_program("sdk2", "sdk2_endpoints.py")
-    assert "Sagewright does not support AsyncInferenceConfig yet" in output
-    assert "Sagewright does not support ProductionVariants.ServerlessConfig yet" in output
-    assert output.endswith("sdk2 endpoints: done\n")
+    """G01, H03: stop, attach, two variants with weights, UpdateEndpoint."""
+    assert run_program("sdk2", "sdk2_endpoints.py").endswith("sdk2 endpoints: done\n")
+
+
+@pytest.mark.slow
+def test_sdk2_inference_modes(run_program: RunProgram) -> None:
+    """K03, K04: AsyncInferenceConfig with AsyncPredictor, WaiterConfig and notifications; ServerlessInferenceConfig."""
+    assert run_program("sdk2", "sdk2_inference_modes.py").endswith("sdk2 inference modes: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_inference_modes(run_program: RunProgram) -> None:
+    """K03, K04: ModelBuilder.deploy with AsyncInferenceConfig and with ServerlessInferenceConfig; Endpoint.invoke_async."""
+    assert run_program("sdk3", "sdk3_inference_modes.py").endswith("sdk3 inference modes: done\n")
 
 
 def test_sdk2_transform(run_program: RunProgram) -> None:
@@ -289,3 +298,9 @@ def text_model(server: Server) -> str:
     for name, content in text_models.files(text_models.alphabet()).items():
         s3.put_object(Bucket=store, Key=f"alphabet/{name}", Body=content)
     return f"s3://{store}/alphabet/"
+
+
+@pytest.mark.slow
+def test_sdk3_rollouts(run_program: RunProgram) -> None:
+    """K09, K10: Endpoint.update with a DeploymentConfig while calls go on, InferenceExperiment."""
+    assert run_program("sdk3", "sdk3_rollouts.py").endswith("sdk3 rollouts: done\n")

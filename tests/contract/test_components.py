@@ -202,3 +202,54 @@ def test_what_is_refused(rig: Rig) -> None:
         RuntimeConfig={"CopyCount": 1},
     )
     assert "must not name a model" in settled(rig, "homeless")["FailureReason"]
+
+
+def host(rig: Rig, name: str, lowest: int, highest: int, **more: Any) -> None:
+    """An endpoint configuration whose instances are managed."""
+    managed = {"Status": "ENABLED", "MinInstanceCount": lowest, "MaxInstanceCount": highest}
+    given = {"VariantName": "AllTraffic", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    rig.sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[{**given, "ManagedInstanceScaling": managed, **more}],
+        ExecutionRoleArn=ROLE,
+    )
+
+
+@pytest.mark.slow
+def test_instances_follow_the_copies(rig: Rig) -> None:
+    """Managed instance scaling: from none to two and back, within bounds (DG endpoint-auto-scaling-zero-instances)."""
+    host(rig, "managed", 0, 2)
+    rig.endpoint("m", "managed")
+
+    def instances() -> int:
+        return int(rig.describe("m")["ProductionVariants"][0]["CurrentInstanceCount"])
+
+    rig.until(instances, lambda count: count == 0)
+    shown = rig.describe("m")["ProductionVariants"][0]["ManagedInstanceScaling"]
+    assert shown == {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 2}
+    rig.sagemaker.create_inference_component(
+        InferenceComponentName="c",
+        EndpointName="m",
+        VariantName="AllTraffic",
+        Specification={"ModelName": "model", "ComputeResourceRequirements": REQUIREMENTS},
+        RuntimeConfig={"CopyCount": 3},
+    )
+    found = rig.until(lambda: describe(rig), lambda seen: seen["InferenceComponentStatus"] in ("InService", "Failed"), 60)
+    assert found["InferenceComponentStatus"] == "InService", found.get("FailureReason")
+    rig.until(instances, lambda count: count == 2)
+    assert float(rig.invoke(b"3,1", "m", x_amzn_sagemaker_inference_component="c").body) == pytest.approx(3.0, abs=0.4)
+    wish = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 1}]
+    with pytest.raises(botocore.exceptions.ClientError, match="are managed"):
+        rig.sagemaker.update_endpoint_weights_and_capacities(EndpointName="m", DesiredWeightsAndCapacities=wish)
+    resize(rig, 0)
+    rig.until(instances, lambda count: count == 0)
+
+
+@pytest.mark.parametrize("wrong", [{"ModelName": "model"}, {"lowest": 3}, {"highest": 99}, {"policy": True}])
+def test_managed_instances_that_cannot_be(rig: Rig, wrong: dict[str, Any]) -> None:
+    managed: dict[str, Any] = {"Status": "ENABLED", "MinInstanceCount": wrong.pop("lowest", 1)}
+    managed["MaxInstanceCount"] = wrong.pop("highest", 2)
+    if wrong.pop("policy", False):
+        managed["ScaleInPolicy"] = {"Strategy": "IDLE_RELEASE"}
+    with pytest.raises(botocore.exceptions.ClientError):
+        host(rig, "wrong", 1, 2, ManagedInstanceScaling=managed, **wrong)

@@ -110,6 +110,19 @@ def test_from_its_start_to_the_former_state(rig: Rig) -> None:
     assert rig.describe()["EndpointStatus"] == "InService"
 
 
+def test_its_records_are_captured_from_both_variants(rig: Rig) -> None:
+    """API InferenceExperimentDataStorageConfig: the endpoint captures while the experiment runs, and no longer."""
+    storage = {"Destination": "s3://bucket/records", "ContentType": {"CsvContentTypes": ["text/csv"]}}
+    create(rig, DataStorageConfig=storage)
+    until(rig, "Running")
+    captured = rig.describe()["DataCaptureConfig"]
+    assert (captured["CaptureStatus"], captured["CurrentSamplingPercentage"]) == ("Started", 100)
+    assert captured["DestinationS3Uri"] == "s3://bucket/records"
+    stop(rig, "Retain", "Remove")
+    until(rig, "Completed")
+    assert "DataCaptureConfig" not in rig.describe()
+
+
 def test_the_shadow_is_promoted(rig: Rig) -> None:
     create(rig)
     until(rig, "Running")
@@ -164,6 +177,20 @@ def test_a_shadow_that_cannot_be_deployed_cancels_it(rig: Rig) -> None:
     assert predicted(rig) == pytest.approx(5.0, abs=0.3)
 
 
+def test_an_endpoint_that_cannot_have_a_shadow(rig: Rig) -> None:
+    """DG shadow-tests-create, Prerequisites."""
+    with pytest.raises(botocore.exceptions.ClientError, match="as its only production variant"):
+        create(
+            rig,
+            ModelVariants=[described("Other", "model"), described("Dark", "tripled")],
+            ShadowModeConfig={**mode(), "SourceModelVariantName": "Other"},
+        )
+    several = {"ModelName": "several", "ExecutionRoleArn": ROLE, "Containers": [{"Image": "a"}, {"Image": "b"}]}
+    rig.sagemaker.create_model(**several)
+    with pytest.raises(botocore.exceptions.ClientError, match="several containers"):
+        create(rig, ModelVariants=[described("AllTraffic", "model"), described("Dark", "several")])
+
+
 def test_an_endpoint_of_its_own(rig: Rig) -> None:
     """DG shadow-tests-create: an experiment may begin with nothing but models."""
     create(rig, EndpointName="new")
@@ -179,9 +206,9 @@ def test_an_endpoint_of_its_own(rig: Rig) -> None:
         ({"ModelVariants": [described("AllTraffic", "model")]}, "no other variant"),
         ({"ModelVariants": [described("AllTraffic", "model"), described("Other", "tripled")]}, "no other variant"),
         ({"ModelVariants": [described("AllTraffic", "model"), described("Dark", "nowhere")]}, "Could not find model"),
-        ({"Schedule": {"EndTime": time.time() + 1800}}, "between 1 hour and 30 days"),
-        ({"Schedule": {"EndTime": time.time() - 60}}, "in the future"),
-        ({"Schedule": {"EndTime": time.time() + 31 * 86_400}}, "between 1 hour and 30 days"),
+        ({"EndsIn": 60}, "between 1 hour and 30 days"),
+        ({"EndsIn": -60}, "in the future"),
+        ({"EndsIn": 31 * 86_400}, "between 1 hour and 30 days"),
     ],
 )
 def test_what_is_refused(changes: dict[str, Any], words: str) -> None:
@@ -197,7 +224,9 @@ def test_what_is_refused(changes: dict[str, Any], words: str) -> None:
             "EndpointName": "e",
             "ModelVariants": [described("AllTraffic", "model"), described("Dark", "tripled")],
             "ShadowModeConfig": mode(),
-            **changes,
+            **{member: value for member, value in changes.items() if member != "EndsIn"},
         }
+        if "EndsIn" in changes:
+            request["Schedule"] = {"EndTime": time.time() + changes["EndsIn"]}
         with pytest.raises(botocore.exceptions.ClientError, match=words):
             sagemaker.create_inference_experiment(**request)

@@ -387,3 +387,54 @@ def test_scheduled_actions_that_cannot_be(once: Scaling, wrong: dict[str, Any]) 
     }
     with pytest.raises(once.autoscaling.exceptions.ValidationException):
         once.autoscaling.put_scheduled_action(**{key: value for key, value in given.items() if value is not None})
+
+
+COPIES = {
+    "ServiceNamespace": "sagemaker",
+    "ResourceId": "inference-component/c",
+    "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
+}
+CONCURRENCY = {**TARGET, "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}
+
+
+@pytest.mark.parametrize(
+    ("target", "metric", "namespace", "noun"),
+    [
+        (COPIES, "SageMakerInferenceComponentInvocationsPerCopy", "InvocationsPerCopy", "copy count"),
+        (
+            COPIES,
+            "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution",
+            "ConcurrentRequestsPerCopy",
+            "copy count",
+        ),
+        (
+            CONCURRENCY,
+            "SageMakerVariantProvisionedConcurrencyUtilization",
+            "ServerlessProvisionedConcurrencyUtilization",
+            "provisioned concurrency",
+        ),
+        (TARGET, "SageMakerVariantConcurrentRequestsPerModelHighResolution", "ConcurrentRequestsPerModel", "instance count"),
+    ],
+)
+def test_every_dimension_and_metric(once: Scaling, target: dict[str, str], metric: str, namespace: str, noun: str) -> None:
+    """Copies, provisioned concurrency, instances; high-resolution metrics have periods of ten seconds."""
+    once.autoscaling.register_scalable_target(**target, MinCapacity=2, MaxCapacity=4)
+    once.idle()
+    once.autoscaling.put_scaling_policy(
+        PolicyName="p",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 1.0,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": metric},
+        },
+        **target,
+    )
+    high, low = once.cloudwatch.describe_alarms()["MetricAlarms"]
+    assert high["MetricName"] == namespace
+    fine = "HighResolution" in metric
+    assert (high["Period"], high["EvaluationPeriods"], low["EvaluationPeriods"]) == ((10, 3, 90) if fine else (60, 3, 15))
+    once.endpoints.settle()
+    once.pass_time(2)
+    assert once.endpoints.asked == [2]
+    assert once.activities()[0]["Description"] == f"Setting desired {noun} to 2."
+    assert once.activities()[0]["StatusCode"] == "Successful"

@@ -22,6 +22,7 @@ def server() -> Iterator[Server]:
         yield started
 
 
+@pytest.mark.slow
 def test_control_dies_while_it_scales(server: Server) -> None:
     scaling, sagemaker = server.client("application-autoscaling"), server.client("sagemaker")
     scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=2)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.jobs import bucket, wait_for_endpoint
 from support.load import load, serve_xgboost
-from support.server import Server, eventually, running_server
+from support.server import ROLE, Server, eventually, running_server
 
 TARGET = {
     "ServiceNamespace": "sagemaker",
@@ -156,6 +156,72 @@ def test_an_asynchronous_endpoint_sleeps_and_wakes(server: Server) -> None:
     prediction = eventually(lambda: _read(server, store, key), 150)
     assert float(prediction) == pytest.approx(5.0, abs=0.3)
     assert instances() == 1
+
+
+@pytest.mark.slow
+def test_an_inference_component_wakes(server: Server) -> None:
+    """From no copies and no instances by an alarm on NoCapacityInvocationFailures (DG endpoint-auto-scaling-zero-instances)."""
+    scaling, cloudwatch, sagemaker = (server.client(name) for name in ("application-autoscaling", "cloudwatch", "sagemaker"))
+    managed = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 1}
+    host = {"VariantName": "v", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large", "ManagedInstanceScaling": managed}
+    sagemaker.create_endpoint_config(EndpointConfigName="host", ProductionVariants=[host], ExecutionRoleArn=ROLE)
+    sagemaker.create_endpoint(EndpointName="host", EndpointConfigName="host")
+    assert wait_for_endpoint(sagemaker, "host")["EndpointStatus"] == "InService"
+    needs = {"NumberOfCpuCoresRequired": 1, "MinMemoryRequiredInMb": 512}
+    sagemaker.create_inference_component(
+        InferenceComponentName="copy",
+        EndpointName="host",
+        VariantName="v",
+        Specification={"ModelName": "busy", "ComputeResourceRequirements": needs},
+        RuntimeConfig={"CopyCount": 0},
+    )
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "inference-component/copy",
+        "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
+    }
+
+    def status() -> str:
+        return str(sagemaker.describe_inference_component(InferenceComponentName="copy")["InferenceComponentStatus"])
+
+    eventually(lambda: status() == "InService", 60)
+    scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=1)
+    config = {
+        "AdjustmentType": "ChangeInCapacity",
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+        "MetricAggregationType": "Maximum",
+    }
+    policy = scaling.put_scaling_policy(
+        PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
+    )["PolicyARN"]
+    cloudwatch.put_metric_alarm(
+        AlarmName="asked-in-vain",
+        Namespace="AWS/SageMaker",
+        MetricName="NoCapacityInvocationFailures",
+        Dimensions=[{"Name": "InferenceComponentName", "Value": "copy"}],
+        Statistic="Maximum",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        AlarmActions=[policy],
+    )
+    runtime = server.client("sagemaker-runtime")
+
+    def answer() -> bytes:
+        try:
+            found = runtime.invoke_endpoint(
+                EndpointName="host", InferenceComponentName="copy", ContentType="text/csv", Body=b"5,1"
+            )
+        except runtime.exceptions.ClientError as error:
+            if "has no capacity" not in str(error):
+                raise
+            return b""
+        return bytes(found["Body"].read())
+
+    assert float(eventually(answer, 120)) == pytest.approx(5.0, abs=0.3)
+    (variant,) = sagemaker.describe_endpoint(EndpointName="host")["ProductionVariants"]
+    assert variant["CurrentInstanceCount"] == 1
 
 
 def _read(server: Server, store: str, key: str) -> bytes:

@@ -9,11 +9,12 @@ from typing import Any
 import botocore.exceptions
 import pytest
 from support.jobs import archive, bucket, log_lines, wait_for_endpoint
-from support.server import ROLE, Server
+from support.server import ROLE, Server, eventually
 from support.text_models import ALPHABET, alphabet, files
 
 AWS = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 TGI = f"{AWS}/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04"
+INFERENCE = f"{AWS}/huggingface-pytorch-inference:2.6.0-transformers4.49.0-cpu-py312-ubuntu22.04"
 LMI = f"{AWS}/djl-inference:0.36.0-lmi27.0.0-cu130"
 SINGLE = [{"VariantName": "AllTraffic", "ModelName": "", "InitialInstanceCount": 1, "InstanceType": "ml.g5.xlarge"}]
 
@@ -72,9 +73,8 @@ def test_tgi_generates_and_streams(server: Server, tgi: str) -> None:
     events = [json.loads(line.removeprefix("data:")) for line in stream(server, tgi, {"inputs": "abc"})]
     assert "".join(event["token"]["text"] for event in events if not event["token"]["special"]) == ALPHABET[3:]
     assert events[-1]["generated_text"] == ALPHABET
-    assert "No GPU is visible: the model runs on this machine's processors." in log_lines(
-        server, f"/aws/sagemaker/Endpoints/{tgi}", "AllTraffic/"
-    )
+    words = "No GPU is visible: the model runs on this machine's processors."
+    eventually(lambda: words in log_lines(server, f"/aws/sagemaker/Endpoints/{tgi}", "AllTraffic/"))
 
 
 def test_openai_messages(server: Server, tgi: str) -> None:
@@ -106,6 +106,18 @@ def test_a_bad_request_is_a_model_error_with_the_servers_words(server: Server, t
     assert invoke(server, tgi, {"inputs": "a", "parameters": {"max_new_tokens": 1}}) == [{"generated_text": "ab"}]
 
 
+def test_a_pipeline_without_a_script(server: Server, model: str) -> None:
+    """K: the Hugging Face image's own handler, HF_TASK."""
+    container = {"Image": INFERENCE, "ModelDataUrl": f"{model}/model.tar.gz", "Environment": {"HF_TASK": "text-generation"}}
+    described = deploy(server, "pipeline", container)
+    assert described["EndpointStatus"] == "InService", described
+    given = {"max_new_tokens": 3, "do_sample": False, "return_full_text": False}
+    assert invoke(server, "pipeline", {"inputs": "abc", "parameters": given}) == [{"generated_text": "def"}]
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        invoke(server, "pipeline", ["abc"])
+    assert caught.value.response["OriginalStatusCode"] == 400
+
+
 @pytest.mark.slow
 def test_lmi_generates_and_streams(server: Server, model: str) -> None:
     container = {"Image": LMI, "ModelDataUrl": f"{model}/model.tar.gz", "Environment": {"OPTION_ROLLING_BATCH": "vllm"}}
@@ -122,5 +134,5 @@ def test_lmi_generates_and_streams(server: Server, model: str) -> None:
 def test_an_endpoint_without_a_model_says_what_is_missing(server: Server) -> None:
     described = deploy(server, "no-text-model", {"Image": TGI, "Environment": {"HF_MODEL_ID": "someone/some-model"}})
     assert described["EndpointStatus"] == "Failed"
-    lines = log_lines(server, "/aws/sagemaker/Endpoints/no-text-model", "AllTraffic/")
-    assert any("Put the model's files into S3" in line for line in lines), (lines, described)
+    group = "/aws/sagemaker/Endpoints/no-text-model"
+    eventually(lambda: any("Put the model's files into S3" in line for line in log_lines(server, group, "AllTraffic/")))

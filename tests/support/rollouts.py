@@ -15,6 +15,9 @@ from sagewright.kernel.controller import Plan
 from sagewright.serving.step import Slot
 from sagewright.serving.unit import Seen
 from sagewright.store.rows import Resource
+from support import serving
+from support.jobs import archive, bucket, wait_for_endpoint
+from support.server import ROLE, XGBOOST, Server
 
 NOW = 1_800_000_000.0
 RUNNING = Observed("running", started=NOW - 10)
@@ -47,6 +50,21 @@ def rolling(
     if timeout:
         policy["MaximumExecutionTimeoutInSeconds"] = timeout
     return {"RollingUpdatePolicy": policy, "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "high"}]}}
+
+
+def deploy(server: Server, endpoint: str) -> Any:
+    """An endpoint with two instances that predicts its input; the configuration ``<endpoint>-3`` predicts three times as much."""
+    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
+    store = bucket(server, "rollouts")
+    for factor in (1, 3):
+        name = f"{endpoint}-{factor}"
+        s3.put_object(Bucket=store, Key=f"{name}.tar.gz", Body=archive({"xgboost-model": serving.xgboost_model(float(factor))}))
+        container = {"Image": XGBOOST, "ModelDataUrl": f"s3://{store}/{name}.tar.gz"}
+        sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+        sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[serving.variant(model=name, count=2)])
+    sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName=f"{endpoint}-1")
+    assert wait_for_endpoint(sagemaker, endpoint)["EndpointStatus"] == "InService"
+    return sagemaker
 
 
 def percent(value: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ TARGET = {
 
 @dataclass
 class Endpoints:
-    """One endpoint ``e`` with one variant ``v``: a change takes until ``settle``. ``asked`` is every capacity that was asked for."""
+    """One endpoint ``e`` with one variant ``v``, and one inference component ``c``, all of one capacity: a change takes until ``settle``. ``asked`` is every capacity that was asked for."""
 
     desired: int = 1
     current: int = 1
@@ -41,7 +41,13 @@ class Endpoints:
     async def describe(self, context: Context, request: dict[str, Any]) -> dict[str, Any]:
         if not self.there or request["EndpointName"] != "e":
             raise validation(f'Could not find endpoint "{request["EndpointName"]}".')
-        variant = {"VariantName": "v", "CurrentInstanceCount": self.current, "DesiredInstanceCount": self.desired}
+        variant = {
+            "VariantName": "v",
+            "CurrentInstanceCount": self.current,
+            "DesiredInstanceCount": self.desired,
+            "CurrentServerlessConfig": _serverless(self.current),
+            "DesiredServerlessConfig": _serverless(self.desired),
+        }
         answer: dict[str, Any] = {
             "EndpointName": "e",
             "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e",
@@ -56,12 +62,36 @@ class Endpoints:
         if self.refusal is not None:
             raise self.refusal
         (wish,) = request["DesiredWeightsAndCapacities"]
-        self.desired = wish["DesiredInstanceCount"]
+        wished = wish.get("ServerlessUpdateConfig", {}).get("ProvisionedConcurrency")
+        self.desired = wish["DesiredInstanceCount"] if wished is None else wished
         self.asked.append(self.desired)
         return {"EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e"}
 
+    async def describe_component(self, context: Context, request: dict[str, Any]) -> dict[str, Any]:
+        if request["InferenceComponentName"] != "c":
+            raise validation(f'Could not find inference component "{request["InferenceComponentName"]}".')
+        return {
+            "InferenceComponentName": "c",
+            "InferenceComponentArn": "arn:aws:sagemaker:us-east-1:123456789012:inference-component/c",
+            "EndpointName": "e",
+            "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e",
+            "InferenceComponentStatus": "InService" if self.current == self.desired else "Updating",
+            "RuntimeConfig": {"DesiredCopyCount": self.desired, "CurrentCopyCount": self.current},
+            "CreationTime": START,
+            "LastModifiedTime": START,
+        }
+
+    async def resize_component(self, context: Context, request: dict[str, Any]) -> dict[str, Any]:
+        self.desired = request["DesiredRuntimeConfig"]["CopyCount"]
+        self.asked.append(self.desired)
+        return {"InferenceComponentArn": "arn:aws:sagemaker:us-east-1:123456789012:inference-component/c"}
+
     def settle(self) -> None:
         self.current = self.desired
+
+
+def _serverless(concurrency: int) -> dict[str, int]:
+    return {"MemorySizeInMB": 1024, "MaxConcurrency": 10, "ProvisionedConcurrency": concurrency}
 
 
 class Scaling:
@@ -96,6 +126,8 @@ class Scaling:
                 parts.operations.write(service, name, handler)
         parts.operations.write("sagemaker", "DescribeEndpoint", self.endpoints.describe)
         parts.operations.write("sagemaker", "UpdateEndpointWeightsAndCapacities", self.endpoints.resize)
+        parts.operations.write("sagemaker", "DescribeInferenceComponent", self.endpoints.describe_component)
+        parts.operations.write("sagemaker", "UpdateInferenceComponentRuntimeConfig", self.endpoints.resize_component)
         self._parts = parts
         self.loop = self._new_loop()
 

@@ -30,6 +30,8 @@ from sagewright.front.counters import Counters
 from sagewright.front.inference import Inference
 from sagewright.front.multi_model import MultiModel
 from sagewright.front.routes import RouteTable
+from sagewright.front.serverless import Gates
+from sagewright.front.sessions import Sessions
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
@@ -50,8 +52,14 @@ class Rig:
     """``restart`` is a control that died and came back; the front lives on."""
 
     def __init__(
-        self, tmp_path: Path, runtime: Runtime, twice: bool = False, front: tuple[str, int] = ("127.0.0.1", 8400)
+        self,
+        tmp_path: Path,
+        runtime: Runtime,
+        twice: bool = False,
+        front: tuple[str, int] = ("127.0.0.1", 8400),
+        serverless_idle: float = 300.0,
     ) -> None:
+        self._serverless_idle = serverless_idle
         self.runtime = runtime
         self.objects = MemoryObjects("bucket")
         self.objects.put(MODEL, archive({"xgboost-model": xgboost_model()}))
@@ -92,8 +100,16 @@ class Rig:
     async def _start(self) -> None:
         await self.hosting.open()
         await self.loop.start()
+        self._reporter = asyncio.create_task(self.gates.report(self._use))
+
+    async def _use(self, header: Mapping[str, str], body: bytes) -> None:
+        self.hosting.waking.use(body)
+
+    async def _wake(self, question: dict[str, Any]) -> int:
+        return await self.hosting.waking.wake(question)
 
     async def _stop(self) -> None:
+        self._reporter.cancel()
         await self.loop.close()
         await self.transform.close()
         await self.hosting.close()
@@ -111,8 +127,15 @@ class Rig:
         self.experiments.register(parts.operations, parts.engine.catalog)
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
+        self.gates = Gates(self.routes, self._wake)
         self.models = MultiModel(self._bring, self.counters)
-        self.inference = Inference(self.routes, self.counters, models=self.models)
+        self.inference = Inference(
+            self.routes,
+            self.counters,
+            models=self.models,
+            sessions=Sessions(self.snapshot.with_name("sessions")),
+            gates=self.gates,
+        )
 
     async def _bring(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
         """As the front asks control."""
@@ -137,6 +160,8 @@ class Rig:
             self.objects,
             mounts,
             lambda *_: dict(self.alarms),
+            told=told,
+            serverless_idle=self._serverless_idle,
         )
         self.components = Components(parts.store, replicas, self.hosting.publisher, self.jobs, machine)
         self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)

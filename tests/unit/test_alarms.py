@@ -226,3 +226,42 @@ def test_metric_data_with_expressions(world: Scaling) -> None:
         world.cloudwatch.get_metric_data(
             MetricDataQueries=[stat("a", "A"), {"Id": "e", "Expression": "SUM(a)"}], StartTime=begin, EndTime=begin + 20
         )
+
+
+def test_a_composite_alarm(world: Scaling) -> None:
+    """API PutCompositeAlarm: its state follows from others', composite ones too; alarms it depends on cannot go before it."""
+    world.alarm("a")
+    world.alarm("b")
+    world.cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule='ALARM("a") AND ALARM(b)')
+    arn = f"arn:aws:cloudwatch:{WORLD.region}:{WORLD.account}:alarm:both"
+    world.cloudwatch.put_composite_alarm(AlarmName="calm", AlarmRule=f"NOT (ALARM({arn}) OR FALSE)")
+    world.idle()
+
+    def found() -> dict[str, str]:
+        shown = world.cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in shown}
+
+    assert found() == {"both": "OK", "calm": "ALARM"}
+    assert [alarm["AlarmName"] for alarm in world.cloudwatch.describe_alarms()["MetricAlarms"]] == ["a", "b"]
+    children = world.cloudwatch.describe_alarms(ChildrenOfAlarmName="both")["MetricAlarms"]
+    parents = world.cloudwatch.describe_alarms(ParentsOfAlarmName="b")["CompositeAlarms"]
+    assert [alarm["AlarmName"] for alarm in (*children, *parents)] == ["a", "b", "both"]
+    for name in ("a", "b"):
+        world.cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
+    world.idle()
+    assert found() == {"both": "ALARM", "calm": "OK"}
+    with pytest.raises(ClientError, match="composite alarm"):
+        world.cloudwatch.delete_alarms(AlarmNames=["a"])
+    world.cloudwatch.delete_alarms(AlarmNames=["a", "both", "calm"])
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["ALARM(", "ALARM(none)", "ALARM(me)", "a AND b", "ALARM(a) ALARM(a)", "OK()", "NOT " * 100 + "TRUE", "PANIC(a)", "(" * 99],
+)
+def test_rules_that_cannot_be(world: Scaling, rule: str) -> None:
+    world.alarm("a")
+    world.cloudwatch.put_composite_alarm(AlarmName="me", AlarmRule="ALARM(a) OR TRUE")
+    with pytest.raises(ClientError, match="ValidationError"):
+        world.cloudwatch.put_composite_alarm(AlarmName="me", AlarmRule=rule)

@@ -1,4 +1,4 @@
-"""Threads by the size of the data; ``nthread`` of the hyperparameters wins."""
+"""Threads by the size of the data, ``nthread`` of the hyperparameters wins; they spin only where nobody else has work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from sagewright_algorithms.common.threads import VALUES_PER_THREAD, threads_for
+from sagewright_algorithms.common.threads import VALUES_PER_THREAD, sleep_unless_idle, threads_for
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,15 @@ from sagewright_algorithms.common.threads import VALUES_PER_THREAD, threads_for
 def test_as_many_as_the_data_is_worth(values: int, processors: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
     assert threads_for(values) == expected
+
+
+@pytest.mark.parametrize(
+    ("processors", "given", "expected"), [(0, None, "PASSIVE"), (10_000, None, None), (0, "ACTIVE", "ACTIVE")]
+)
+def test_threads_that_wait_sleep_on_a_busy_machine(
+    processors: int, given: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
+    monkeypatch.setattr(os, "environ", {} if given is None else {"OMP_WAIT_POLICY": given})
+    sleep_unless_idle()
+    assert os.environ.get("OMP_WAIT_POLICY") == expected

@@ -9,10 +9,10 @@ from harness import WORLD
 
 from sagewright.compute.placement import GIB, Size
 from sagewright.compute.runtime import Observed
-from sagewright.features.components.capacity import Claim, Need, places
 from sagewright.features.components.copies import Copies, Crew, Leaving
 from sagewright.features.components.plan import DRAIN_SECONDS, NO_ROOM, plan
 from sagewright.features.components.sight import Act, Clear, Publish, Sight, Unpublish
+from sagewright.serving.room import Claim, Need, instances, places
 from sagewright.serving.step import Move, Slot
 from sagewright.serving.unit import Seen
 from sagewright.store.rows import Resource
@@ -41,6 +41,15 @@ class TestRoom:
         small, whole = Need(0.5, GIB), Need(2, 8 * GIB)
         assert places(LARGE, 2, [Claim("a", small, 2, 0), Claim("b", whole, 1, 0)]) == {"a": 2, "b": 0}
         assert places(LARGE, 2, [Claim("a", small, 2, 0, packs=True), Claim("b", whole, 1, 0)]) == {"a": 2, "b": 1}
+
+    def test_as_many_instances_as_the_copies_need(self) -> None:
+        """API ProductionVariant, ManagedInstanceScaling: within bounds; a copy that fits nowhere counts for nothing."""
+        need = Need(1, GIB)
+        wanted = [(0, 0), (1, 1), (2, 1), (3, 2), (9, 4)]
+        assert [instances(LARGE, [Claim("a", need, copies, 0)], 0, 4) for copies, _ in wanted] == [count for _, count in wanted]
+        assert instances(LARGE, [Claim("a", need, 2, 2), Claim("b", need, 1, 0)], 0, 4) == 2
+        assert instances(LARGE, [], 1, 4) == 1
+        assert instances(LARGE, [Claim("a", Need(64, GIB), 1, 0)], 0, 4) == 0
 
     def test_no_instances_no_room(self) -> None:
         assert places(LARGE, 0, [Claim("a", Need(0, 0), 3, 3)]) == {"a": 0}

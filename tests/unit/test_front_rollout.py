@@ -12,6 +12,7 @@ import pytest
 from harness import WORLD
 
 from sagewright.compute.replica import Address, Answer, Broken, StreamedAnswer, Unsent
+from sagewright.features.asynchronous.capacity import Capacity
 from sagewright.front.counters import Counters
 from sagewright.front.inference import Inference
 from sagewright.front.routes import RouteTable
@@ -161,3 +162,21 @@ async def test_a_shadow_cannot_be_called(front: Front) -> None:
     front.route(entry("blue"), shadow=[entry("dark", name="s", share=1.0)])
     with pytest.raises(Fault, match="Variant s of endpoint e not found"):
         await front.ask(**{"x-amzn-sagemaker-target-variant": "s"})
+
+
+def test_asynchronous_requests_follow_the_share_as_well() -> None:
+    """An asynchronous endpoint's requests go by weight; with all calls on the new fleet none goes to the old one."""
+    capacity = Capacity(connect=Echo)
+    capacity.follow({"variants": [entry("blue", green=entry("green", share=0.5))]})
+    taken = [capacity.free() for _ in range(1)]
+    for _ in range(3):
+        assert taken[-1] is not None
+        taken[-1].running += 1
+        taken.append(capacity.free())
+    assert [instance and instance.replica.address.socket for instance in taken] == ["blue", "green", "blue", "green"]
+    assert {instance and instance.variant for instance in taken} == {"v"}
+    capacity.follow({"variants": [entry("blue", green=entry("green", share=1.0))]})
+    found = capacity.free()
+    assert found is not None
+    assert found.replica.address.socket == "green"
+    capacity.close()

@@ -172,6 +172,29 @@ class TestModelData:
             await fetch_model(objects, self.source(uri, kind, compression), ml, ACCESS, 10)
         assert self.files(ml) == expected
 
+    async def test_additional_sources_have_folders_of_their_own(self, objects: MemoryObjects, tmp_path: Path) -> None:
+        """API AdditionalModelDataSource: /opt/ml/additional-model-data-sources/<channel>."""
+        container = {
+            **self.source("s3://bucket/p/a.bin", "S3Object", "None"),
+            "AdditionalModelDataSources": [
+                {"ChannelName": "draft", **self.source("s3://bucket/p/", "S3Prefix", "None")["ModelDataSource"]},
+                {"ChannelName": "packed", **self.source("s3://bucket/m/model.tar.gz", "S3Object", "Gzip")["ModelDataSource"]},
+            ],
+        }
+        for _ in range(2):
+            await fetch_model(objects, container, tmp_path / "ml", ACCESS, 10)
+        below = "additional-model-data-sources"
+        assert self.files(tmp_path / "ml") == [
+            f"{below}/draft/a.bin",
+            f"{below}/draft/deep/b.bin",
+            f"{below}/packed/code/inference.py",
+            f"{below}/packed/weights",
+            "model/a.bin",
+        ]
+        outside = {"AdditionalModelDataSources": [{**container["AdditionalModelDataSources"][0], "ChannelName": ".."}]}
+        with pytest.raises(ErrandFailed, match="not a name"):
+            await fetch_model(objects, outside, tmp_path / "other", ACCESS, 10)
+
     async def test_a_model_without_data_is_an_empty_folder(self, objects: MemoryObjects, tmp_path: Path) -> None:
         await fetch_model(objects, {"Image": "i"}, tmp_path / "ml", ACCESS, 10)
         assert (tmp_path / "ml/model").is_dir()

@@ -300,9 +300,21 @@ class TestDeletion:
 
 
 def test_the_document_says_everything() -> None:
-    rollout = Rollout(NOW, NOW + 1, "Baking", 2, {"RollingUpdatePolicy": {}}, 4, 3, "because", 7, True)
+    rollout = Rollout(
+        NOW,
+        NOW + 1,
+        "Baking",
+        2,
+        {"RollingUpdatePolicy": {}},
+        4,
+        3,
+        "because",
+        {"AllTraffic": 7},
+        {"AllTraffic": [2, 1.0]},
+        True,
+    )
     target = replace(fleet(2), shadows=(variant("shadow"),))
-    deployment = replace(serving(variant(count=2, served=True)), target=target, rollout=rollout)
+    deployment = replace(serving(variant(count=2, served=True)), target=target, rollout=rollout, refused=3)
     assert Deployment.of({"Deployment": deployment.document()}) == deployment
 
 

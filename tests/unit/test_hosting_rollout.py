@@ -148,6 +148,14 @@ class TestBlueGreen:
         run.settle()
         assert (run.row.state, run.now) == ("InService", NOW)
 
+    @pytest.mark.parametrize("change", [{"instance_type": "ml.inf1.xlarge"}, {"container": {}}])
+    def test_what_is_excluded_falls_back_as_well(self, change: dict[str, Any]) -> None:
+        """DG deployment-guardrails-exclusions; a container that is none hosts inference components."""
+        config = blue_green("CANARY", 60, 60, CanarySize=percent(10))
+        run = Play(config, (variant(served=True),), (replace(variant(), **change),))
+        run.settle()
+        assert (run.row.state, run.now) == ("InService", NOW)
+
     def test_nothing_but_the_row_is_needed_to_go_on(self) -> None:
         """Every look starts from the row alone; the same row and world give the same plan."""
         run = play(blue_green("LINEAR", wait=10, end=5, LinearStepSize=percent(50)))
@@ -256,6 +264,40 @@ class TestAfterwards:
         )
         run.settle()
         assert (run.row.state, run.counts) == ("InService", (5, 0))
+
+    def test_instances_that_do_not_come_up_are_given_up_again(self) -> None:
+        """API DescribeEndpoint: RollingBack, of UpdateEndpointWeightsAndCapacities."""
+        run = Play({}, (variant("a", 1, served=True), variant("b", 2, 1.0, served=True)), (variant("a"), variant("b", 2)))
+        run.settle()
+        wishes = {"a": {"DesiredInstanceCount": 3, "DesiredWeight": 5.0}}
+        run.row = replace(run.row, state="Updating", spec={**run.row.spec, "Desired": wishes, "Wish": 1})
+        run.look = lambda place: CRASHED if place.index > 1 else HEALTHY
+        run.turn()
+        (entry, _) = run.row.status["ProductionVariants"]
+        assert entry["VariantStatus"][0] == {
+            "Status": "Updating",
+            "StatusMessage": "Scaling out desired instance count to 3.",
+            "StartTime": NOW,
+        }
+        states = []
+        for _ in range(8):
+            run.now += 5
+            run.turn()
+            states.append(run.row.state)
+        assert states[-1] == "InService"
+        assert "RollingBack" in states
+        assert "exit code 1" in run.row.status["FailureReason"]
+        assert [(entry["CurrentInstanceCount"], entry["CurrentWeight"]) for entry in run.row.status["ProductionVariants"]] == [
+            (1, 1.0),
+            (2, 1.0),
+        ]
+        run.look = lambda _: HEALTHY
+        run.after(100)
+        assert run.counts == (3, 0), "what could not be had is not tried again"
+        run.row = replace(run.row, state="Updating", spec={**run.row.spec, "Wish": 2})
+        run.settle()
+        assert (run.row.state, run.counts) == ("InService", (5, 0))
+        assert "FailureReason" not in run.row.status
 
     def test_deletion_of_an_endpoint_between_two_fleets(self) -> None:
         run = play(blue_green("CANARY", wait=60, CanarySize=percent(25)))

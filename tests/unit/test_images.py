@@ -86,7 +86,7 @@ def test_algorithms_on_numpy_share_a_light_zygote(name: str) -> None:
         ("pytorch-training-neuronx:2.1.2-neuronx-py310", "Neuron"),
         ("huggingface-pytorch-trcomp-training:1.9.0-transformers4.11.0-gpu-py38", "Training Compiler"),
         ("smdistributed-modelparallel:2.8.0-gpu-py311-cu124", "model parallel"),
-        ("sagemaker-inference-pytorch:2.0-cpu-py3", "Neo"),
+        ("sagemaker-inference-tensorflow:2.9.2-cpu-py3", "Neo"),
         ("sglang:0.5.20", "model server"),
         ("djl-inference:0.29.0-neuronx-sdk2.19.1", "Neuron"),
         ("huggingface-tensorflow-training:2.6.3-transformers4.17.0-gpu-py38", "TensorFlow"),

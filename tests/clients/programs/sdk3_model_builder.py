@@ -41,6 +41,7 @@ builder = ModelBuilder(
     schema_builder=SchemaBuilder(sample_input=features[:2], sample_output=np.zeros(2)),
     role_arn=role,
     image_uri=image,
+    dependencies={"auto": False},
     model_server=ModelServer.TORCHSERVE,
     instance_type="ml.m5.large",
     sagemaker_session=session,

@@ -1,6 +1,6 @@
 """``python -m sagewright_container train|serve``: the commands that AWS's container contract gives to an image.
 
-``feed`` is our own; ``spark`` is the smspark-submit of AWS's Spark image.
+``feed`` and ``compile`` are our own; ``spark`` is the smspark-submit of AWS's Spark image.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ def _spark() -> int:
     return code
 
 
-COMMANDS = {"train": train.main, "serve": serve.main, "feed": feed.main, "spark": _spark}
+def _compile() -> int:
+    """The same."""
+    code: int = importlib.import_module("sagewright_container.compilation.compile").main()
+    return code
+
+
+COMMANDS = {"train": train.main, "serve": serve.main, "feed": feed.main, "spark": _spark, "compile": _compile}
 
 
 def main() -> int:

@@ -13,6 +13,8 @@ def main() -> int:
     algorithm = os.environ.get("SAGEWRIGHT_ALGORITHM")
     if os.environ.get("SAGEWRIGHT_FRAMEWORK") in _TEXT_SERVERS:
         module = "sagewright_container.text_generation.serve"
+    elif os.environ.get("SAGEWRIGHT_FRAMEWORK") == "tensorflow":
+        module = "sagewright_container.tensorflow_serving.serve"
     elif algorithm and not os.environ.get("SAGEMAKER_PROGRAM"):
         module = f"sagewright_algorithms.{algorithm.replace('-', '_')}.serve"
     else:

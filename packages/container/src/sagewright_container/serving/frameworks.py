@@ -35,8 +35,8 @@ class Defaults:
 def defaults(folder: Path) -> Defaults:
     """By what the image says (``SAGEWRIGHT_FRAMEWORK``, or the algorithm it holds), else by what lies in the model folder."""
     named = os.environ.get("SAGEWRIGHT_FRAMEWORK") or os.environ.get("SAGEWRIGHT_ALGORITHM") or ""
-    if named == "huggingface":
-        found: Defaults = importlib.import_module("sagewright_container.serving.huggingface").DEFAULTS
+    if named in _MODULES:
+        found: Defaults = importlib.import_module(f"sagewright_container.serving.{_MODULES[named]}").DEFAULTS
         return found
     return _FRAMEWORKS.get(named) or _FRAMEWORKS.get(_guess(folder), _SKLEARN)
 
@@ -125,6 +125,8 @@ def _xgboost_predict(data: Any, model: Any) -> Any:
     return model.predict(data)
 
 
+_MODULES = {"huggingface": "huggingface", "neo": "compiled"}
+"""Images whose handlers are a module of their own, because it imports their libraries."""
 _SKLEARN = Defaults(_no_model_fn, decode, _predict, encode)
 _FRAMEWORKS: Mapping[str, Defaults] = {
     "sklearn": _SKLEARN,

@@ -17,7 +17,7 @@ from types import ModuleType
 from sagewright_container import interpreter
 from sagewright_container.code import CodeError, add_to_path, make_importable, prepare
 from sagewright_container.layout import Layout
-from sagewright_container.serving import functions
+from sagewright_container.serving import functions, shared_libraries
 from sagewright_container.serving.endpoint import Endpoint
 from sagewright_container.serving.frameworks import defaults
 from sagewright_container.serving.handler import UserEndpoint
@@ -40,6 +40,7 @@ def load(layout: Layout, renewable: bool = False) -> Endpoint:
         make_importable(code)
         if renewable and interpreter.is_stale():
             interpreter.renew("serve")
+        shared_libraries.take(layout.model)
         module = functions.load(code, program)
     return _endpoint(module, layout.model)
 

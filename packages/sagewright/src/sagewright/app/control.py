@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _KIND_OF_FOLDER = {
     "training-job": "TrainingJob",
     "processing-job": "ProcessingJob",
+    "compilation-job": "CompilationJob",
     "endpoint": "Endpoint",
     "inference-component": "InferenceComponent",
     "transform-job": "TransformJob",
@@ -68,6 +69,10 @@ class Control:
                 return await self._api(header, body)
             case "invocations":
                 await self._parts.hosting.record_invocations(body)
+            case "wake":
+                return {"status": await self._parts.hosting.waking.wake(header)}, b""
+            case "use":
+                self._parts.hosting.waking.use(body)
             case "captured":
                 self._parts.capture.wake()
             case "model":

@@ -24,6 +24,7 @@ from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.features.capture.delivery import Delivery
+from sagewright.features.compilation.feature import Compilation
 from sagewright.features.components.components import Components
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
@@ -63,6 +64,7 @@ CONTROLLED = frozenset(
         "HyperParameterTuningJob",
         "InferenceComponent",
         "InferenceExperiment",
+        "CompilationJob",
     }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
@@ -85,6 +87,7 @@ class Parts:
     asynchronous: Asynchronous
     transform: Transform
     tuning: Tuning
+    compilation: Compilation
     capture: Delivery
     neighbours: tuple[Controller[Any, Any], ...]
     containers: Containers
@@ -141,11 +144,34 @@ class Parts:
         usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
         replicas = Replicas(containers)
         mounts = runtime.name != "process"
-        hosting = Hosting(store, replicas, settings.jobs, settings.routes, here, objects, mounts, alarms.states, usage)
+        hosting = Hosting(
+            store,
+            replicas,
+            settings.jobs,
+            settings.routes,
+            here,
+            objects,
+            mounts,
+            alarms.states,
+            usage,
+            told=hints,
+            serverless_idle=settings.serverless_idle,
+        )
         routes = hosting.publisher
         components = Components(store, replicas, routes, settings.jobs, here)
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
+        compilation = Compilation.compose(
+            store=store,
+            runtime=runtime,
+            objects=objects,
+            way_back=way_back,
+            jobs=settings.jobs,
+            environments=environments,
+            wake=hints,
+            slots=slots,
+            machine=here,
+        )
 
         operations = Operations()
         api = Api(operations, clock)
@@ -161,6 +187,7 @@ class Parts:
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
+        compilation.register(operations, engine.catalog)
         anywhere = settings.sns_endpoints == "any"
         found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
         _register_neighbours(operations, found)
@@ -168,7 +195,7 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments)
+        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -185,6 +212,7 @@ class Parts:
             asynchronous=asynchronous,
             transform=transform,
             tuning=tuning,
+            compilation=compilation,
             capture=Delivery(store, objects, settings.captured),
             neighbours=neighbours,
             containers=containers,
@@ -199,6 +227,7 @@ class Parts:
         await self.asynchronous.open()
         await self.training.open()
         await self.processing.open()
+        await self.compilation.open()
         self.capture.open()
         await self.loop.start()
 
@@ -210,6 +239,7 @@ class Parts:
         await self.processing.close()
         await self.transform.close()
         await self.tuning.close()
+        await self.compilation.close()
         await self.capture.close()
         await services.close(self.neighbours)
         await self.hosting.close()
@@ -225,6 +255,7 @@ class Parts:
         await self.training.reset()
         await self.processing.reset()
         await self.transform.reset()
+        await self.compilation.reset()
         self.tuning.reset()
         await self.capture.reset()
         await services.close(self.neighbours)
@@ -261,6 +292,7 @@ def _engine(
             **Components.rules,
             **Transform.rules,
             **Experiments.rules,
+            **Compilation.rules,
             "CreateModel": (pulled.rule(own_images),),
         },
         quirks={
@@ -269,6 +301,7 @@ def _engine(
             **Components.quirks,
             **Transform.quirks,
             **Experiments.quirks,
+            **Compilation.quirks,
         },
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),

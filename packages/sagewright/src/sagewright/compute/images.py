@@ -218,6 +218,12 @@ _ENVIRONMENTS = {
         ),
     ),
     "tensorflow": _Environment(("sagewright_container", "tensorflow"), _TOOLKIT),
+    "neo": _Environment(
+        ("sagewright_container",),
+        (*_TOOLKIT, "numpy", "onnxruntime"),
+        "compilation",
+        ("onnx", "onnxruntime", "onnxmltools", "skl2onnx"),
+    ),
     "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
     "spark": _Environment((), _TOOLKIT, programs=("java",)),  # likewise
     "rl": _Environment(
@@ -251,6 +257,8 @@ _FRAMEWORKS = {
     "sagemaker-tensorflow": "tensorflow",
     "sagemaker-tensorflow-scriptmode": "tensorflow",
     "sagemaker-tensorflow-serving": "tensorflow",
+    "sagemaker-inference-pytorch": "neo",
+    "xgboost-neo": "neo",
     "autogluon-training": "autogluon",
     "autogluon-inference": "autogluon",
     "sagemaker-base-python": "python",

@@ -84,6 +84,11 @@ class Control:
             raise ConnectionError("control is away")
         self._client.send(dict(header), body)
 
+    async def wake(self, header: Header) -> int:
+        """Asks for a container of a serverless variant; the answer's status comes when there is one. Raises Fault."""
+        answer, _ = await self._ask(header, b"", again=True)
+        return int(answer["status"])
+
     async def _ask(self, header: Header, body: bytes, *, again: bool) -> tuple[Header, bytes]:
         if self._busy >= self._limit:
             raise Fault("ThrottlingException", "Rate exceeded", 400)

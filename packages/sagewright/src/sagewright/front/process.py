@@ -28,6 +28,8 @@ from sagewright.front.published import Published
 from sagewright.front.registry import Registry
 from sagewright.front.routes import FRESH, RouteTable
 from sagewright.front.server import Server
+from sagewright.front.serverless import Gates
+from sagewright.front.sessions import Sessions
 from sagewright.jumpstart.pretrained import Pretrained
 from sagewright.objects.upstream import RECORD, Upstream
 from sagewright.settings import Settings
@@ -51,6 +53,7 @@ class Front:
         self._clock = clock or SystemClock()
         self._keyring = Keyring.open(settings.credentials, settings.account, settings.region)
         self._registry = Registry(self._keyring, self._clock, self._control, settings.registry_socket)
+        self._gates = Gates(self._routes, self._control.wake)
         self._server = Server(self._gateway(settings, self._keyring, self._clock))
         self._flusher: asyncio.Task[None] | None = None
 
@@ -67,7 +70,9 @@ class Front:
                 self._routes,
                 self._counters,
                 capture=self._capture,
+                sessions=Sessions(settings.sessions),
                 models=MultiModel(self._control.model, self._counters),
+                gates=self._gates,
             ),
             self._control,
             self._registry,
@@ -78,9 +83,14 @@ class Front:
         """Listens; returns the port. Raises OSError when the address is taken."""
         port = await self._server.start(self._settings.host, self._settings.port, reuse_port=self._settings.fronts > 1)
         await self._control.start()
-        self._flusher = asyncio.get_running_loop().create_task(self._counters.flush(self._control.tell))
+        self._flusher = asyncio.get_running_loop().create_task(self._flush())
         self._capture.start()
         return port
+
+    async def _flush(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._counters.flush(self._control.tell))
+            group.create_task(self._gates.report(self._control.tell))
 
     async def stop(self, grace: float = 5.0) -> None:
         """Lets answers under way finish, then closes everything."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -53,10 +54,24 @@ class Variant:
     ``containers`` is None for replicas of one container, ``models`` for those of one model. ``config`` is the endpoint configuration
     that it is part of. While a new fleet takes over, ``green`` is the same variant of that fleet, which gets ``share`` of the calls
     (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these
-    can be.
+    can be. ``serverless``: how many requests it takes at a time, 0 for one with instances.
     """
 
-    __slots__ = ("_shift", "_turn", "config", "containers", "green", "models", "name", "replicas", "reserve", "share", "weight")
+    __slots__ = (
+        "_shift",
+        "_turn",
+        "at_random",
+        "config",
+        "containers",
+        "green",
+        "models",
+        "name",
+        "replicas",
+        "reserve",
+        "serverless",
+        "share",
+        "weight",
+    )
 
     def __init__(
         self,
@@ -68,7 +83,9 @@ class Variant:
         config: str = "",
         green: Variant | None = None,
         share: float = 0.0,
+        serverless: int = 0,
     ) -> None:
+        self.serverless = serverless
         self.name = name
         self.models = models
         self.containers = containers
@@ -78,15 +95,18 @@ class Variant:
         self.config = config
         self.green = green
         self.share = share
+        self.at_random = False
         self._turn = 0
         self._shift = 0.5
         if green is not None:
             green.reserve, self.reserve = replicas, green.replicas
 
     def by_load(self) -> Sequence[Replica]:
-        """The replicas, those with the fewest calls in flight first; equals take turns."""
+        """The replicas, those with the fewest calls in flight first; equals take turns. With RoutingStrategy RANDOM in any order."""
         if len(self.replicas) < 2:
             return self.replicas + self.reserve
+        if self.at_random:
+            return [*random.sample(self.replicas, len(self.replicas)), *self.reserve]
         self._turn = turn = (self._turn + 1) % len(self.replicas)
         return [*sorted(self.replicas[turn:] + self.replicas[:turn], key=_load), *self.reserve]
 
@@ -189,9 +209,10 @@ class RouteTable:
         """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
         for key, endpoint in self._endpoints.items():
             for variant in endpoint.variants:
-                busy = sum(replica.in_flight for replica in variant.replicas)
+                replicas = variant.replicas + variant.reserve  # while one fleet follows another, those of both
+                busy = sum(replica.in_flight for replica in replicas)
                 if busy:
-                    yield key, variant.name, busy, len(variant.replicas)
+                    yield key, variant.name, busy, len(replicas)
 
     def close(self) -> None:
         """Ends all connections."""
@@ -255,7 +276,10 @@ def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, st
     containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
     many = entry.get("multi_model")
     models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
-    return Variant(entry["name"], float(entry["weight"]), replicas, containers, models, entry.get("config", ""), green, share)
+    config, serverless = entry.get("config", ""), entry["serverless"]["max_concurrency"] if "serverless" in entry else 0
+    made = Variant(entry["name"], float(entry["weight"]), replicas, containers, models, config, green, share, serverless)
+    made.at_random = entry.get("routing") == "RANDOM"
+    return made
 
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:

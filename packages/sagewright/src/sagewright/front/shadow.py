@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Mapping
 from time import perf_counter
 
-from sagewright.compute.replica import Broken, Unsent
+from sagewright.compute.replica import Answer, Broken, Unsent
+from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
 from sagewright.front.routes import Variant
 
@@ -19,16 +20,19 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 class Mirror:
-    """Sends the copies; ``timeout`` in seconds is that of the calls themselves."""
+    """Sends the copies; ``timeout`` in seconds is that of the calls themselves. ``capture`` keeps what shadows answer."""
 
-    def __init__(self, counters: Counters, timeout: float) -> None:
+    def __init__(self, counters: Counters, timeout: float, capture: Capture | None = None) -> None:
         self._counters = counters
+        self._capture = capture
         self._timeout = timeout
         self._under_way: dict[tuple[str, str], list[int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def copy(self, endpoint: str, shadow: Variant, headers: Mapping[str, str], body: bytes) -> None:
-        """Of one call to ``endpoint`` (its route key), if its turn has come and there is room for it."""
+    def copy(
+        self, endpoint: str, shadow: Variant, headers: Mapping[str, str], body: bytes, plan: CapturePlan | None = None
+    ) -> None:
+        """Of one call to ``endpoint`` (its route key), if its turn has come and there is room for it; captured by ``plan``."""
         if not shadow.sampled():
             return
         sizes = self._under_way.setdefault((endpoint, shadow.name), [])
@@ -36,7 +40,7 @@ class Mirror:
             self._counters.dropped(endpoint, shadow.name, shadow.config)
             return
         sizes.append(len(body))
-        task = asyncio.create_task(self._send(endpoint, shadow, headers, body))
+        task = asyncio.create_task(self._send(endpoint, shadow, headers, body, plan))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -45,16 +49,20 @@ class Mirror:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _send(self, endpoint: str, shadow: Variant, headers: Mapping[str, str], body: bytes) -> None:
+    async def _send(
+        self, endpoint: str, shadow: Variant, headers: Mapping[str, str], body: bytes, plan: CapturePlan | None
+    ) -> None:
         try:
-            await self._ask(endpoint, shadow, headers, body)
+            answer = await self._ask(endpoint, shadow, headers, body)
+            if answer is not None and 200 <= answer.status < 300 and plan is not None and self._capture is not None:
+                self._capture.take(endpoint, shadow.name, plan, headers, body, answer)
         finally:
             sizes = self._under_way[endpoint, shadow.name]
             sizes.remove(len(body))
             if not sizes:
                 del self._under_way[endpoint, shadow.name]
 
-    async def _ask(self, endpoint: str, shadow: Variant, headers: Mapping[str, str], body: bytes) -> None:
+    async def _ask(self, endpoint: str, shadow: Variant, headers: Mapping[str, str], body: bytes) -> Answer | None:
         started = perf_counter()
         for replica in shadow.by_load():
             sent = perf_counter()
@@ -66,5 +74,6 @@ class Mirror:
                 break
             answered = perf_counter()
             self._counters.answered(endpoint, shadow.name, answer.status, answered - sent, sent - started, shadow.config)
-            return
+            return answer
         self._counters.unanswered(endpoint, shadow.name, shadow.config)
+        return None

@@ -76,6 +76,11 @@ class Replicas:
         return Pipeline(opened)
 
 
+def run_folders(unit: Unit) -> list[Path]:
+    """Of all containers of a replica."""
+    return [member.run for member in _members(unit).values()] or [unit.run]
+
+
 def route_members(container: Mapping[str, Any]) -> Document:
     """What the route snapshot says of a variant's containers besides its replicas; nothing for one container of one model."""
     if holds_many(container):

@@ -88,7 +88,7 @@ def history(transaction: Transaction, world: World, names: list[str] | None, sta
 
 
 def shown(row: Resource) -> Document:
-    """A metric alarm as DescribeAlarms tells it."""
+    """An alarm as DescribeAlarms tells it."""
     return {
         "AlarmName": row.key,
         "AlarmArn": row.arn,

@@ -11,13 +11,19 @@ from sagewright.compute.replica import Address, Replica, open_replica
 
 CONCURRENCY = 4
 """Requests that a container has in hand when the endpoint does not say; AWS "chooses an optimal value"."""
+GREEN = " (new)"
+"""Told apart by what no variant's name can hold."""
 
 
 @dataclass(slots=True)
 class Instance:
-    """One container. ``gone``: the routes name it no longer; what it has in hand it may finish, if it lives so long."""
+    """One container. While a new fleet takes over, ``fleet`` tells a variant's old ones from its new ones.
+
+    ``gone``: the routes name it no longer; what it has in hand it may finish, if it lives so long.
+    """
 
     variant: str
+    fleet: str
     replica: Replica
     running: int = 0
     gone: bool = False
@@ -28,7 +34,7 @@ class Capacity:
     """The containers of one endpoint."""
 
     connect: Callable[[Address], Replica] = open_replica
-    instances: dict[Address, Instance] = field(default_factory=dict)
+    instances: dict[tuple[Address, ...], Instance] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     concurrency: int = CONCURRENCY
 
@@ -37,11 +43,13 @@ class Capacity:
         route = route or {"variants": []}
         client = (route.get("async") or {}).get("ClientConfig", {})
         self.concurrency = client.get("MaxConcurrentInvocationsPerInstance", CONCURRENCY)
-        self.weights = {variant["name"]: float(variant["weight"]) for variant in route["variants"]}
-        named = {address_of(place): (variant["name"], place) for variant in route["variants"] for place in variant["replicas"]}
-        for address, (variant, place) in named.items():
+        fleets = [fleet for variant in route["variants"] for fleet in _fleets(variant)]
+        self.weights = {name: weight for name, weight, _ in fleets}
+        named = {_addresses(place): (name, place) for name, _, places in fleets for place in places}
+        for address, (fleet, place) in named.items():
             if address not in self.instances:
-                self.instances[address] = Instance(variant, open_place(place, self.connect))
+                self.instances[address] = Instance(fleet.partition(GREEN)[0], fleet, open_place(place, self.connect))
+            self.instances[address].fleet = fleet
         for address, instance in list(self.instances.items()):
             instance.gone = address not in named
             if instance.gone and not instance.running:
@@ -58,7 +66,7 @@ class Capacity:
         open_ones = [
             instance
             for instance in self.instances.values()
-            if not instance.gone and instance.running < self.concurrency and self.weights.get(instance.variant, 0.0) > 0
+            if not instance.gone and instance.running < self.concurrency and self.weights.get(instance.fleet, 0.0) > 0
         ]
         return min(open_ones, key=self._burden, default=None)
 
@@ -69,5 +77,19 @@ class Capacity:
         self.instances.clear()
 
     def _burden(self, instance: Instance) -> tuple[float, int]:
-        in_hand = sum(other.running for other in self.instances.values() if other.variant == instance.variant)
-        return (in_hand + 1) / self.weights[instance.variant], instance.running
+        in_hand = sum(other.running for other in self.instances.values() if other.fleet == instance.fleet)
+        return (in_hand + 1) / self.weights[instance.fleet], instance.running
+
+
+def _addresses(place: Mapping[str, Any]) -> tuple[Address, ...]:
+    return tuple(address_of(member) for member in place.get("members", (place,)))
+
+
+def _fleets(variant: Mapping[str, Any]) -> list[tuple[str, float, list[Any]]]:
+    """The variant's containers, and apart from them those of a new fleet that takes over; with the weight that each has."""
+    name, weight = variant["name"], float(variant["weight"])
+    green = variant.get("green")
+    if green is None:
+        return [(name, weight, variant["replicas"])]
+    share = float(green["share"])
+    return [(name, weight * (1 - share), variant["replicas"]), (name + GREEN, weight * share, green["replicas"])]

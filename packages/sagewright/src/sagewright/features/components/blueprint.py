@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sagewright.features.components.capacity import MIB, Claim, Need, places
-from sagewright.features.components.copies import Copies, Crew
+from sagewright.features.components.copies import Crew
 from sagewright.serving.definition import Definition, Undeployable, composed, holds_many, model_container, not_yet
 from sagewright.serving.hosts import Hosts, hosts
+from sagewright.serving.room import MIB, Need, claim_of, need_of, places
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
 
@@ -39,16 +39,6 @@ def view(transaction: Transaction, component: Resource) -> View:
     _check(need, found)
     crew = Crew(spec.get("Generation", 1), _definition(transaction, component, found))
     return View(crew, _room(transaction, component, found))
-
-
-def need_of(spec: Mapping[str, Any]) -> Need:
-    """What one copy takes."""
-    asked = spec["Specification"].get("ComputeResourceRequirements", {})
-    return Need(
-        float(asked.get("NumberOfCpuCoresRequired", 0.0)),
-        int(asked.get("MinMemoryRequiredInMb", 128)) * MIB,
-        float(asked.get("NumberOfAcceleratorDevicesRequired", 0.0)),
-    )
 
 
 def _no_host(spec: Mapping[str, Any]) -> str:
@@ -106,16 +96,10 @@ def _data(said: Mapping[str, Any]) -> Document:
 def _room(transaction: Transaction, component: Resource, found: Hosts) -> int:
     rows = transaction.resources.query(component.world, KIND, order="created", descending=False, limit=MOST)
     near = [row for row in rows if _is_neighbour(row, component, found)]
-    return places(found.size, found.count, [_claim(row) for row in near]).get(component.key, 0)
+    return places(found.size, found.count, [claim_of(row) for row in near]).get(component.key, 0)
 
 
 def _is_neighbour(row: Resource, component: Resource, found: Hosts) -> bool:
     if row.spec["EndpointName"] != component.spec["EndpointName"] or row.state in ("Failed", "Deleting"):
         return row.key == component.key
     return str(row.spec.get("VariantName", found.variant)) == found.variant
-
-
-def _claim(row: Resource) -> Claim:
-    active = Copies.of(row.status).active
-    packs = row.spec["Specification"].get("SchedulingConfig", {}).get("PlacementStrategy") == "BINPACK"
-    return Claim(row.key, need_of(row.spec), row.spec["RuntimeConfig"]["CopyCount"], len(active.slots) if active else 0, packs)

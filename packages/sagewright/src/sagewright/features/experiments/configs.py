@@ -32,8 +32,10 @@ def former(experiment: Resource, endpoint: Document | None, config: Document) ->
 
 def shadowing(experiment: Resource, settings: Settings, before: Document) -> Document:
     """The production variant as it was, with the experiment's model and instances, and the shadow variant beside it."""
+    storage = experiment.spec.get("DataStorageConfig")
     return {
         **_kept(before, experiment),
+        **({"DataCaptureConfig": _capture(storage)} if storage else {}),
         "EndpointConfigName": name(experiment, "shadow"),
         "ProductionVariants": [_variant(settings.variants[settings.source], before, weight=1.0)],
         "ShadowProductionVariants": [_variant(settings.variants[settings.shadow], {}, weight=settings.sampling)],
@@ -87,3 +89,18 @@ def _kept(before: Document, experiment: Resource) -> Document:
     if "KmsKey" in experiment.spec:
         kept["KmsKeyId"] = experiment.spec["KmsKey"]
     return kept
+
+
+def _capture(storage: Mapping[str, Any]) -> Document:
+    """What both variants are asked and answer, all of it (API InferenceExperimentDataStorageConfig)."""
+    config: Document = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": storage["Destination"],
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    if "KmsKey" in storage:
+        config["KmsKeyId"] = storage["KmsKey"]
+    if "ContentType" in storage:
+        config["CaptureContentTypeHeader"] = storage["ContentType"]
+    return config

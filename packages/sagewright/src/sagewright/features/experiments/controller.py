@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sagewright.compute.way_back import SESSION
 from sagewright.features.experiments import plan as planning
+from sagewright.features.experiments.rules import incompatible
 from sagewright.features.experiments.settings import ENDED, KIND
 from sagewright.features.experiments.sight import Action, Deploy, Sample, Sight
 from sagewright.kernel.client import Client
@@ -40,7 +41,8 @@ class ExperimentController:
         config = await self._found(resource, "EndpointConfig", endpoint["EndpointConfigName"])
         if config is None:
             return Sight(endpoint, refusal=f'Could not find endpoint configuration "{endpoint["EndpointConfigName"]}".')
-        return Sight(endpoint, _request(config), refusal)
+        source = resource.spec["ShadowModeConfig"]["SourceModelVariantName"]
+        return Sight(endpoint, _request(config), refusal or incompatible(config, source))
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
         """See plan.py."""

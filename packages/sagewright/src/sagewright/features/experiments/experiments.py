@@ -28,6 +28,9 @@ class Experiments:
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
-        written = ExperimentOperations(catalog, self._store)
-        for verb in ("Start", "Stop", "Update", "Delete"):
+        create = operations.find("sagemaker", f"Create{KIND}")
+        if create is None:
+            raise LookupError(f"the engine has derived nothing for {KIND}")
+        written = ExperimentOperations(catalog, self._store, create)
+        for verb in ("Create", "Start", "Stop", "Update", "Delete"):
             operations.write("sagemaker", f"{verb}{KIND}", getattr(written, verb.lower()))

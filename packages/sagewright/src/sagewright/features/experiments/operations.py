@@ -8,7 +8,7 @@ from dataclasses import replace
 from sagewright.features.experiments import rules
 from sagewright.features.experiments.settings import ENDED, KIND, Settings
 from sagewright.kernel.catalog import Catalog
-from sagewright.kernel.operation import Context
+from sagewright.kernel.operation import Context, Handler
 from sagewright.kernel.writing import remove
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
@@ -18,11 +18,18 @@ UPDATABLE = ("Schedule", "Description", "ModelVariants", "DataStorageConfig", "S
 
 
 class ExperimentOperations:
-    """Start, Stop, Update and Delete of InferenceExperiment."""
+    """Create, Start, Stop, Update and Delete of InferenceExperiment."""
 
-    def __init__(self, catalog: Catalog, store: Store) -> None:
+    def __init__(self, catalog: Catalog, store: Store, create_derived: Handler) -> None:
+        """``create_derived`` writes the row."""
         self._catalog = catalog
         self._store = store
+        self._create_derived = create_derived
+
+    async def create(self, context: Context, request: Document) -> Document:
+        """CreateInferenceExperiment: an endpoint that is there must be one that can have a shadow variant."""
+        await self._store.read(lambda transaction: self._check_endpoint(transaction, context, request))
+        return await self._create_derived(context, request)
 
     async def start(self, context: Context, request: Document) -> Document:
         """StartInferenceExperiment: before its time (DG shadow-tests-view-monitor-edit-start)."""
@@ -83,6 +90,18 @@ class ExperimentOperations:
             return transaction.resources.save(written).arn
 
         return {"InferenceExperimentArn": await self._store.write(work)}
+
+    def _check_endpoint(self, transaction: Transaction, context: Context, request: Document) -> None:
+        """Raises Fault."""
+        endpoint = transaction.resources.get(context.world, "Endpoint", request["EndpointName"])
+        name = endpoint and endpoint.status.get("EndpointConfigName", endpoint.spec["EndpointConfigName"])
+        config = transaction.resources.get(context.world, "EndpointConfig", name) if name else None
+        problem = rules.incompatible(config.spec, request["ShadowModeConfig"]["SourceModelVariantName"]) if config else ""
+        for variant in request["ModelVariants"]:
+            model = transaction.resources.get(context.world, "Model", variant["ModelName"])
+            problem = problem or (rules.incompatible_model(model.spec) if model else "")
+        if problem:
+            raise validation(problem)
 
     def _find(self, transaction: Transaction, context: Context, request: Document) -> Resource:
         return self._catalog.find(transaction, context.world, self._catalog[KIND], request)

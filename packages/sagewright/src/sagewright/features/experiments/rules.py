@@ -17,8 +17,6 @@ SHORTEST, LONGEST = 3600.0, 30 * DAY
 
 def check(context: Context, request: Mapping[str, Any]) -> None:
     """Of the whole description, at creation or after an update. Raises Fault."""
-    if request.get("DataStorageConfig"):
-        raise validation("Sagewright does not support DataStorageConfig yet; docs/coverage.md lists what it does.")
     check_variants(request)
     check_schedule(request.get("Schedule", {}), context.now)
 
@@ -59,6 +57,35 @@ def check_stop(request: Mapping[str, Any], source: str, shadow: str) -> None:
     for variant in request.get("DesiredModelVariants", ()):
         if variant["VariantName"] not in left:
             raise validation(f"DesiredModelVariants names the variant {variant['VariantName']}, which does not stay.")
+
+
+def incompatible(config: Mapping[str, Any], source: str) -> str:
+    """Why an endpoint with this configuration cannot have a shadow test, or nothing (DG shadow-tests-create, Prerequisites)."""
+    variants = config["ProductionVariants"]
+    if [variant["VariantName"] for variant in variants] != [source]:
+        return f"The endpoint must have the source variant {source} as its only production variant."
+    (variant,) = variants
+    found = {
+        "asynchronous inference": config.get("AsyncInferenceConfig"),
+        "serverless inference": variant.get("ServerlessConfig"),
+        "inference components": "ModelName" not in variant,
+        "Inf1 instances": variant.get("InstanceType", "").startswith("ml.inf1."),
+    }
+    used = next((feature for feature, value in found.items() if value), "")
+    return f"Shadow tests are not supported on an endpoint that uses {used}." if used else ""
+
+
+def incompatible_model(model: Mapping[str, Any]) -> str:
+    """The same of a model: its containers."""
+    containers = model.get("Containers", [])
+    if len(containers) > 1:
+        return "Shadow tests are not supported on an endpoint that uses several containers."
+    container: Mapping[str, Any] = model.get("PrimaryContainer") or next(iter(containers), {})
+    return (
+        "Shadow tests are not supported on an endpoint that uses a multi-model container."
+        if container.get("Mode") == "MultiModel"
+        else ""
+    )
 
 
 def _create(context: Context, request: Document) -> None:

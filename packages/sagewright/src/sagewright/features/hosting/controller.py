@@ -12,9 +12,10 @@ from pathlib import Path
 from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
-from sagewright.compute.runtime import Observed
-from sagewright.features.hosting import blueprint
+from sagewright.compute.runtime import Limits, Observed
+from sagewright.features.hosting import blueprint, managed, serverless
 from sagewright.features.hosting import plan as planning
+from sagewright.features.hosting.demand import Demand, Wanted
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
@@ -48,7 +49,9 @@ class EndpointController:
         machine: Machine,
         alarms: AlarmStates,
         usage: ReplicaUsage | None = None,
+        demand: Demand | None = None,
     ) -> None:
+        self.demand = demand or Demand()
         self._store = store
         self._containers = containers
         self._publisher = publisher
@@ -72,7 +75,19 @@ class EndpointController:
         instances = _instances(deployment)
         looks = [self._look(resource, place, attempt, instances) for place, attempt in attempts]
         seen = dict(zip(attempts, await asyncio.gather(*looks), strict=True))
-        return Sight(seen, wanted, refusal, await self._gone_off(resource, deployment))
+        alarms = await self._gone_off(resource, deployment)
+        needed = await self._needed(resource, deployment)
+        return Sight(seen, wanted, refusal, alarms, self._demanded(resource, deployment), needed)
+
+    def _demanded(self, resource: Resource, deployment: Deployment) -> Mapping[str, Wanted]:
+        """Of the serverless variants that serve."""
+        variants = deployment.active.variants if deployment.active is not None else ()
+        now = self._store.clock.now()
+        return {
+            variant.name: self.demand.wanted((resource.world, resource.key, variant.name), variant.awake, now)
+            for variant in variants
+            if variant.serverless
+        }
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
         """See plan.py."""
@@ -93,6 +108,8 @@ class EndpointController:
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
             case Clear():
+                for name in Deployment.of(resource.status).names():
+                    self.demand.forget((resource.world, resource.key, name))
                 await asyncio.to_thread(trees.remove, self._folder(resource))
 
     def _serving(self, resource: Resource, fleet: Fleet | None) -> list[Measured]:
@@ -100,13 +117,20 @@ class EndpointController:
         return [
             Measured(
                 variant.name,
-                self._unit(resource, fleet.place(variant, slot), slot.attempt).run,
-                limits(variant.instance_type, VOLUME_GB, self._machine),
+                self._unit(resource, fleet.place(variant, slot), slot.attempt),
+                self._limits(variant),
             )
-            for variant in (fleet.variants if fleet is not None else ())
+            for variant in (fleet.everything if fleet is not None else ())
             for slot in variant.slots
             if fleet is not None and slot.served and not is_host(variant.container)
         ]
+
+    async def _needed(self, resource: Resource, deployment: Deployment) -> Mapping[str, int]:
+        """What the components on managed variants need; while another fleet is to take over, nothing changes."""
+        active = deployment.active
+        if active is None or deployment.target is not None or resource.state == "Deleting":
+            return {}
+        return await self._store.read(lambda transaction: managed.needed(transaction, resource, active))
 
     async def _gone_off(self, resource: Resource, deployment: Deployment) -> tuple[str, ...]:
         """The alarms of the deployment under way that are in state ALARM."""
@@ -130,6 +154,10 @@ class EndpointController:
         replicas = [self._containers.route(unit) for unit in units]
         route = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": replicas}
         route |= route_members(routed.variant.container)
+        if routed.variant.serverless:
+            route["serverless"] = serverless.route(routed.variant.serverless)
+        if routed.variant.routing == "RANDOM":
+            route["routing"] = "RANDOM"
         if routed.config:
             route["config"] = routed.config
         if routed.green is not None:
@@ -156,8 +184,14 @@ class EndpointController:
             role=variant.role,
             isolated=variant.isolated,
             download_timeout=variant.download_timeout,
-            limits=limits(variant.instance_type, VOLUME_GB, self._machine),
+            limits=self._limits(variant),
         )
+
+    def _limits(self, variant: VariantFleet) -> Limits:
+        """What a container of the variant may use."""
+        if variant.serverless:
+            return serverless.limits(variant.serverless, self._machine)
+        return limits(variant.instance_type, variant.volume or VOLUME_GB, self._machine)
 
     def _folder(self, resource: Resource) -> Path:
         return self._jobs / "endpoint" / resource.world.account / resource.world.region / resource.key

@@ -29,7 +29,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class VariantFleet:
-    """One production variant: its container as the model defines it, its weight, and its replicas."""
+    """One production variant: its container as the model defines it, its weight, and its replicas.
+
+    ``serverless`` is its ServerlessConfig, if it has one; then only the first ``awake`` slots run (serverless.py). ``managed``: fewest
+    and most instances of one that has as many as the inference components on it need (managed.py).
+    """
 
     name: str
     model: str
@@ -41,6 +45,16 @@ class VariantFleet:
     role: str = ""
     isolated: bool = False
     slots: tuple[Slot, ...] = ()
+    serverless: Document = field(default_factory=dict)
+    awake: int = 0
+    managed: tuple[int, int] | None = None
+    routing: str = ""
+    volume: int = 0
+
+    @property
+    def running(self) -> tuple[Slot, ...]:
+        """The slots whose containers should run."""
+        return self.slots[: self.awake] if self.serverless else self.slots
 
     def resized(self, count: int, highest: int) -> VariantFleet:
         """With ``count`` slots: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
@@ -74,7 +88,7 @@ class Fleet:
     @property
     def serves(self) -> bool:
         """Whether every replica has passed its health check."""
-        return all(slot.served for variant in self.everything for slot in variant.slots)
+        return all(slot.served for variant in self.everything for slot in variant.running)
 
     def each(self, change: Callable[[VariantFleet], VariantFleet]) -> Fleet:
         """With every variant and shadow changed."""
@@ -103,7 +117,8 @@ class Leaving:
 class Deployment:
     """``active`` serves, ``target`` is to take over, ``leaving`` is on its way out, ``generation`` is the last one looked at.
 
-    ``rollout`` says how far the target has taken over, or why it has just been given up.
+    ``rollout`` says how far the target has taken over, or why it has just been given up. ``refused`` is the last change of weights
+    and capacities that could not be made true.
     """
 
     active: Fleet | None = None
@@ -111,6 +126,7 @@ class Deployment:
     leaving: tuple[Leaving, ...] = ()
     generation: int = 0
     rollout: Rollout | None = None
+    refused: int = 0
 
     @classmethod
     def of(cls, status: Any) -> Deployment:
@@ -130,6 +146,7 @@ class Deployment:
             ),
             document.get("Generation", 0),
             Rollout.of(document.get("Rollout")) or (Rollout(0.0, 0.0) if document.get("Target") else None),
+            document.get("Refused", 0),
         )
 
     def document(self) -> Document:
@@ -150,7 +167,14 @@ class Deployment:
             ],
             "Generation": self.generation,
             "Rollout": self.rollout and self.rollout.document(),
+            "Refused": self.refused,
         }
+
+    def names(self) -> set[str]:
+        """Of all variants there are or were."""
+        fleets = [fleet for fleet in (self.active, self.target) if fleet is not None]
+        serving = {variant.name for fleet in fleets for variant in fleet.variants}
+        return serving | {leaving.place.variant for leaving in self.leaving}
 
     def attempts(self) -> list[tuple[Place, int]]:
         """Every replica that may have something on disk: place and attempt."""
@@ -184,6 +208,11 @@ def _variant(document: Document) -> VariantFleet:
         document["Role"],
         document.get("Isolated", False),
         tuple(Slot.of(slot) for slot in document["Slots"]),
+        document.get("Serverless", {}),
+        document.get("Awake", 0),
+        (document["Managed"][0], document["Managed"][1]) if "Managed" in document else None,
+        document.get("Routing", ""),
+        document.get("Volume", 0),
     )
 
 
@@ -210,4 +239,8 @@ def _variant_document(variant: VariantFleet) -> Document:
         "Role": variant.role,
         "Isolated": variant.isolated,
         "Slots": [slot.document() for slot in variant.slots],
+        **({"Serverless": dict(variant.serverless), "Awake": variant.awake} if variant.serverless else {}),
+        **({"Managed": list(variant.managed)} if variant.managed is not None else {}),
+        "Routing": variant.routing,
+        "Volume": variant.volume,
     }

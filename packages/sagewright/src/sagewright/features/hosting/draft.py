@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from sagewright.features.hosting import serverless
 from sagewright.features.hosting.deployment import Deployment, Fleet, Leaving, Place, VariantFleet
 from sagewright.features.hosting.rollout import Rollout
 from sagewright.features.hosting.sight import Act, Action, Sight
@@ -16,7 +19,10 @@ UNHEALTHY = "The primary container for production variant {} did not pass the pi
 
 @dataclass(slots=True)
 class Draft:
-    """Lives for one call of ``plan``. ``problem`` is a FailureReason; ``due`` is when to look again. ``moved``: calls move."""
+    """Lives for one call of ``plan``. ``problem`` is a FailureReason; ``due`` is when to look again. ``moved``: calls move.
+
+    ``wish`` counts the changes of weights and capacities that were asked for.
+    """
 
     deployment: Deployment
     sight: Sight
@@ -26,6 +32,7 @@ class Draft:
     actions: list[Action] = field(default_factory=list)
     due: float = float("inf")
     moved: bool = False
+    wish: int = 0
 
     @property
     def rollout(self) -> Rollout:
@@ -41,15 +48,16 @@ class Draft:
         """Not later than this."""
         self.due = min(self.due, at)
 
-    def step_all(self, fleet: Fleet, *, patient: bool, fresh: int | None = None) -> tuple[Fleet, str]:
+    def step_all(self, fleet: Fleet, *, patient: bool, fresh: Mapping[str, int] | None = None) -> tuple[Fleet, str]:
         """One step of every replica of a fleet, and the first reason for which one has failed.
 
-        ``patient``: they are tried for ever, except those with an index from ``fresh`` on.
+        ``patient``: they are tried for ever, except those with an index from that on which ``fresh`` tells of their variant.
         """
         problems: list[str] = []
 
         def stepped(variant: VariantFleet) -> VariantFleet:
-            steps = [self._step(fleet, variant, slot, patient and not _is_fresh(slot, fresh)) for slot in variant.slots]
+            first = (fresh or {}).get(variant.name, math.inf)
+            steps = [self._step(fleet, variant, slot, patient and slot.index < first) for slot in variant.slots]
             problems.extend(taken.failed for taken in steps if taken.failed)
             return replace(variant, slots=tuple(taken.slot for taken in steps))
 
@@ -61,10 +69,12 @@ class Draft:
         self.leave(fleet, replace(variant, slots=variant.slots[len(changed.slots) :]), self.now + DRAIN_SECONDS)
         return changed
 
-    def fresh(self, fleet: Fleet) -> int:
-        """The first index that replicas made from now on can have."""
-        taken = [slot.index for variant in fleet.everything for slot in variant.slots]
-        return 1 + max([*taken, *(self._highest(fleet, variant) for variant in fleet.everything)], default=-1)
+    def fresh(self, fleet: Fleet) -> dict[str, int]:
+        """The first index that a replica made from now on can have, by variant."""
+        return {
+            variant.name: 1 + max([slot.index for slot in variant.slots] + [self._highest(fleet, variant)], default=-1)
+            for variant in fleet.everything
+        }
 
     def leave_all(self, fleet: Fleet, stop_at: float) -> None:
         """Every replica of the fleet leaves."""
@@ -89,14 +99,12 @@ class Draft:
 
     def _step(self, fleet: Fleet, variant: VariantFleet, slot: Slot, patient: bool) -> Step:
         place = fleet.place(variant, slot)
-        taken = step(
-            slot,
-            self.sight.of(place, slot.attempt),
-            self.now,
-            patient=patient,
-            startup_timeout=variant.startup_timeout,
-            unhealthy=UNHEALTHY.format(variant.name),
-        )
+        seen, unhealthy = self.sight.of(place, slot.attempt), UNHEALTHY.format(variant.name)
+        if slot not in variant.running:
+            taken = serverless.lull(slot, seen, self.now)
+        else:
+            taken = step(slot, seen, self.now, patient=patient, startup_timeout=variant.startup_timeout, unhealthy=unhealthy)
+            taken = serverless.hurried(taken, self.now) if variant.serverless and patient else taken
         self.actions += [Act(move, place, slot.attempt, variant) for move in taken.moves]
         self.look_again(taken.due)
         return taken
@@ -106,7 +114,3 @@ class Draft:
         places: list[Place] = [leaving.place for leaving in self.deployment.leaving]
         going = (place.index for place in places if (place.generation, place.variant) == (fleet.generation, variant.name))
         return max(going, default=-1)
-
-
-def _is_fresh(slot: Slot, fresh: int | None) -> bool:
-    return fresh is not None and slot.index >= fresh

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sagewright.compute.placement import GIB, Machine
 from sagewright.features.hosting import metrics
 from sagewright.features.hosting.controller import KIND, VOLUME_GB, AlarmStates, EndpointController
+from sagewright.features.hosting.demand import IDLE, Demand
 from sagewright.features.hosting.models import Models
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
 from sagewright.features.hosting.usage import ReplicaUsage
+from sagewright.features.hosting.waking import Waking
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Operations
@@ -20,6 +22,7 @@ from sagewright.objects.s3 import Objects
 from sagewright.serving.ensemble import Replicas
 from sagewright.serving.model_store import ModelStore, room
 from sagewright.store.database import Store
+from sagewright.store.rows import Identity
 
 SERVICE = "sagemaker"
 
@@ -43,14 +46,19 @@ class Hosting:
         mounts: bool = True,
         alarms: AlarmStates = lambda *_: {},
         usage: ReplicaUsage | None = None,
+        *,
+        told: Callable[[Identity], None] = lambda identity: None,
+        serverless_idle: float = IDLE,
     ) -> None:
         """``mounts``: containers see folders at other paths than this machine's. ``usage`` measures what the replicas use, where that
-        is wanted."""
+        is wanted. ``told`` wakes the loop for a row."""
         self._store = store
         self._alarms = alarms
         self.publisher = Publisher(routes)
         self.models = Models(self.publisher, ModelStore(objects, room(VOLUME_GB * GIB, jobs)), mounts)
-        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage)
+        demand = Demand(serverless_idle)
+        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage, demand)
+        self.waking = Waking(store, self.publisher, demand, told)
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sagewright.features.hosting import serverless
 from sagewright.features.hosting.capture import retained_capture
 from sagewright.features.hosting.controller import AlarmStates
 from sagewright.features.hosting.deployment import Deployment
@@ -78,8 +79,10 @@ class EndpointOperations:
     def _updated(self, transaction: Transaction, row: Resource, request: Document) -> Document:
         config = self._catalog.named(transaction, row.world, self._catalog["EndpointConfig"], request["EndpointConfigName"])
         desired = _retained(row, request) if request.get("RetainAllVariantProperties") else {}
+        active = Deployment.of(row.status).active
+        serverless.check_successor(active.variants if active else (), config.spec["ProductionVariants"])
         spec = {name: value for name, value in row.spec.items() if name not in ("Desired", "DeploymentConfig", "Capture")}
-        spec |= retained_capture(Deployment.of(row.status).active, request)
+        spec |= retained_capture(active, request)
         spec |= {"EndpointConfigName": config.key, "Generation": row.spec.get("Generation", 1) + 1, "Desired": desired}
         # What is given wins over what is kept: AWS does not say what it does with both.
         kept = row.spec.get("DeploymentConfig", {}) if request.get("RetainDeploymentConfig") else {}
@@ -103,19 +106,22 @@ class EndpointOperations:
 
     def _resized(self, row: Resource, request: Document) -> Document:
         active = Deployment.of(row.status).active
-        desired = {name: dict(wish) for name, wish in row.spec.get("Desired", {}).items()}
+        desired: Document = {}  # what was asked for before is what runs
         for asked in request["DesiredWeightsAndCapacities"]:
             name = asked["VariantName"]
-            variant = active.variant(name) if active is not None else None
-            if active is None or variant is None:
+            known = active.variant(name) if active is not None else None
+            if active is None or known is None:
                 raise validation(f'Could not find variant "{name}" of endpoint "{row.arn}".')
+            if "DesiredInstanceCount" in asked and known.managed is not None:
+                raise validation(f'The instances of variant "{name}" are managed: DesiredInstanceCount cannot be set.')
             if "ServerlessUpdateConfig" in asked:
-                raise validation(f'Variant "{name}" of endpoint "{row.arn}" is not serverless.')
-            may_be_empty = active.asynchronous or is_host(variant.container)
+                changed = serverless.check_update(known, row.arn, asked, desired.get(name, {}))
+                desired[name] = {**desired.get(name, {}), "Serverless": changed}
+            may_be_empty = active.asynchronous or is_host(known.container)
             _check_count(asked.get("DesiredInstanceCount", 1), 0 if may_be_empty else 1)
             wish = {member: asked[member] for member in RETAINED if member in asked}
             desired[name] = {**desired.get(name, {}), **wish}
-        return {**row.spec, "Desired": desired}
+        return {**row.spec, "Desired": desired, "Wish": row.spec.get("Wish", 0) + 1}
 
     def _find(self, transaction: Transaction, context: Context, request: Document) -> Resource:
         return self._catalog.find(transaction, context.world, self._kind, request)
@@ -155,6 +161,8 @@ def _retained(row: Resource, request: Mapping[str, Any]) -> Document:
     kept = RETAINED - dropped
     found: Document = {}
     for variant in active.everything if active else ():
+        if variant.serverless:
+            continue
         properties = {"DesiredInstanceCount": len(variant.slots), "DesiredWeight": variant.weight}
         found[variant.name] = {name: value for name, value in properties.items() if name in kept}
     return found

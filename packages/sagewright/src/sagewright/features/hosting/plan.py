@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sagewright.features.hosting import takeover
+from sagewright.features.hosting import capacity, takeover
 from sagewright.features.hosting.capture import capture_summary, captured
 from sagewright.features.hosting.deployment import Deployment, Fleet, VariantFleet
 from sagewright.features.hosting.draft import DRAIN_SECONDS, Draft
@@ -22,11 +22,13 @@ from sagewright.store.rows import Document, Resource
 __all__ = ["DRAIN_SECONDS", "IN_PROGRESS", "plan"]
 
 IN_PROGRESS = ("Creating", "Updating", "RollingBack")
+ASLEEP_SECONDS = 60.0
+"""Between two looks at an endpoint without containers: one that serves is never settled, or the next control would not know its routes."""
 
 
 def plan(resource: Resource, sight: Sight, now: float) -> Plan[Action]:
     """See the module docstring."""
-    draft = Draft(Deployment.of(resource.status), sight, now, resource.state)
+    draft = Draft(Deployment.of(resource.status), sight, now, resource.state, wish=resource.spec.get("Wish", 0))
     if resource.state == "Deleting":
         _give_up_everything(draft)
     else:
@@ -45,18 +47,7 @@ def _take_up(draft: Draft, spec: Mapping[str, Any]) -> None:
         draft.deployment = replace(draft.deployment, generation=generation)
     active = draft.deployment.active
     if active is not None and draft.deployment.target is None:
-        changed = _adjusted(draft, active, spec.get("Desired", {}))
-        draft.deployment = replace(draft.deployment, active=changed)
-
-
-def _adjusted(draft: Draft, fleet: Fleet, wishes: Mapping[str, Any]) -> Fleet:
-    """Weights and numbers of replicas as UpdateEndpointWeightsAndCapacities asks for."""
-    return fleet.each(lambda variant: _as_wished(draft, fleet, variant, wishes.get(variant.name, {})))
-
-
-def _as_wished(draft: Draft, fleet: Fleet, variant: VariantFleet, wish: Mapping[str, Any]) -> VariantFleet:
-    changed = replace(variant, weight=wish.get("DesiredWeight", variant.weight))
-    return draft.resize(fleet, changed, wish.get("DesiredInstanceCount", len(variant.slots)))
+        capacity.change(draft, active, spec)
 
 
 def _look_after(draft: Draft) -> None:
@@ -64,11 +55,17 @@ def _look_after(draft: Draft) -> None:
     active, rollout = draft.deployment.active, draft.deployment.rollout
     if active is None:
         return
-    going_back = rollout is not None and bool(rollout.back) and not rollout.stuck
-    active, problem = draft.step_all(active, patient=True, fresh=rollout.fresh if rollout and going_back else None)
+    fresh = rollout.fresh if rollout is not None and not rollout.stuck else None
+    active, problem = draft.step_all(active, patient=True, fresh=fresh)
     draft.deployment = replace(draft.deployment, active=active)
-    if problem:
+    if problem and rollout is not None and rollout.stage == "Updating":
+        active = capacity.take_back(draft, active, problem)
+    elif problem:
         takeover.stick(draft, problem)
+    for variant in active.variants:
+        if variant.serverless and variant.name not in draft.sight.demand:
+            draft.look_again(draft.now)  # it has just begun to serve: what is needed of it is told with the next look
+    draft.look_again(draft.now + ASLEEP_SECONDS)
     draft.actions.append(_publish(draft, active))
 
 
@@ -137,7 +134,8 @@ def _end_state(draft: Draft) -> str:
         return draft.state
     if active is None:
         return "Failed" if draft.problem is not None else draft.state
-    return "InService" if active.serves or draft.problem is not None or rollout is not None else draft.state
+    gone_back = rollout is not None and bool(rollout.back)
+    return "InService" if active.serves or draft.problem is not None or gone_back else draft.state
 
 
 def _status(draft: Draft, resource: Resource, state: str) -> Document:
@@ -161,7 +159,8 @@ def _status(draft: Draft, resource: Resource, state: str) -> Document:
     shown = active or target
     if shown is not None:
         creating = draft.deployment.rollout if active is None else None
-        status |= summary(shown, resource.spec, creating, updating=state == "Updating" and target is None)
+        updating = draft.deployment.rollout if active is not None and target is None and state == "Updating" else None
+        status |= summary(shown, resource.spec, creating, updating)
         if not shown.shadows:
             status.pop("ShadowProductionVariants", None)
     status.pop("PendingDeploymentSummary", None)

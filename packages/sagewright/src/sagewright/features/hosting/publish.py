@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ class Publisher:
         self._snapshot = snapshot
         self._generation = 0
         self._endpoints: dict[str, Document] = {}
+        self._changed = asyncio.Event()
         self._components: dict[str, dict[str, Document]] = {}
 
     def open(self, present: Set[str] | None = None) -> None:
@@ -53,10 +55,15 @@ class Publisher:
         if self._endpoints.pop(route_key(world, name), None) is not None:
             self._write()
 
+    async def changed(self) -> None:
+        """Until something is written."""
+        await self._changed.wait()
+
     def instances(self, key: str, variant: str) -> int:
         """How many replicas of a variant have routes; 0 where there is none of that name."""
-        entry = self.variant(key, variant)
-        return entry.get("hosts", len(entry["replicas"])) if entry else 0
+        entry = self._endpoints.get(key, {})
+        variants = (*entry.get("variants", ()), *entry.get("shadow", ()))
+        return next((found.get("hosts", len(found["replicas"])) for found in variants if found["name"] == variant), 0)
 
     def entry(self, world: World, name: str) -> Document | None:
         """What the snapshot says of an endpoint."""
@@ -78,6 +85,8 @@ class Publisher:
         self._snapshot.parent.mkdir(parents=True, exist_ok=True)
         # No fsync: after a crash of the machine the rows bring the routes back, and nobody was listening meanwhile.
         files.write(self._snapshot, orjson.dumps({"generation": self._generation, "endpoints": self._complete()}))
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _complete(self) -> dict[str, Document]:
         """The endpoints with their components."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sagewright.features.hosting.policy import Policy
 from sagewright.store.rows import Document
 
-Stage = Literal["Creating", "ActivatingTraffic", "Baking", "Deleting"]
+Stage = Literal["Creating", "Updating", "ActivatingTraffic", "Baking", "Deleting"]
 """API ProductionVariantStatus."""
 
 
@@ -17,8 +17,9 @@ class Rollout:
     """``since``: when the stage began; ``step``: steps of traffic taken; times in epoch seconds.
 
     ``config``: the DeploymentConfig in force. ``full`` and ``old``: instances of the whole new and of the whole old fleet, of a
-    rolling deployment, which never has both. ``back``: why it goes back, empty while it goes forward; ``fresh``: the first index of
-    the instances that are made for the way back; ``stuck``: it could not go back.
+    rolling deployment, which never has both. ``back``: why it goes back, empty while it goes forward; ``fresh``: by variant, the
+    first index of the instances that are made for the way back, or by a change of capacity (stage Updating), which keeps in
+    ``before`` the instances and weights there were; ``stuck``: it could not go back.
     """
 
     started: float
@@ -29,7 +30,8 @@ class Rollout:
     full: int = 0
     old: int = 0
     back: str = ""
-    fresh: int = 0
+    fresh: Document | None = None
+    before: Document | None = None
     stuck: bool = False
 
     @property
@@ -68,5 +70,6 @@ _MEMBERS = {
     "Old": "old",
     "Back": "back",
     "Fresh": "fresh",
+    "Before": "before",
     "Stuck": "stuck",
 }

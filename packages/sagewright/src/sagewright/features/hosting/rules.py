@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.hosting import managed, serverless
 from sagewright.features.hosting.capture import check_capture
 from sagewright.features.hosting.deployment_rules import check_deployment
 from sagewright.kernel.kind import Rule
@@ -19,15 +20,17 @@ QUOTA = 32
 
 def check_config(spec: Mapping[str, Any]) -> None:
     """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
+    serverless.check(spec)
     for member in ("ExplainerConfig",):
         if spec.get(member):
             raise unsupported(member)
     check_capture(spec.get("DataCaptureConfig"))
     check_shadows(spec)
     for variant in (*spec["ProductionVariants"], *spec.get("ShadowProductionVariants", ())):
-        for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
+        for member in ("InstancePools",):
             if variant.get(member):
                 raise unsupported(f"ProductionVariants.{member}")
+        managed.check(variant, QUOTA)
         if "ModelName" not in variant and "ExecutionRoleArn" not in spec:
             # DOC (CreateEndpointConfig, ExecutionRoleArn): needed where inference components are to run. The words are not published.
             raise validation(
@@ -36,12 +39,20 @@ def check_config(spec: Mapping[str, Any]) -> None:
 
 
 def check_shadows(spec: Mapping[str, Any]) -> None:
-    """API CreateEndpointConfig: with shadows, one variant of each kind. Raises Fault; the wording is ours."""
+    """API CreateEndpointConfig: with shadows, one variant of each kind, none of which is called in another way. Raises Fault.
+
+    The wordings are ours.
+    """
     shadows = spec.get("ShadowProductionVariants", ())
-    if shadows and (len(shadows) > 1 or len(spec["ProductionVariants"]) > 1):
+    variants = (*spec["ProductionVariants"], *shadows)
+    if not shadows:
+        return
+    if len(variants) != 2:
         raise validation(
             "With ShadowProductionVariants, exactly one production variant and one shadow variant can be specified."
         )
+    if "AsyncInferenceConfig" in spec or any("ServerlessConfig" in variant for variant in variants):
+        raise validation("ShadowProductionVariants are not supported with asynchronous or serverless inference.")
 
 
 def over_quota(count: int, instance_type: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagewright.features.hosting.demand import Wanted
 from sagewright.features.hosting.deployment import Fleet, Place, VariantFleet
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen
@@ -19,13 +20,16 @@ class Sight:
     """One look at an endpoint.
 
     ``replicas`` by place and attempt. When a new generation is asked for, ``wanted`` is what that would deploy, or ``refusal``
-    says why it cannot be. ``alarms``: those of the deployment that are in state ALARM.
+    says why it cannot be. ``alarms``: those of the deployment that are in state ALARM. ``demand``: of serverless variants by name.
+    ``needed``: instances that managed variants of the active fleet should have, by name.
     """
 
     replicas: Mapping[tuple[Place, int], Seen] = field(default_factory=dict)
     wanted: Fleet | None = None
     refusal: str = ""
     alarms: tuple[str, ...] = ()
+    demand: Mapping[str, Wanted] = field(default_factory=dict)
+    needed: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, place: Place, attempt: int) -> Seen:
         """What was seen of a replica."""

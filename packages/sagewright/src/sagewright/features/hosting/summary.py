@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.features.hosting import serverless
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.rollout import Rollout
 from sagewright.features.hosting.takeover import activated
@@ -12,10 +13,10 @@ from sagewright.serving.definition import images
 from sagewright.store.rows import Document
 
 
-def summary(fleet: Fleet, spec: Mapping[str, Any], rollout: Rollout | None, *, updating: bool) -> Document:
+def summary(fleet: Fleet, spec: Mapping[str, Any], rollout: Rollout | None, updating: Rollout | None) -> Document:
     """The members with one entry per variant and shadow; ``rollout`` is that of an endpoint that is being made.
 
-    ``updating``: instances that are missing were asked for, and have not died.
+    ``updating``: a change of capacity; without one, instances that are missing have died.
 
     ``spec`` holds the wishes of UpdateEndpointWeightsAndCapacities (member ``Desired``).
     """
@@ -25,10 +26,10 @@ def summary(fleet: Fleet, spec: Mapping[str, Any], rollout: Rollout | None, *, u
         document = _variant(variant, wishes.get(variant.name, {}))
         if rollout is not None:
             document["VariantStatus"] = [_stage(variant, rollout)]
-        elif updating and document["DesiredInstanceCount"] != document["CurrentInstanceCount"]:
+        elif updating is not None and document["DesiredInstanceCount"] != document["CurrentInstanceCount"]:
             # Wording: DG automating-sagemaker-with-eventbridge.
             words = f"Scaling out desired instance count to {len(variant.slots)}."
-            document["VariantStatus"] = [{"Status": "Updating", "StatusMessage": words}]
+            document["VariantStatus"] = [{"Status": "Updating", "StatusMessage": words, "StartTime": updating.since}]
         return document
 
     return _members(fleet, entry)
@@ -72,7 +73,14 @@ def _variant(variant: VariantFleet, wish: Mapping[str, Any]) -> Document:
         "DesiredWeight": wish.get("DesiredWeight", variant.weight),
         "CurrentInstanceCount": sum(slot.served for slot in variant.slots),
         "DesiredInstanceCount": len(variant.slots),
+        **(serverless.summary(variant, wish) if variant.serverless else {}),
+        **(_managed(*variant.managed) if variant.managed is not None else {}),
     }
+
+
+def _managed(lowest: int, highest: int) -> Document:
+    scaling = {"Status": "ENABLED", "MinInstanceCount": lowest, "MaxInstanceCount": highest}
+    return {"ManagedInstanceScaling": scaling}
 
 
 def _stage(variant: VariantFleet, rollout: Rollout) -> Document:
@@ -85,7 +93,7 @@ def _message(variant: VariantFleet, rollout: Rollout) -> str:
     whole = rollout.full if rollout.rolling else len(variant.slots)
     size = "full" if count >= whole else "canary" if rollout.policy.kind == "CANARY" else "partial"
     match rollout.stage:
-        case "Creating":
+        case "Creating" | "Updating":
             return f"Launching {len(variant.slots) - sum(slot.served for slot in variant.slots)} instance(s)."
         case "Deleting":
             return f"Terminating {len(variant.slots)} instance(s)."

@@ -15,6 +15,7 @@ from typing import Any
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.draft import DRAIN_SECONDS, Draft
 from sagewright.features.hosting.rollout import Rollout
+from sagewright.serving.hosts import is_host
 from sagewright.store.rows import Document
 
 ALARM_SECONDS = 1.0
@@ -94,10 +95,15 @@ def _served(variant: VariantFleet) -> int:
 def _in_force(config: Mapping[str, Any], active: Fleet, wanted: Fleet) -> Document:
     """What is excluded falls back to all at once without a bake, and so without alarms (DG deployment-guardrails-exclusions)."""
     same = sorted(variant.name for variant in active.variants) == sorted(variant.name for variant in wanted.variants)
-    types = {variant.instance_type for variant in (*active.variants, *wanted.variants)}
+    variants = (*active.variants, *wanted.variants)
     several = len(wanted.variants) > 1 or bool(active.shadows or wanted.shadows)
-    excluded = not same or any(kind.startswith(EXCLUDED_TYPES) for kind in types)
+    # Components are placed on whatever instances there are, so calls to them cannot be shared between two fleets.
+    excluded = not same or any(_is_excluded(variant) for variant in variants)
     return {} if excluded or ("RollingUpdatePolicy" in config and several) else dict(config)
+
+
+def _is_excluded(variant: VariantFleet) -> bool:
+    return variant.instance_type.startswith(EXCLUDED_TYPES) or is_host(variant.container)
 
 
 def _trouble(draft: Draft) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sagewright.compute.runtime import Limits, Runtime, Stats
 from sagewright.jobs.usage import SAMPLE_SECONDS, utilisation
+from sagewright.serving.ensemble import run_folders
+from sagewright.serving.unit import Unit
 from sagewright.signals import metrics
 from sagewright.signals.metrics import Point
 from sagewright.store.database import Store, Transaction
@@ -19,11 +21,16 @@ NAMESPACE = "/aws/sagemaker/Endpoints"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A replica that serves: its variant, its run folder, and what it may use."""
+    """A replica that serves: its variant, itself, and what it may use."""
 
     variant: str
-    run: Path
+    unit: Unit
     limits: Limits
+
+    @property
+    def run(self) -> Path:
+        """What names it."""
+        return self.unit.run
 
 
 @dataclass(slots=True)
@@ -66,10 +73,16 @@ class ReplicaUsage:
         found = {}
         for replica in replicas:
             try:
-                found[replica.run] = self.runtime.stats(replica.run)
+                found[replica.run] = _sum([self.runtime.stats(run) for run in run_folders(replica.unit)])
             except OSError:
                 continue  # it has just ended; it is looked after elsewhere
         return found
+
+
+def _sum(stats: Sequence[Stats]) -> Stats:
+    """Of all containers of an instance."""
+    cpu, memory, disk = (sum(getattr(each, name) for each in stats) for name in ("cpu", "memory", "disk"))
+    return Stats(cpu, memory, disk)
 
 
 def _put(transaction: Transaction, resource: Resource, found: list[tuple[str, dict[str, float]]], now: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from sagewright.base.world import World
+from sagewright.neighbours.alarms.composite import is_composite, wake
 from sagewright.neighbours.events import bus
 from sagewright.signals import alarms
 from sagewright.signals.alarms import Entry
@@ -59,6 +60,7 @@ class AlarmChanges:
         message = _notification(before, after, now)
         for arn in alarms.actions(after):
             self._act(transaction, after, arn, message, now)
+        wake(transaction, after, now)
 
     def _act(self, transaction: Transaction, alarm: Resource, arn: str, message: Document, now: float) -> None:
         try:
@@ -108,7 +110,7 @@ def _told(before: Resource, after: Resource) -> Document:
         "alarmName": after.key,
         "state": _part(after),
         "previousState": _part(before),
-        "configuration": {"description": after.spec.get("AlarmDescription", ""), "metrics": _metrics(after.spec)},
+        "configuration": {"description": after.spec.get("AlarmDescription", ""), **_watched(after)},
     }
 
 
@@ -122,6 +124,10 @@ def _part(alarm: Resource) -> Document:
     return {**found, "reasonData": data} if data else found
 
 
+def _watched(alarm: Resource) -> Document:
+    return {"alarmRule": alarm.spec["AlarmRule"]} if is_composite(alarm) else {"metrics": _metrics(alarm.spec)}
+
+
 def _metrics(spec: Mapping[str, Any]) -> list[Document]:
     if "Metrics" in spec:
         return [_jsonable(query) for query in spec["Metrics"]]
@@ -133,10 +139,6 @@ def _metrics(spec: Mapping[str, Any]) -> list[Document]:
 
 def _notification(before: Resource, after: Resource, now: float) -> Document:
     """What CloudWatch sends to a topic of SNS."""
-    trigger = {name: after.spec[name] for name in _CONFIGURED if name in after.spec}
-    trigger["Dimensions"] = [
-        {"name": dimension["Name"], "value": dimension["Value"]} for dimension in after.spec.get("Dimensions", ())
-    ]
     return {
         "AlarmName": after.key,
         "AlarmDescription": after.spec.get("AlarmDescription"),
@@ -151,8 +153,13 @@ def _notification(before: Resource, after: Resource, now: float) -> Document:
         "OKActions": after.spec.get("OKActions", []),
         "AlarmActions": after.spec.get("AlarmActions", []),
         "InsufficientDataActions": after.spec.get("InsufficientDataActions", []),
-        "Trigger": trigger,
+        **({"AlarmRule": after.spec["AlarmRule"]} if is_composite(after) else {"Trigger": _trigger(after)}),
     }
+
+
+def _trigger(alarm: Resource) -> Document:
+    named = [{"name": dimension["Name"], "value": dimension["Value"]} for dimension in alarm.spec.get("Dimensions", ())]
+    return {**{name: alarm.spec[name] for name in _CONFIGURED if name in alarm.spec}, "Dimensions": named}
 
 
 def _iso(at: float) -> str:

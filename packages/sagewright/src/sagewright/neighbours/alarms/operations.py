@@ -10,6 +10,7 @@ import orjson
 
 from sagewright.base.world import World
 from sagewright.kernel.operation import Context
+from sagewright.neighbours.alarms import composite
 from sagewright.neighbours.alarms.changes import AlarmChanges, configured
 from sagewright.neighbours.alarms.rules import check
 from sagewright.neighbours.requests import Handlers, make_marker, read_marker, refuse
@@ -36,6 +37,7 @@ class Alarms:
         """Handlers by operation."""
         return {
             "PutMetricAlarm": self.put_metric_alarm,
+            "PutCompositeAlarm": self.put_composite_alarm,
             "DescribeAlarms": self.describe_alarms,
             "DescribeAlarmsForMetric": self.describe_alarms_for_metric,
             "DescribeAlarmHistory": self.describe_alarm_history,
@@ -58,17 +60,32 @@ class Alarms:
 
         return await self._store.write(work)
 
+    async def put_composite_alarm(self, context: Context, request: Document) -> Document:
+        """PutCompositeAlarm, the same way."""
+        composite.check(request)
+
+        def work(transaction: Transaction) -> Document:
+            composite.check_family(transaction, context.world, request)
+            put(transaction, context, request)
+            return {}
+
+        return await self._store.write(work)
+
     async def describe_alarms(self, context: Context, request: Document) -> Document:
         """DescribeAlarms, by name."""
-        for member in ("ChildrenOfAlarmName", "ParentsOfAlarmName"):
-            refuse(request, "ValidationError", member)
         if "AlarmNames" in request and "AlarmNamePrefix" in request:
             raise Fault("ValidationError", "AlarmNames and AlarmNamePrefix cannot be used together.")
-        if "MetricAlarm" not in request.get("AlarmTypes", ["MetricAlarm"]):
-            return {"MetricAlarms": [], "CompositeAlarms": []}
-        found = await self._store.read(lambda transaction: alarms.all_of(transaction, context.world))
-        page, more = _page([row for row in found if _wanted(row, request)], lambda row: row.key, request)
-        return {"MetricAlarms": [alarms.shown(row) for row in page], "CompositeAlarms": [], **more}
+        related = "ChildrenOfAlarmName" in request or "ParentsOfAlarmName" in request
+        # Composite alarms only for those who ask (API DescribeAlarms).
+        kinds = request.get("AlarmTypes", ["MetricAlarm", "CompositeAlarm"] if related else ["MetricAlarm"])
+        found = await self._store.read(lambda transaction: _family(transaction, context, request))
+        wanted = [row for row in found if _kind(row) in kinds and _wanted(row, request)]
+        page, more = _page(wanted, lambda row: row.key, request)
+        return {
+            "MetricAlarms": [alarms.shown(row) for row in page if not composite.is_composite(row)],
+            "CompositeAlarms": [alarms.shown(row) for row in page if composite.is_composite(row)],
+            **more,
+        }
 
     async def describe_alarms_for_metric(self, context: Context, request: Document) -> Document:
         """DescribeAlarmsForMetric: those on exactly this metric."""
@@ -120,6 +137,7 @@ class Alarms:
 
         def work(transaction: Transaction) -> Document:
             for name in dict.fromkeys(request["AlarmNames"]):
+                composite.check_unused(transaction, context.world, name, request["AlarmNames"])
                 delete(transaction, context.world, name, context.now)
             return {}
 
@@ -169,6 +187,8 @@ def put(transaction: Transaction, context: Context, request: Document) -> Resour
     world, name = context.world, request["AlarmName"]
     spec = {member: value for member, value in request.items() if member != "Tags"}
     known = transaction.resources.get(world, alarms.KIND, name)
+    if known is not None and composite.is_composite(known) != ("AlarmRule" in spec):
+        raise Fault("ValidationError", f"Alarm {name} is of another type: delete it first.")
     if known is not None:
         status = {**known.status, "AlarmConfigurationUpdatedTimestamp": context.now}
         row = transaction.resources.save(replace(known, spec=spec, status=status, modified=context.now, due=context.now))
@@ -189,7 +209,8 @@ def put(transaction: Transaction, context: Context, request: Document) -> Resour
         alarms.arn_of(world, name),
         name,
         alarms.INSUFFICIENT_DATA,
-        spec=spec,
+        composite.PARENT if "AlarmRule" in spec else "",
+        spec,
         status=status,
         created=context.now,
         modified=context.now,
@@ -216,8 +237,24 @@ def _with_state(row: Resource, request: Document, now: float) -> Resource:
         status["StateReasonData"] = request["StateReasonData"]
     if row.state != request["StateValue"]:
         status["StateTransitionedTimestamp"] = now
-    due = next_look(period_of(row.spec), now)
+    due = None if composite.is_composite(row) else next_look(period_of(row.spec), now)
     return replace(row, state=request["StateValue"], status=status, modified=now, due=due)
+
+
+def _family(transaction: Transaction, context: Context, request: Document) -> list[Resource]:
+    """All alarms, those that a composite alarm names, or the composite ones that name an alarm."""
+    if "ParentsOfAlarmName" in request:
+        return composite.of(transaction, context.world, alarms.name_of(request["ParentsOfAlarmName"]))
+    rows = alarms.all_of(transaction, context.world)
+    if "ChildrenOfAlarmName" not in request:
+        return rows
+    parent = transaction.resources.get(context.world, alarms.KIND, alarms.name_of(request["ChildrenOfAlarmName"]))
+    named = composite.children(parent) if parent is not None and composite.is_composite(parent) else frozenset()
+    return [row for row in rows if row.key in named]
+
+
+def _kind(row: Resource) -> str:
+    return "CompositeAlarm" if composite.is_composite(row) else "MetricAlarm"
 
 
 def _wanted(row: Resource, request: Document) -> bool:

@@ -1,8 +1,8 @@
-"""Judges every metric alarm when the data of a period is complete: a controller of their rows."""
+"""Judges every metric alarm when the data of a period is complete, and composite ones when another alarm has changed: a controller."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 
 from sagewright.kernel.controller import Plan
+from sagewright.neighbours.alarms.composite import children, is_composite
 from sagewright.signals import alarms
+from sagewright.signals.alarm_expression import holds, parse
 from sagewright.signals.alarm_rule import Datapoint, Rule, Verdict, judge
 from sagewright.signals.alarm_window import datapoints, next_look, period_of
 from sagewright.store.database import Store
@@ -30,15 +32,20 @@ class AlarmWatch:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def observe(self, resource: Resource) -> Sequence[Datapoint]:
-        """The datapoints of the evaluation range, oldest first."""
+    async def observe(self, resource: Resource) -> Sequence[Datapoint] | Mapping[str, str]:
+        """The datapoints of the evaluation range, oldest first; of a composite alarm the states of those that its rule names."""
+        if is_composite(resource):
+            wanted = children(resource)
+            return await self._store.read(lambda transaction: alarms.states(transaction, resource.world, wanted))
         rule, now = Rule.of(resource.spec), self._store.clock.now()
         return await self._store.read(
             lambda transaction: datapoints(transaction, resource.world, resource.spec, rule.reach, now)
         )
 
-    def plan(self, resource: Resource, observed: Sequence[Datapoint], now: float) -> Plan[Nothing]:
-        """The state that the datapoints give, and the end of the next period."""
+    def plan(self, resource: Resource, observed: Sequence[Datapoint] | Mapping[str, str], now: float) -> Plan[Nothing]:
+        """The state that the datapoints give, and the end of the next period; a composite alarm waits for the next change."""
+        if isinstance(observed, Mapping):
+            return _composed(resource, observed, now)
         verdict = judge(Rule.of(resource.spec), observed)
         due = next_look(period_of(resource.spec), now)
         if verdict.state in (None, resource.state):
@@ -47,6 +54,15 @@ class AlarmWatch:
 
     async def perform(self, resource: Resource, action: Nothing) -> None:
         """There is no action."""
+
+
+def _composed(resource: Resource, states: Mapping[str, str], now: float) -> Plan[Nothing]:
+    state = alarms.ALARM if holds(parse(resource.spec["AlarmRule"]), states) else alarms.OK
+    if state == resource.state:
+        return Plan()
+    told = ", ".join(f"{alarms.arn_of(resource.world, name)} is {states[name]}" for name in sorted(states))
+    changed = {"StateReason": f"{told}."[:1023], "StateUpdatedTimestamp": now, "StateTransitionedTimestamp": now}
+    return Plan(status={**resource.status, **changed}, state=state)
 
 
 def _changed(resource: Resource, verdict: Verdict, now: float) -> Document:

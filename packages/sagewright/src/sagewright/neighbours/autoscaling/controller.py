@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright.kernel.controller import Later, Plan
+from sagewright.neighbours.alarms.composite import is_composite
 from sagewright.neighbours.alarms.operations import delete as delete_alarm
 from sagewright.neighbours.autoscaling import activities
 from sagewright.neighbours.autoscaling.capacity import Capacities
@@ -87,9 +88,10 @@ def remove_policy(transaction: Transaction, policy: Resource, now: float) -> Non
 def triggering(transaction: Transaction, policy: Resource) -> list[Resource]:
     """The alarms that cause a policy: its own ones, upper and lower; for step scaling those whose actions name it."""
     if "Alarms" in policy.status:
-        rows = [transaction.resources.get(policy.world, alarms.KIND, name) for name in policy.status["Alarms"]]
-        return [row for row in rows if row is not None]
-    return [row for row in alarms.all_of(transaction, policy.world) if policy.arn in row.spec.get("AlarmActions", ())]
+        own = [transaction.resources.get(policy.world, alarms.KIND, name) for name in policy.status["Alarms"]]
+        return [row for row in own if row is not None]
+    rows = alarms.all_of(transaction, policy.world)  # composite alarms have no value that a step could be chosen by
+    return [row for row in rows if policy.arn in row.spec.get("AlarmActions", ()) and not is_composite(row)]
 
 
 def _policies(transaction: Transaction, target: Resource, now: float) -> tuple[Policy, ...]:

@@ -1,4 +1,4 @@
-"""Which copies find room on the instances of a variant. Pure.
+"""Which copies of inference components find room on the instances of a variant, and how many instances give room to all. Pure.
 
 Copies that run keep their places; the others come in the order in which their components were made. A copy goes to the instance with
 the most room left (SPREAD) or with the least that is enough (BINPACK; API InferenceComponentSchedulingConfig).
@@ -6,10 +6,12 @@ the most room left (SPREAD) or with the least that is enough (BINPACK; API Infer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sagewright.compute.placement import Size
+from sagewright.store.rows import Resource
 
 MIB = 1024**2
 
@@ -32,6 +34,34 @@ class Claim:
     wanted: int
     held: int
     packs: bool = False
+
+
+def need_of(spec: Mapping[str, Any]) -> Need:
+    """What one copy of a component takes, by its row's spec."""
+    asked = spec["Specification"].get("ComputeResourceRequirements", {})
+    return Need(
+        float(asked.get("NumberOfCpuCoresRequired", 0.0)),
+        int(asked.get("MinMemoryRequiredInMb", 128)) * MIB,
+        float(asked.get("NumberOfAcceleratorDevicesRequired", 0.0)),
+    )
+
+
+def claim_of(row: Resource) -> Claim:
+    """What a component's row asks for and has."""
+    active = row.status.get("Copies", {}).get("Active") or {}
+    packs = row.spec["Specification"].get("SchedulingConfig", {}).get("PlacementStrategy") == "BINPACK"
+    return Claim(row.key, need_of(row.spec), row.spec["RuntimeConfig"]["CopyCount"], len(active.get("Slots", ())), packs)
+
+
+def instances(instance: Size, claims: Sequence[Claim], lowest: int, highest: int) -> int:
+    """The least number of instances, within bounds, on which every copy that fits at all finds room; else the highest."""
+    whole = Need(instance.cpus, instance.memory, instance.gpus)
+    possible = [claim for claim in claims if _fits(claim.need, whole)]
+    for count in range(lowest, highest):
+        found = places(instance, count, possible)
+        if all(found[claim.name] == claim.wanted for claim in possible):
+            return count
+    return highest
 
 
 def places(instance: Size, count: int, claims: Sequence[Claim]) -> dict[str, int]:
