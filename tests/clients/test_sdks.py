@@ -55,6 +55,13 @@ def test_sdk2_pipelines_and_many_models(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_inference_components(sdk: str, run_program: RunProgram) -> None:
+    """K06: Model.deploy(resources=ResourceRequirements(…)) and copies of v2; InferenceComponent of sagemaker.core of v3."""
+    assert run_program(sdk, f"{sdk}_components.py").endswith(f"{sdk} components: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_script_mode_to_the_full(run_program: RunProgram) -> None:
     """G03, G14, G16: git_config, dependencies, requirements.txt, pip in the script, every SM_ variable, TensorBoard output."""
     output = run_program("sdk2", "sdk2_script_mode.py")

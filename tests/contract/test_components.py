@@ -236,7 +236,7 @@ def test_instances_follow_the_copies(rig: Rig) -> None:
     )
     found = rig.until(lambda: describe(rig), lambda seen: seen["InferenceComponentStatus"] in ("InService", "Failed"), 60)
     assert found["InferenceComponentStatus"] == "InService", found.get("FailureReason")
-    assert instances() == 2
+    rig.until(instances, lambda count: count == 2)
     assert float(rig.invoke(b"3,1", "m", x_amzn_sagemaker_inference_component="c").body) == pytest.approx(3.0, abs=0.4)
     wish = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 1}]
     with pytest.raises(botocore.exceptions.ClientError, match="are managed"):

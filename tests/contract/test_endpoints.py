@@ -377,3 +377,87 @@ def answers(rig: Rig) -> bool:
     except Fault as problem:
         assert problem.code in ("ServiceUnavailable", "ModelError", "ValidationError")  # noqa: PT017
         return False
+
+
+OWN_SERVER = b"""
+import os, sys
+SERVER = '''
+import http.server, os, uuid
+sessions = {}
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self): self.answer(b"", {})
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        session = self.headers.get("X-Amzn-SageMaker-Session-Id")
+        if body == "garbage": return self.wfile.write(b"what is this" * 10)
+        if body == "cut":
+            self.wfile.write(b"HTTP/1.1 200 OK\\\\r\\\\nContent-Length: 100\\\\r\\\\n\\\\r\\\\nhalf"); self.close_connection = True; return
+        if session == "NEW_SESSION":
+            name = uuid.uuid4().hex
+            sessions[name] = [body]
+            return self.answer(b"", {"X-Amzn-SageMaker-New-Session-Id": name + "; Expires=2199-01-01T00:00:00Z"})
+        if body == "close":
+            sessions.pop(session)
+            return self.answer(b"", {"X-Amzn-SageMaker-Closed-Session-Id": session})
+        said = sessions.setdefault(session, [])
+        said.append(body)
+        self.answer(" ".join(said).encode(), {})
+    def answer(self, body, headers):
+        self.send_response(200)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items(): self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or 8080)), Handler).serve_forever()
+'''
+os.execv(sys.executable, [sys.executable, "-c", SERVER])
+"""
+
+
+@pytest.fixture
+def own(rig: Rig) -> Rig:
+    """Two instances of a container that speaks HTTP by itself."""
+    serve_script(rig, OWN_SERVER)
+    rig.config("own", variant(model="own", count=2))
+    assert rig.endpoint(config="own")["EndpointStatus"] == "InService", rig.describe().get("FailureReason")
+    return rig
+
+
+def serve_script(rig: Rig, source: bytes) -> None:
+    rig.objects.put("s3://bucket/code.tar.gz", archive({"serve.py": source}))
+    rig.objects.put("s3://bucket/plain.tar.gz", archive({"note.txt": b""}))
+    environment = {"SAGEMAKER_PROGRAM": "serve.py", "SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/code.tar.gz"}
+    rig.model("own", image=SKLEARN, url="s3://bucket/plain.tar.gz", **environment)
+
+
+def test_a_session_is_one_containers(own: Rig) -> None:
+    """DG:stateful-sessions: what was said in a session is known to whoever answers in it, and to nobody after it."""
+    for _ in range(3):
+        opened = dict(own.invoke(b"a", x_amzn_sagemaker_session_id="NEW_SESSION").headers)
+        session = opened["X-Amzn-SageMaker-New-Session-Id"].partition(";")[0]
+        assert own.invoke(b"b", x_amzn_sagemaker_session_id=session).body == b"a b"
+        assert own.invoke(b"c", x_amzn_sagemaker_session_id=session).body == b"a b c"
+        closed = dict(own.invoke(b"close", x_amzn_sagemaker_session_id=session).headers)
+        assert closed["X-Amzn-SageMaker-Closed-Session-Id"] == session
+        with pytest.raises(Fault, match="not found"):
+            own.invoke(b"d", x_amzn_sagemaker_session_id=session)
+
+
+@pytest.mark.parametrize("body", [b"garbage", b"cut"])
+def test_a_container_that_answers_nonsense_goes_on_serving(own: Rig, body: bytes) -> None:
+    with pytest.raises(Fault) as caught:
+        own.invoke(body)
+    assert (caught.value.code, caught.value.fields["OriginalStatusCode"]) == ("ModelError", 0)
+    assert own.invoke(b"x").body.endswith(b"x")
+
+
+def test_the_reason_tells_of_pings_port_and_last_words(rig: Rig) -> None:
+    """K02: what a container said and what it was asked before it was given up."""
+    serve_script(rig, b"print('I need a GPU', flush=True)\nraise SystemExit(5)\n")
+    rig.config("own", variant(model="own"))
+    reason = rig.endpoint(config="own")["FailureReason"]
+    assert "did not pass the ping health check" in reason
+    assert "GET /ping on port" in reason
+    assert "I need a GPU" in reason
+    assert "Model data ready after" in reason

@@ -28,6 +28,7 @@ def server() -> Iterator[Server]:
         yield started
 
 
+@pytest.mark.slow
 def test_everything_accepted_is_answered_once(server: Server) -> None:
     """Control and front die in the middle; then the whole server."""
     topic, url = queue_of(server, "crash-async")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
@@ -102,3 +103,29 @@ def test_an_asynchronous_endpoint(server: Server) -> None:
     scale(server, "e2e-async", 1)
     assert told(server, url)["inferenceId"] == waiting["InferenceId"]
     server.client("sagemaker").delete_endpoint(EndpointName="e2e-async")
+
+
+LARGE = 512 * 1024 * 1024
+
+
+@pytest.mark.slow
+def test_a_large_payload_is_never_in_memory(server: Server, tmp_path: Path) -> None:
+    """K04: payloads of up to 1 GB; control's peak does not grow with them."""
+    topic, url = queue_of(server, "e2e-large")
+    held = endpoint(server, "e2e-large", HOLDS, topic)
+    payload = tmp_path / "payload"
+    with payload.open("wb") as file:
+        file.truncate(LARGE)
+    server.client("s3").upload_file(str(payload), held, "in", ExtraArgs={"ContentType": "application/octet-stream"})
+    before = peak(server)
+    server.client("sagemaker-runtime").invoke_endpoint_async(EndpointName="e2e-large", InputLocation=f"s3://{held}/in")
+    found = told(server, url)
+    assert found["invocationStatus"] == "Completed", found
+    assert peak(server) - before < 96 * 1024 * 1024
+    server.client("sagemaker").delete_endpoint(EndpointName="e2e-large")
+
+
+def peak(server: Server) -> int:
+    """Bytes that control has had in memory at most."""
+    status = Path(f"/proc/{server.pid('control')}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -14,6 +14,7 @@ class MemoryObjects(Objects):
     def __init__(self, *buckets: str) -> None:
         self.buckets: dict[str, dict[str, bytes]] = {bucket: {} for bucket in buckets}
         self.away = False
+        self.piece = 1 << 20
         self.denied: set[str] = set()
         self.downloads: list[str] = []
         self.listed = 0
@@ -50,6 +51,11 @@ class MemoryObjects(Objects):
 
     async def read_range(self, stored: Stored, start: int, stop: int) -> bytes:
         return self._body(stored.location)[start:stop]
+
+    async def stream(self, stored: Stored, start: int = 0) -> AsyncIterator[bytes]:  # type: ignore[override]
+        body = self._body(stored.location)[: stored.size]
+        for at in range(start, len(body), self.piece):
+            yield self._body(stored.location)[at : min(at + self.piece, stored.size)]
 
     async def head(self, location: Location) -> Stored:
         return Stored(

@@ -31,6 +31,7 @@ from sagewright.front.inference import Inference
 from sagewright.front.multi_model import MultiModel
 from sagewright.front.routes import RouteTable
 from sagewright.front.serverless import Gates
+from sagewright.front.sessions import Sessions
 from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
@@ -127,8 +128,14 @@ class Rig:
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
         self.gates = Gates(self.routes, self._wake)
-        models = MultiModel(self._bring, self.counters)
-        self.inference = Inference(self.routes, self.counters, models=models, gates=self.gates)
+        self.models = MultiModel(self._bring, self.counters)
+        self.inference = Inference(
+            self.routes,
+            self.counters,
+            models=self.models,
+            sessions=Sessions(self.snapshot.with_name("sessions")),
+            gates=self.gates,
+        )
 
     async def _bring(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
         """As the front asks control."""

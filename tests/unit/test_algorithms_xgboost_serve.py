@@ -7,7 +7,9 @@ import io
 import json
 import math
 import pickle
+import random
 import socket
+import struct
 import subprocess
 import sys
 from array import array
@@ -20,7 +22,8 @@ import pytest
 from support.ml_root import MlRoot
 
 from sagewright_algorithms.recordio import Record, Tensor, decode, encode
-from sagewright_algorithms.xgboost.booster import Booster
+from sagewright_algorithms.xgboost import answers
+from sagewright_algorithms.xgboost.booster import Booster, Predictions
 from sagewright_algorithms.xgboost.matrix import Matrix
 from sagewright_algorithms.xgboost.model_file import ModelError, load, load_models
 from sagewright_algorithms.xgboost.predictor import Predictor
@@ -367,3 +370,13 @@ def test_a_container_without_a_readable_model_ends(root: MlRoot) -> None:
     root.write("model/xgboost-model", b"not a model")
     with pytest.raises(AssertionError, match="Unable to load model"), root.serving(SAGEWRIGHT_ALGORITHM="xgboost"):
         pass
+
+
+def test_numbers_are_written_as_python_writes_them() -> None:
+    """H01: whatever writes them, batch transform's lines are those of ``repr``."""
+    generator = random.Random(0)
+    drawn = [generator.uniform(-1, 1) * 10.0 ** generator.randint(-40, 38) for _ in range(3000)]
+    values = [*struct.unpack("3000f", struct.pack("3000f", *drawn)), 0.0, -0.0, 1.0, 1e-4, 1e-5, 1e15, 1e16, 1e22, -1e-7]
+    assert answers.joined(Predictions(values, 1), "\n") == "\n".join(map(repr, values)).encode()
+    odd = [math.nan, math.inf, -math.inf, 0.5]
+    assert answers.joined(Predictions(odd, 1), ",") == b"nan,inf,-inf,0.5"

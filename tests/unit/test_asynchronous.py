@@ -17,8 +17,10 @@ from support.objects import MemoryObjects
 from sagewright.base.clock import SystemClock
 from sagewright.compute.http_connection import Broken, Chunks, StreamedAnswer, Unsent
 from sagewright.compute.payload import FilePayload
+from sagewright.compute.pipeline import Pipeline
 from sagewright.compute.replica import Address
 from sagewright.features.asynchronous import dispatcher
+from sagewright.features.asynchronous.capacity import Capacity
 from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.neighbours.sns.operations import Sns
 from sagewright.neighbours.sqs.operations import Sqs
@@ -401,6 +403,27 @@ def test_an_answer_that_is_in_s3_already_is_not_asked_for_again(rig: Rig) -> Non
     rig.harness.run(rig.feature.open())
     assert rig.told(url)["invocationStatus"] == "Completed"
     assert rig.model.seen == []
+
+
+def test_containers_in_a_row_take_requests_as_one() -> None:
+    """K13: the route of an inference pipeline names its members."""
+    opened: list[Address] = []
+
+    def connect(address: Address) -> Any:
+        opened.append(address)
+        return Model()
+
+    capacity = Capacity(connect)
+    members = [{"name": name, "protocol": "http", "socket": f"/{name}", "port": 8080} for name in ("first", "second")]
+    route = {"variants": [{"name": "v", "weight": 1.0, "replicas": [{"members": members}]}], "async": CONFIG}
+    capacity.follow(route)
+    capacity.follow(route)
+    assert [address.socket for address in opened] == ["/first", "/second"]
+    instance = capacity.free()
+    assert instance is not None
+    assert isinstance(instance.replica, Pipeline)
+    capacity.follow(None)
+    assert (capacity.free(), capacity.size) == (None, 0)
 
 
 def test_what_is_refused(rig: Rig) -> None:

@@ -78,9 +78,12 @@ def test_invocations_reach_inference(rig: FrontRig) -> None:
 
 
 def test_invocation_that_is_too_large(rig: FrontRig) -> None:
-    """6 291 456 bytes are allowed (BodyBlob); the client gets a modelled error although it is still sending."""
+    """25 MiB are allowed (DG:realtime-endpoints); the client gets a modelled error although it is still sending."""
     with contextlib.closing(rig.client("sagemaker-runtime")) as runtime:
-        assert refusal(lambda: runtime.invoke_endpoint(EndpointName="e", Body=b"x" * 6_291_457)) == (413, "ValidationError")
+        assert refusal(lambda: runtime.invoke_endpoint(EndpointName="e", Body=b"x" * (25 * 1024 * 1024 + 1))) == (
+            413,
+            "ValidationError",
+        )
         assert refusal(lambda: runtime.invoke_endpoint(EndpointName="e", Body=b"x" * 30_000_000)) == (413, "ValidationError")
 
 

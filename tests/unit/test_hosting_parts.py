@@ -12,7 +12,7 @@ from support.objects import MemoryObjects
 from support.serving import archive
 
 from sagewright.base.world import World
-from sagewright.features.hosting.metrics import record_invocations
+from sagewright.features.hosting.metrics import record_invocations, record_use
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.front.counters import Counters
 from sagewright.kernel.errands import ErrandFailed
@@ -65,6 +65,24 @@ class TestPublisher:
         document = self.read(tmp_path / "routes.json")
         assert document == {"generation": 4, "endpoints": {}}
 
+    def test_components_go_with_their_endpoint(self, tmp_path: Path) -> None:
+        """K06: a new control keeps those of endpoints that are still there."""
+        entry = {"name": "c", "variant": "a", "replicas": VARIANTS[0]["replicas"]}
+        first = Publisher(tmp_path / "routes.json")
+        first.put(HERE, "e", "arn:e", VARIANTS)
+        first.put_component(HERE, "e", "c", entry)
+        first.put_component(HERE, "e", "d", {**entry, "name": "d"})
+        second = Publisher(tmp_path / "routes.json")
+        second.open({route_key(HERE, "e")})
+        second.put_component(HERE, "e", "d", None)
+        assert self.read(tmp_path / "routes.json")["endpoints"][route_key(HERE, "e")]["components"] == [entry]
+        written = (tmp_path / "routes.json").stat()
+        second.put(HERE, "e", "arn:e", VARIANTS)
+        second.put_component(HERE, "e", "c", entry)
+        assert (tmp_path / "routes.json").stat() == written
+        second.drop(HERE, "e")
+        assert self.read(tmp_path / "routes.json")["endpoints"] == {}
+
     @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"generation": 1}'])
     def test_a_lost_or_broken_snapshot_is_begun_anew(self, tmp_path: Path, content: bytes | None) -> None:
         if content is not None:
@@ -94,6 +112,17 @@ def test_what_the_front_counted_is_what_cloudwatch_tells() -> None:
     assert found["OverheadLatency"]["Average"] == pytest.approx(100)
     assert found["InvocationsPerInstance"] == {"Sum": 2.0, "Average": 0.5, "Minimum": 0.5, "Maximum": 0.5, "SampleCount": 4.0}
     assert found["ConcurrentRequestsPerModel"]["Maximum"] == 3.0
+
+
+def test_what_serverless_variants_needed_at_once() -> None:
+    """DG serverless-endpoints-monitoring: as parts of what is allowed and of what is provisioned."""
+    route = {"max_concurrency": 8, "provisioned": 4}
+    key = route_key(HERE, "e")
+    with Harness() as sagewright:
+        body = orjson.dumps([[key, "a", 2], [key, "none", 1]])
+        sagewright.run(record_use(sagewright.parts.store, body, lambda _, variant: route if variant == "a" else {}))
+        assert statistics(sagewright, "ServerlessProvisionedConcurrencyUtilization")["Maximum"] == 0.5
+        assert statistics(sagewright, "ServerlessConcurrentExecutionsUtilization")["Maximum"] == 0.25
 
 
 NAMES = (
@@ -153,6 +182,29 @@ class TestModelData:
         for _ in range(2):
             await fetch_model(objects, self.source(uri, kind, compression), ml, ACCESS, 10)
         assert self.files(ml) == expected
+
+    async def test_additional_sources_have_folders_of_their_own(self, objects: MemoryObjects, tmp_path: Path) -> None:
+        """API AdditionalModelDataSource: /opt/ml/additional-model-data-sources/<channel>."""
+        container = {
+            **self.source("s3://bucket/p/a.bin", "S3Object", "None"),
+            "AdditionalModelDataSources": [
+                {"ChannelName": "draft", **self.source("s3://bucket/p/", "S3Prefix", "None")["ModelDataSource"]},
+                {"ChannelName": "packed", **self.source("s3://bucket/m/model.tar.gz", "S3Object", "Gzip")["ModelDataSource"]},
+            ],
+        }
+        for _ in range(2):
+            await fetch_model(objects, container, tmp_path / "ml", ACCESS, 10)
+        below = "additional-model-data-sources"
+        assert self.files(tmp_path / "ml") == [
+            f"{below}/draft/a.bin",
+            f"{below}/draft/deep/b.bin",
+            f"{below}/packed/code/inference.py",
+            f"{below}/packed/weights",
+            "model/a.bin",
+        ]
+        outside = {"AdditionalModelDataSources": [{**container["AdditionalModelDataSources"][0], "ChannelName": ".."}]}
+        with pytest.raises(ErrandFailed, match="not a name"):
+            await fetch_model(objects, outside, tmp_path / "other", ACCESS, 10)
 
     async def test_a_model_without_data_is_an_empty_folder(self, objects: MemoryObjects, tmp_path: Path) -> None:
         await fetch_model(objects, {"Image": "i"}, tmp_path / "ml", ACCESS, 10)

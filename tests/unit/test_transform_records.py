@@ -146,6 +146,15 @@ class TestRecords:
         content = b"".join(b"%02d\n" % number for number in range(10))
         assert list(line_payloads(io.BytesIO(content), 9)) == [[b"00\n01\n02"], [b"03\n04\n05"], [b"06\n07\n08"], [b"09"]]
 
+    def test_pieces_may_be_smaller_and_long_lines_still_pass(self) -> None:
+        """The largest record decides what fits, not the size that is best for payloads."""
+        content = b"".join(b"%02d\n" % number for number in range(6)) + b"x" * 50 + b"\nlast\n"
+        found = [batch[0] for batch in line_payloads(io.BytesIO(content), 60, 9)]
+        assert b"\n".join(found) + b"\n" == content
+        assert found[:2] == [b"00\n01\n02", b"03\n04\n05"]
+        with pytest.raises(BadInput, match="Too much data"):
+            list(line_payloads(io.BytesIO(content), 40, 9))
+
     def test_single_records(self) -> None:
         assert list(payloads(io.BytesIO(b"a\nb\n"), "Line", many=False, limit=100)) == [[b"a"], [b"b"]]
 

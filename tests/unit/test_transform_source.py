@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from support.objects import MemoryObjects
 
+from sagewright.features.transform import source
 from sagewright.features.transform.reporting import Progress
 from sagewright.features.transform.source import AHEAD, ObjectFile
 from sagewright.objects.s3 import Location, Stored
@@ -17,29 +18,32 @@ from sagewright.objects.transfer import Item
 CONTENT = bytes(range(256)) * 40
 
 
-class Counting(MemoryObjects):
-    """Says how many pieces were asked for; ``refuses`` the first so many times."""
+class Breaking(MemoryObjects):
+    """Counts its pieces; the connection breaks before each of those whose number is in ``breaks``."""
 
-    refuses = 0
     pieces = 0
+    breaks: frozenset[int] = frozenset()
 
-    async def read_range(self, stored: Stored, start: int, stop: int) -> bytes:
-        self.pieces += 1
-        return await super().read_range(stored, start, stop)
+    async def stream(self, stored: Stored, start: int = 0) -> AsyncIterator[bytes]:  # type: ignore[override]
+        async for piece in super().stream(stored, start):
+            self.pieces += 1
+            if self.pieces in self.breaks:
+                raise ConnectionError("S3 went away")
+            yield piece
 
 
-def held() -> tuple[Counting, Stored]:
-    objects = Counting("bucket")
+def held(piece: int = 1000) -> tuple[Breaking, Stored]:
+    objects = Breaking("bucket")
+    objects.piece = piece
     objects.put("s3://bucket/key", CONTENT)
     return objects, Stored(Location("bucket", "key"), len(CONTENT), 0.0)
 
 
-@pytest.mark.parametrize("piece", [1, 7, 1000, len(CONTENT), 1 << 20])
+@pytest.mark.parametrize("piece", [7, 1000, len(CONTENT), 1 << 20])
 async def test_the_object_is_read_as_it_is(piece: int) -> None:
-    objects, stored = held()
-    stored = Stored(stored.location, 500, 0.0) if piece == 1 else stored
-    file = io.BufferedReader(ObjectFile(objects, stored, piece), 100)
-    assert await asyncio.to_thread(file.read) == CONTENT[: stored.size]
+    objects, stored = held(piece)
+    file = io.BufferedReader(ObjectFile(objects, stored), 100)
+    assert await asyncio.to_thread(file.read) == CONTENT
 
 
 async def test_an_empty_object_is_nothing() -> None:
@@ -50,12 +54,22 @@ async def test_an_empty_object_is_nothing() -> None:
 
 async def test_no_more_is_fetched_than_the_reader_needs_next() -> None:
     """Memory holds a few pieces, whatever the size of the object."""
-    objects, stored = held()
-    file = ObjectFile(objects, stored, 1000)
+    objects, stored = held(10)
+    file = ObjectFile(objects, stored)
     assert await asyncio.to_thread(file.read, 10) == CONTENT[:10]
-    await asyncio.sleep(0)
-    assert objects.pieces <= AHEAD + 1
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert objects.pieces <= AHEAD + 2
     file.abandon()
+
+
+async def test_it_goes_on_where_it_broke_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 restarts with the server."""
+    monkeypatch.setattr(source, "AWAY_SECONDS", 0.0)
+    objects, stored = held()
+    objects.breaks = frozenset((1, 4, 5))
+    file = io.BufferedReader(ObjectFile(objects, stored), 100)
+    assert await asyncio.to_thread(file.read) == CONTENT
 
 
 async def test_an_object_that_is_gone_says_so() -> None:
@@ -64,7 +78,7 @@ async def test_an_object_that_is_gone_says_so() -> None:
     file = ObjectFile(objects, stored)
     with pytest.raises(FileNotFoundError):
         await asyncio.to_thread(file.read, 10)
-    file.abandon()
+    assert await asyncio.to_thread(file.read, 10) == b""
 
 
 async def test_a_reader_is_let_go_when_nobody_wants_the_rest() -> None:

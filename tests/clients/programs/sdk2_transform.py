@@ -5,7 +5,8 @@ import json
 import numpy as np
 import sagemaker
 from sagemaker.estimator import Estimator
-from sagemaker.inputs import TrainingInput
+from sagemaker.inputs import BatchDataCaptureConfig, TrainingInput
+from sagemaker.s3 import S3Downloader
 from sagemaker.sklearn import SKLearn
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer
 
@@ -98,13 +99,19 @@ transformer.transform(
     split_type="Line",
     join_source="Input",
     output_filter="$['id','SageMakerOutput']",
+    batch_data_capture_config=BatchDataCaptureConfig(f"s3://{bucket}/sdk2-transform/captured", generate_inference_id=True),
     logs=False,
 )
 text = session.read_s3_file(bucket, "sdk2-transform/jsonl/batch.jsonl.out")
 found = [json.loads(line) for line in text.splitlines()]
+assert len({record.pop("SageMakerInferenceId") for record in found}) == len(found)
+assert all(record.pop("SageMakerInferenceTime").endswith("Z") for record in found)
 assert found == [
     {"id": int(number), "SageMakerOutput": {"large": bool(row[0] > 15)}}
     for number, row in zip(ids, features[400:], strict=True)
 ], found[:3]
+captured = S3Downloader.list(f"s3://{bucket}/sdk2-transform/captured")
+assert len(captured) == 2, captured
+assert json.loads(S3Downloader.read_file(captured[1]))[1] == "batch.jsonl.out", captured
 transformer.delete_model()
 print("sdk2 transform: done")

@@ -226,6 +226,11 @@ class Settings:
         return self.data / "captured"
 
     @property
+    def sessions(self) -> Path:
+        """Which container holds which stateful session (front/sessions.py)."""
+        return self.run / "sessions"
+
+    @property
     def sockets(self) -> Path:
         """Where Unix sockets lie: ``run``, or a short private folder when the data folder's path is too long for a socket."""
         if len(str(self.run)) <= _LONGEST_SOCKET_PATH - 30:

@@ -37,8 +37,8 @@ class Kind:
         return str(description[f"{self.name}Status"])
 
     def log(self, sagemaker: Any, logs: Any, name: str) -> LogStreams:
-        """Its log streams (DG logging-cloudwatch): of a job those that begin with its name, of an endpoint its own group's."""
-        if self.name == "Endpoint":
+        """Its log streams (DG logging-cloudwatch): of a job those that begin with its name, of what serves its own group's."""
+        if self.name in ("Endpoint", "InferenceComponent"):
             return LogStreams(logs, f"{self.group}/{name}", "", lambda: False)
         return LogStreams(logs, self.group, f"{name}/", lambda: self._ended(sagemaker, name))
 
@@ -52,8 +52,9 @@ KINDS = (
     Kind("processing job", "ProcessingJob", "describe_processing_job", "/aws/sagemaker/ProcessingJobs"),
     Kind("transform job", "TransformJob", "describe_transform_job", "/aws/sagemaker/TransformJobs"),
     Kind("endpoint", "Endpoint", "describe_endpoint", "/aws/sagemaker/Endpoints"),
+    Kind("inference component", "InferenceComponent", "describe_inference_component", "/aws/sagemaker/InferenceComponents"),
 )
-NAMES = "training job, processing job, transform job or endpoint"
+NAMES = "training job, processing job, transform job, endpoint or inference component"
 
 
 def find(sagemaker: Any, name: str) -> tuple[Kind, dict[str, Any]] | None:

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Any
 
 from sagewright.compute.payload import FilePayload
-from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
+from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent, open_replica
 
 TARGET = "target_container"
 """The key of ``headers`` that names the one container that is to answer; no container sees it."""
@@ -23,6 +24,18 @@ CONTAINER = ":container"
 def blame(problem: BaseException) -> str:
     """The container that a Broken or TimeoutError of a pipeline is about; empty when it is not of one."""
     return str(getattr(problem, "container", ""))
+
+
+def open_place(place: Mapping[str, Any], connect: Callable[[Address], Replica] = open_replica) -> Replica:
+    """A client of a replica as the route snapshot has it: of one container or of several."""
+    if "members" in place:
+        return Pipeline({member["name"]: connect(address_of(member)) for member in place["members"]})
+    return connect(address_of(place))
+
+
+def address_of(place: Mapping[str, Any]) -> Address:
+    """The address in an entry of the route snapshot."""
+    return Address(place["protocol"], place["socket"], place.get("port", 8080))
 
 
 class Pipeline:
@@ -57,7 +70,7 @@ class Pipeline:
         return answer
 
     async def stream(self, headers: Mapping[str, str], body: bytes | FilePayload, timeout: float) -> StreamedAnswer:
-        """See Replica: all but the last answer whole, and so is a body in a file where several containers are asked."""
+        """See Replica: all but the last answer whole, in memory."""
         until = asyncio.get_running_loop().time() + timeout
         *before, (last, member) = self._asked(headers)
         if before and isinstance(body, FilePayload):
@@ -66,7 +79,7 @@ class Pipeline:
         for at, (name, each) in enumerate(before):
             assert not isinstance(body, FilePayload)
             with self._timed(name, at):
-                answer = await each.invoke(self._for(name, given, headers), body, self._left(until))
+                answer = await _collected(each, self._for(name, given, headers), body, self._left(until))
             answer.headers[CONTAINER] = name
             if not 200 <= answer.status < 300:
                 return _whole(answer)
@@ -91,7 +104,11 @@ class Pipeline:
 
     def _asked(self, headers: Mapping[str, str]) -> list[tuple[str, Replica]]:
         target = headers.get(TARGET)
-        return list(self._members.items()) if target is None else [(target, self._members[target])]
+        if target is None:
+            return list(self._members.items())
+        if target not in self._members:  # another fleet's
+            raise Unsent(f"there is no container {target}")
+        return [(target, self._members[target])]
 
     def _for(self, name: str, given: dict[str, str], headers: Mapping[str, str]) -> dict[str, str]:
         """The caller's Accept is for the container whose answer the caller gets."""
@@ -119,6 +136,14 @@ class Pipeline:
             raise
         finally:
             self._told(name, perf_counter() - began)
+
+
+async def _collected(member: Replica, headers: dict[str, str], body: bytes | FilePayload, timeout: float) -> Answer:
+    if isinstance(body, bytes):
+        return await member.invoke(headers, body, timeout)
+    async with asyncio.timeout(timeout):
+        status, head, chunks = await member.stream(headers, body, timeout)
+        return Answer(status, head, b"".join([part async for part in chunks]))
 
 
 def _without_target(headers: Mapping[str, str]) -> dict[str, str]:

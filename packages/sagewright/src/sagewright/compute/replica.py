@@ -49,6 +49,7 @@ HEADER_NAMES = {
     "accept": "Accept",
     "custom_attributes": "X-Amzn-SageMaker-Custom-Attributes",
     "inference_id": "X-Amzn-SageMaker-Inference-Id",
+    "session_id": "X-Amzn-SageMaker-Session-Id",
     "target_model": "X-Amzn-SageMaker-Target-Model",
 }
 """The headers a container sees, by their name in a frame; SageMaker strips all others."""

@@ -14,6 +14,7 @@ from sagewright.front import express, registry
 from sagewright.front.body import Body
 from sagewright.front.caller import Caller
 from sagewright.front.control import Control
+from sagewright.front.inference import BODY_LIMIT
 from sagewright.front.objects import ObjectStore
 from sagewright.front.presigned_v2 import PresignedV2
 from sagewright.front.registry import Registry
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 API_BODY_LIMIT = 16 * 1024 * 1024
 """Bytes of an API request's body; the largest that AWS allows us to need is a 6 MB document."""
 
-INFERENCE_BODY_LIMIT = 6_291_456
+INFERENCE_BODY_LIMIT = BODY_LIMIT
 """Bytes of an invocation's body (BodyBlob in the runtime service's model)."""
 
 _INFERENCE = "/endpoints/"

@@ -12,20 +12,24 @@ from time import perf_counter
 from typing import Protocol
 
 from sagewright.compute.pipeline import CONTAINER, blame
-from sagewright.compute.replica import Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
+from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
 from sagewright.front import components, containers, multi_model, serverless
-from sagewright.front.capture import Capture, CapturePlan
+from sagewright.front.capture import Capture
 from sagewright.front.counters import Counters
 from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
+from sagewright.front.sessions import CLOSED, HEADER, NEW, OPENED, Sessions
 from sagewright.front.shadow import Mirror
 from sagewright.front.streamed import Streamed
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 from sagewright.wire.protocols import eventstream
 
-BODY_LIMIT = 6_291_456
-"""Bytes of a request body (the runtime service's model, BodyBlob)."""
+BODY_LIMIT = 25 * 1024 * 1024
+"""Bytes of a request body (DG:realtime-endpoints; the runtime service's model still says 6 291 456, and clients do not check it)."""
+
+STREAM_SECONDS = 480.0
+"""A streamed answer may take so long (DG:realtime-endpoints-test-endpoints-sdk: 8 minutes)."""
 
 MODEL_TIMEOUT = 60.0
 """Seconds a container has to answer, and to send the next part of a stream (Developer Guide, your-algorithms-inference-code)."""
@@ -36,6 +40,7 @@ MESSAGE_LIMIT = 4096
 PART_LIMIT = 1024 * 1024
 """Bytes of one PayloadPart; botocore refuses events over 16 MiB."""
 
+_LONGEST_ID = 64  # the runtime service's model, InferenceId
 _IS_ASYNCHRONOUS = "Endpoint {} is an asynchronous endpoint. Please use the InvokeEndpointAsync API."
 """AWS refuses with a ValidationError; its words are not documented, these are a guess."""
 PRIMARY = "primary"
@@ -66,10 +71,12 @@ class Inference:
         counters: Counters,
         timeout: float = MODEL_TIMEOUT,
         capture: Capture | None = None,
+        sessions: Sessions | None = None,
         models: MultiModel | None = None,
         gates: serverless.Gates | None = None,
     ) -> None:
         self._routes = routes
+        self._sessions = sessions
         self._capture = capture
         self._gates = gates or serverless.Gates(routes, serverless.nobody)
         self._counters = counters
@@ -85,11 +92,15 @@ class Inference:
             call = self._call(caller, name, request, _HEADERS, started)
             if call.variant.models is not None:
                 await self._aim(call, request)
+            if "session_id" in call.headers:
+                return await self._in_session(call)
             return await self._invoke(call)
         if action == "invocations-response-stream":
             call = self._call(caller, name, request, _STREAM_HEADERS, started)
             if call.variant.models is not None:
                 await self._aim(call, request)
+            if "session_id" in call.headers:
+                await self._join(call)
             return await self._stream(call)
         raise Fault("UnknownOperationException", f"There is no operation {request.method} {request.path}.", 404)
 
@@ -105,6 +116,8 @@ class Inference:
             raise Fault("ValidationError", f"The request body has {len(request.body)} bytes; {BODY_LIMIT} are allowed.", 413)
         _refuse_unsupported(name, given)
         headers = {short: given[header] for header, short in names if header in given}
+        if len(headers.get("inference_id", "")) > _LONGEST_ID:
+            raise Fault("ValidationError", f"The inference ID is longer than {_LONGEST_ID} characters.")
         for value in headers.values():
             if len(value) > 1024 or not value.isascii() or "\n" in value or "\r" in value:
                 raise Fault("ValidationError", "A header of the request is longer than 1024 characters or not a line of ASCII.")
@@ -113,13 +126,13 @@ class Inference:
             variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
         else:
             variant = components.choose(name, key, endpoint, component, self._counters)
+        if endpoint.shadow is not None:
+            self.mirror.copy(key, endpoint.shadow, dict(headers), request.body, endpoint.capture)
         if variant.containers is not None or containers.HEADER in given:
             containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
         if variant.models is not None or multi_model.HEADER in given:
             multi_model.check(name, variant, given.get(multi_model.HEADER))
-        if endpoint.shadow is not None:
-            self.mirror.copy(key, endpoint.shadow, headers, request.body, endpoint.capture)
-        return _Call(caller, name, key, variant, headers, request.body, started, endpoint.capture, component)
+        return _Call(caller, name, key, variant, headers, request.body, started, endpoint, component)
 
     async def _aim(self, call: _Call, request: Request) -> None:
         """Has the model of a multi-model endpoint loaded before the clock of the model begins."""
@@ -127,7 +140,7 @@ class Inference:
             target = request.headers[multi_model.HEADER]
             call.replicas = await self._models.prepare(call.key, call.variant, target, call.headers)
         except Refused as refused:
-            self._counters.unanswered(call.key, call.variant.name)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             raise _model_error(call, refused.answer.status, refused.answer.body) from refused
         except Unsent as problem:
             raise self._unreachable(call) from problem
@@ -141,9 +154,37 @@ class Inference:
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
             raise _model_error(call, answer.status, answer.body, answer.headers.get(CONTAINER, PRIMARY))
-        if call.capture is not None and self._capture is not None:
-            self._capture.take(call.key, call.variant.name, call.capture, call.headers, call.body, answer)
+        if call.endpoint.capture is not None and self._capture is not None:
+            self._capture.take(call.key, call.variant.name, call.endpoint.capture, call.headers, call.body, answer)
+        if call.session is not None:
+            await self._note(call, call.session, answer)
         return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
+
+    async def _in_session(self, call: _Call) -> Response:
+        if call.headers["session_id"] == NEW:
+            call.replicas = call.variant.by_load()[:1]  # whoever answers holds the session
+        else:
+            await self._join(call)
+        call.session = call.replicas[0].address if call.replicas else None
+        return await self._invoke(call)
+
+    async def _join(self, call: _Call) -> None:
+        """The call goes to the container that holds its session."""
+        identifier = call.headers["session_id"]
+        if identifier == NEW:
+            raise Fault(
+                "ValidationError", "InvokeEndpointWithResponseStream cannot create a stateful session; use InvokeEndpoint."
+            )
+        if self._sessions is None:
+            raise Fault("ValidationError", f"Session {identifier} not found.")
+        call.variant, call.replicas = await self._sessions.join(call.endpoint, call.variant, call.key, identifier)
+
+    async def _note(self, call: _Call, address: Address, answer: Answer) -> None:
+        if self._sessions is not None:
+            try:
+                await self._sessions.note(call.key, call.variant.name, address, answer.headers)
+            except ValueError as problem:
+                raise _model_error(call, answer.status, str(problem).encode()) from problem
 
     async def _ask(self, call: _Call) -> Answer:
         if call.variant.serverless:
@@ -207,9 +248,10 @@ class Inference:
 
     async def _events(self, call: _Call, headers: dict[str, str], chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
         """The answer as events; what goes wrong now is an event too, because the status is already with the client."""
+        last = sent + STREAM_SECONDS
         try:
             while True:
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(min(self._timeout, last - perf_counter())):
                     part = await anext(chunks, None)
                 if part is None:
                     break
@@ -231,7 +273,7 @@ class Inference:
         self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
         if call.component is not None:
             took = answered - sent, sent - call.started
-            components.count(call.key, call.component, call.variant, status, *took, self._counters)
+            components.count(call.key, call.component, variant, status, *took, self._counters)
 
     def _unanswered(self, call: _Call, problem: Exception) -> Fault:
         self._counters.unanswered(call.key, call.variant.name, call.variant.config)
@@ -251,7 +293,19 @@ class Inference:
 class _Call:
     """One invocation on its way."""
 
-    __slots__ = ("body", "caller", "capture", "component", "headers", "key", "name", "replicas", "started", "variant")
+    __slots__ = (
+        "body",
+        "caller",
+        "component",
+        "endpoint",
+        "headers",
+        "key",
+        "name",
+        "replicas",
+        "session",
+        "started",
+        "variant",
+    )
 
     def __init__(
         self,
@@ -262,10 +316,9 @@ class _Call:
         headers: dict[str, str],
         body: bytes,
         started: float,
-        capture: CapturePlan | None,
+        endpoint: Endpoint,
         component: str | None = None,
     ) -> None:
-        self.component = component
         self.caller = caller
         self.name = name
         self.key = key
@@ -273,7 +326,9 @@ class _Call:
         self.headers = headers
         self.body = body
         self.started = started
-        self.capture = capture
+        self.endpoint = endpoint
+        self.session: Address | None = None
+        self.component = component
         self.replicas: Sequence[Replica] = ()
         """Whom to ask, where that is not any replica of the variant."""
 
@@ -301,15 +356,17 @@ _HEADERS = (
     ("accept", "accept"),
     ("x-amzn-sagemaker-custom-attributes", "custom_attributes"),
     ("x-amzn-sagemaker-inference-id", "inference_id"),
+    (HEADER, "session_id"),
 )
 _STREAM_HEADERS = (
     ("content-type", "content_type"),
     ("x-amzn-sagemaker-accept", "accept"),
     ("x-amzn-sagemaker-custom-attributes", "custom_attributes"),
     ("x-amzn-sagemaker-inference-id", "inference_id"),
+    (HEADER, "session_id"),
 )
+_SESSION_REPLIES = ((OPENED, "X-Amzn-SageMaker-New-Session-Id"), (CLOSED, "X-Amzn-SageMaker-Closed-Session-Id"))
 _UNSUPPORTED = {
-    "x-amzn-sagemaker-session-id": "Endpoint {} does not support stateful sessions.",
     "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",
 }
 
@@ -340,6 +397,8 @@ def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> 
     attributes = answered.get("x-amzn-sagemaker-custom-attributes")
     if attributes is not None:
         headers.append(("X-Amzn-SageMaker-Custom-Attributes", attributes))
+    if call.session is not None:
+        headers += [(shown, answered[name]) for name, shown in _SESSION_REPLIES if name in answered]
     return headers
 
 

@@ -29,6 +29,7 @@ from sagewright.front.registry import Registry
 from sagewright.front.routes import FRESH, RouteTable
 from sagewright.front.server import Server
 from sagewright.front.serverless import Gates
+from sagewright.front.sessions import Sessions
 from sagewright.jumpstart.pretrained import Pretrained
 from sagewright.objects.upstream import RECORD, Upstream
 from sagewright.settings import Settings
@@ -56,6 +57,9 @@ class Front:
         self._server = Server(self._gateway(settings, self._keyring, self._clock))
         self._flusher: asyncio.Task[None] | None = None
 
+    def _contained(self, endpoint: str, variant: str, container: str, seconds: float) -> None:
+        self._counters.contained(endpoint, variant, container, seconds)
+
     def _gateway(self, settings: Settings, keyring: Keyring, clock: Clock) -> Gateway:
         is_open = settings.auth == "open"
         return Gateway(
@@ -66,6 +70,7 @@ class Front:
                 self._routes,
                 self._counters,
                 capture=self._capture,
+                sessions=Sessions(settings.sessions),
                 models=MultiModel(self._control.model, self._counters),
                 gates=self._gates,
             ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from sagewright.compute.pipeline import Pipeline
+from sagewright.compute.pipeline import Pipeline, address_of
 from sagewright.compute.replica import Address, Replica, open_replica
 from sagewright.front.capture import CapturePlan
 
@@ -59,6 +60,7 @@ class Variant:
     __slots__ = (
         "_shift",
         "_turn",
+        "at_random",
         "config",
         "containers",
         "green",
@@ -93,15 +95,18 @@ class Variant:
         self.config = config
         self.green = green
         self.share = share
+        self.at_random = False
         self._turn = 0
         self._shift = 0.5
         if green is not None:
             green.reserve, self.reserve = replicas, green.replicas
 
     def by_load(self) -> Sequence[Replica]:
-        """The replicas, those with the fewest calls in flight first; equals take turns."""
+        """The replicas, those with the fewest calls in flight first; equals take turns. With RoutingStrategy RANDOM in any order."""
         if len(self.replicas) < 2:
             return self.replicas + self.reserve
+        if self.at_random:
+            return [*random.sample(self.replicas, len(self.replicas)), *self.reserve]
         self._turn = turn = (self._turn + 1) % len(self.replicas)
         return [*sorted(self.replicas[turn:] + self.replicas[:turn], key=_load), *self.reserve]
 
@@ -265,24 +270,22 @@ def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, s
 
 def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:
     replicas = tuple(_replica(place, connect, partial(told, entry["name"])) for place in entry["replicas"])
+    green = _variant(entry["green"], connect, told) if "green" in entry else None
+    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
     composed = entry.get("containers")
     containers = composed and Containers(tuple(composed["names"]), composed["mode"] == "Direct")
     many = entry.get("multi_model")
     models = many and Models(tuple(place.get("models", "") for place in entry["replicas"]), many["caches"])
-    green = _variant(entry["green"], connect, told) if "green" in entry else None
-    share = float(entry.get("share", 0.0) if green is None else entry["green"]["share"])
     config, serverless = entry.get("config", ""), entry["serverless"]["max_concurrency"] if "serverless" in entry else 0
-    return Variant(entry["name"], float(entry["weight"]), replicas, containers, models, config, green, share, serverless)
+    made = Variant(entry["name"], float(entry["weight"]), replicas, containers, models, config, green, share, serverless)
+    made.at_random = entry.get("routing") == "RANDOM"
+    return made
 
 
 def _replica(place: Mapping[str, Any], connect: Connect, told: Callable[[str, float], None]) -> Replica:
     if "members" in place:
-        return Pipeline({member["name"]: connect(_address(member)) for member in place["members"]}, told)
-    return connect(_address(place))
-
-
-def _address(place: Mapping[str, Any]) -> Address:
-    return Address(place["protocol"], place["socket"], place.get("port", 8080))
+        return Pipeline({member["name"]: connect(address_of(member)) for member in place["members"]}, told)
+    return connect(address_of(place))
 
 
 def _load(replica: Replica) -> int:

@@ -66,10 +66,17 @@ class Gates:
         """Tells control every second what was needed at once, until cancelled."""
         while True:
             await asyncio.sleep(PERIOD)
+            self._forget_deleted()
             peaks = [[*key, peak] for key, gate in self._gates.items() if (peak := gate.drain())]
             if peaks:
                 with suppress(ConnectionError):
                     await tell({"op": "use"}, orjson.dumps(peaks))
+
+    def _forget_deleted(self) -> None:
+        """Of endpoints that are gone."""
+        for endpoint, variant in [key for key, gate in self._gates.items() if gate.is_idle]:
+            if self._routes.find(endpoint) is None:
+                del self._gates[endpoint, variant]
 
 
 class _Gate:
@@ -85,6 +92,11 @@ class _Gate:
         self._waker: asyncio.Task[None] | None = None
         self._peak = 0
         self.gone: set[Replica] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is at work or waits."""
+        return not self._busy and not self._waiting
 
     async def take(self, variant: Variant, patience: float) -> Replica:
         """Raises Fault."""

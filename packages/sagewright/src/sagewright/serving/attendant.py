@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from sagewright.compute.replica import Address, open_replica
+from sagewright.compute.replica import Address, HttpReplica, Unsent, open_replica
+from sagewright.serving.preflight import Transcript
 from sagewright.signals.tail import Source, follow
 from sagewright.store.database import Store
 from sagewright.store.rows import Stale
@@ -31,6 +32,8 @@ class Attendant:
         self._source = source
         self._replica = open_replica(address)
         self._told = told
+        port = f"port {address.port}" if address.protocol == "http" else "the frames socket"
+        self.transcript = Transcript(port)
         self._heard = time.monotonic()
         self.healthy = False
         self._tasks = [asyncio.create_task(self._ping()), asyncio.create_task(self._tail())]
@@ -57,15 +60,31 @@ class Attendant:
     async def _ping(self) -> None:
         pause = FIRST_PAUSE
         while True:
-            if await self._replica.ping(PING_SECONDS):
+            problem = await self._asked()
+            if not problem:
                 self._heard = time.monotonic()
                 if not self.healthy:
                     self.healthy = True
                     self._told()
                 pause = STEADY_PAUSE
             elif not self.healthy:
-                pause = min(pause * 1.3, LONGEST_PAUSE)
+                self.transcript.note(problem)
+                pause = min(pause * 1.15, LONGEST_PAUSE)
             await asyncio.sleep(pause)
+
+    async def _asked(self) -> str:
+        """One health check; what is wrong, or ""."""
+        if not isinstance(self._replica, HttpReplica):
+            return "" if await self._replica.ping(PING_SECONDS) else "not ready"
+        try:
+            status = (await self._replica.get("/ping", PING_SECONDS)).status
+        except TimeoutError:
+            return f"no answer within {PING_SECONDS:.0f} s"
+        except Unsent:
+            return "nobody listens"
+        except ConnectionError as broken:
+            return str(broken)
+        return "" if status == 200 else f"answered {status}"
 
     async def _tail(self) -> None:
         while True:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from sagewright.serving import packages, pulled
 from sagewright.serving.attendant import Attendant
 from sagewright.serving.definition import holds_many
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
+from sagewright.serving.preflight import said_last
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen, Unit
 from sagewright.signals import logs
@@ -77,9 +79,11 @@ class Containers:
         container = await asyncio.to_thread(self._runtime.observe, unit.run)
         if container.state == "running":
             attendant = self._attend(unit)
-            return Seen("ready", "", container, attendant.healthy, attendant.silent)
+            told = "" if attendant.healthy else await asyncio.to_thread(_preflight, unit, attendant)
+            return Seen("ready", "", container, attendant.healthy, attendant.silent, told)
         if _prepared(unit).exists():
-            return Seen("ready", "", container)
+            told = await asyncio.to_thread(_preflight, unit, self._attendants.get(unit.run))
+            return Seen("ready", "", container, preflight=told)
         errand = self._errands.look(unit.identity, str(unit.home))
         model: Mapping[str, Literal["absent", "coming", "failed"]] = {"running": "coming", "failed": "failed"}
         return Seen(model.get(errand.state, "absent"), errand.problem, container)
@@ -148,6 +152,7 @@ class Containers:
 
     async def _prepare(self, unit: Unit) -> None:
         """Raises ErrandFailed with the words of a FailureReason."""
+        began = time.monotonic()
         await pulled.pull(self._environments.own_images, unit, self._isolates)
         unit.ml.mkdir(parents=True, exist_ok=True)
         if holds_many(unit.container):
@@ -159,7 +164,7 @@ class Containers:
             await packages.prepare(self._environments, unit)
         except BuildError as problem:
             raise ErrandFailed(str(problem)) from problem
-        _prepared(unit).touch()
+        _prepared(unit).write_text(f"{time.monotonic() - began:.1f}")
 
     def _arrange(self, unit: Unit) -> Address:
         """The folders, and the address: kept on disk, because whoever adopts the container must know it."""
@@ -226,6 +231,14 @@ def _environment(unit: Unit, image: Image, address: Address) -> dict[str, str]:
         if unit.limits.memory is not None:
             given.setdefault("SAGEWRIGHT_MODEL_MEMORY", str(int(MODELS_SHARE * unit.limits.memory)))
     return {**ours, **image.env, **unit.env, **given, **listens, **port}
+
+
+def _preflight(unit: Unit, attendant: Attendant | None) -> str:
+    """What is known of a start that has not come to its end."""
+    loaded = _prepared(unit).read_text() if _prepared(unit).exists() else ""
+    parts = [f"Model data ready after {loaded} s." if loaded else "", str(attendant.transcript) if attendant else ""]
+    said = said_last(unit.run / "stdout")
+    return " ".join(filter(None, (*parts, f"Last log lines: {said}" if said else "")))
 
 
 def _prepared(unit: Unit) -> Path:

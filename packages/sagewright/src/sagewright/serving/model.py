@@ -21,6 +21,8 @@ from sagewright.serving.definition import holds_many
 
 CODE = "/opt/ml/code/sourcedir.tar.gz"
 """Where a container finds the archive that SAGEMAKER_SUBMIT_DIRECTORY named in S3; the toolkit unpacks it."""
+ADDITIONAL = "additional-model-data-sources"
+"""Below /opt/ml: a folder for each additional source (API AdditionalModelDataSource)."""
 SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
 
 
@@ -32,6 +34,8 @@ async def fetch_model(objects: Objects, container: Mapping[str, Any], ml: Path, 
     try:
         async with asyncio.timeout(timeout):
             await patiently(lambda: _model(objects, container, ml, access))
+            for additional in container.get("AdditionalModelDataSources", ()):
+                await _additional(objects, additional, ml, access)
             await patiently(lambda: _code(objects, container, ml))
     except TimeoutError as late:
         raise ErrandFailed(f"The model data could not be downloaded within {timeout:.0f} seconds.") from late
@@ -52,22 +56,35 @@ async def _model(objects: Objects, container: Mapping[str, Any], ml: Path, acces
     source = container.get("ModelDataSource", {}).get("S3DataSource")
     if source is None and "ModelDataUrl" in container:
         source = {"S3Uri": container["ModelDataUrl"], "S3DataType": "S3Object", "CompressionType": "Gzip"}
-    if source is None:
-        return
+    if source is not None:
+        await _data(objects, source, ml / "model", access)
+
+
+async def _additional(objects: Objects, additional: Mapping[str, Any], ml: Path, access: Access) -> None:
+    """API AdditionalModelDataSource: its channel is a folder of /opt/ml/additional-model-data-sources; adapters and draft models come so."""
+    if not additional["ChannelName"].strip("."):  # the model's pattern lets . and .. pass
+        raise ErrandFailed(f'"{additional["ChannelName"]}" is not a name for a folder of additional model data.')
+    folder = ml / ADDITIONAL / additional["ChannelName"]
+    folder.mkdir(parents=True, exist_ok=True)
+    await patiently(lambda: _data(objects, additional["S3DataSource"], folder, access))
+
+
+async def _data(objects: Objects, source: Mapping[str, Any], folder: Path, access: Access) -> None:
+    """What an S3ModelDataSource names, in ``folder``, which is there."""
     if source["CompressionType"] == "Gzip":
-        await _archive(objects, source["S3Uri"], ml)
+        await _archive(objects, source["S3Uri"], folder)
     elif source["S3DataType"] == "S3Object":
         location = _location(source["S3Uri"])
-        await _download(objects, location, ml / "model" / PurePosixPath(location.key).name)
+        await _download(objects, location, folder / PurePosixPath(location.key).name)
     else:
-        await _prefix(objects, source, ml, access)
+        await _prefix(objects, source, folder, access)
 
 
-async def _archive(objects: Objects, uri: str, ml: Path) -> None:
-    file = ml.with_name("model.tar.gz")
+async def _archive(objects: Objects, uri: str, folder: Path) -> None:
+    file = folder.with_name(f"{folder.name}.tar.gz")
     await _download(objects, _location(uri), file)
     try:
-        await asyncio.to_thread(unpack, file, ml / "model", shutil.disk_usage(ml).free)
+        await asyncio.to_thread(unpack, file, folder, shutil.disk_usage(folder).free)
     except ValueError as problem:
         raise ErrandFailed(
             f'Failed to extract model data archive for container "container_1" from URL "{uri}". '
@@ -77,10 +94,10 @@ async def _archive(objects: Objects, uri: str, ml: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-async def _prefix(objects: Objects, source: Mapping[str, Any], ml: Path, access: Access) -> None:
+async def _prefix(objects: Objects, source: Mapping[str, Any], folder: Path, access: Access) -> None:
     try:
         items = await select(objects, {"S3Uri": source["S3Uri"], "S3DataType": "S3Prefix"}, access)
-        await fetch(objects, items, ml / "model")
+        await fetch(objects, items, folder)
     except TransferError as problem:
         raise ErrandFailed(_not_there(source["S3Uri"])) from problem
 

@@ -125,7 +125,7 @@ def _ended(slot: Slot, seen: Seen, now: float, patient: bool, unhealthy: str) ->
     if seen.container.reason == SERVER_STOPPED:
         return Step(Slot(slot.index, slot.attempt, start_at=now), (Move.DISCARD,), now)
     if not patient and slot.attempt >= START_ATTEMPTS:
-        return Step(slot, failed=f"{unhealthy} {ending(seen)}")
+        return Step(slot, failed=" ".join(filter(None, (unhealthy, ending(seen), seen.preflight))))
     lived = (seen.container.ended or 0.0) - (seen.container.started or 0.0)
     wait = 0.0 if lived > STABLE_SECONDS else min(LONGEST_BACKOFF, 0.25 * 2 ** min(slot.attempt, 10))
     return Step(Slot(slot.index, slot.attempt + 1, start_at=now + wait), (Move.DISCARD,), now + wait)
@@ -142,7 +142,7 @@ def _running(slot: Slot, seen: Seen, now: float, patient: bool, startup_timeout:
         return Step(slot, due=now + WAIT_SECONDS)
     if patient:
         return Step(slot, (Move.KILL,), now + WAIT_SECONDS)
-    return Step(slot, failed=unhealthy)
+    return Step(slot, failed=f"{unhealthy} {seen.preflight}".strip())
 
 
 def ending(seen: Seen) -> str:

@@ -69,7 +69,7 @@ class Seen:
     """One look at one unit.
 
     ``model``: whether its model lies ready (``failed``: ``problem`` says why, for the user). ``container``: its present attempt.
-    ``healthy``: it has passed a health check since this process looks at it. ``silent``: seconds since it last did.
+    ``preflight`` tells of its start while it has not passed a health check. ``healthy``: it has passed a health check since this process looks at it. ``silent``: seconds since it last did.
     """
 
     model: Literal["absent", "coming", "ready", "failed"] = "absent"
@@ -77,3 +77,4 @@ class Seen:
     container: Observed = MISSING
     healthy: bool = False
     silent: float = 0.0
+    preflight: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagewright.compute.pipeline import Pipeline
+from sagewright.compute.pipeline import address_of, open_place
 from sagewright.compute.replica import Address, Replica, open_replica
 
 CONCURRENCY = 4
@@ -48,7 +48,7 @@ class Capacity:
         named = {_addresses(place): (name, place) for name, _, places in fleets for place in places}
         for address, (fleet, place) in named.items():
             if address not in self.instances:
-                self.instances[address] = Instance(fleet.partition(GREEN)[0], fleet, self._open(place))
+                self.instances[address] = Instance(fleet.partition(GREEN)[0], fleet, open_place(place, self.connect))
             self.instances[address].fleet = fleet
         for address, instance in list(self.instances.items()):
             instance.gone = address not in named
@@ -76,24 +76,13 @@ class Capacity:
             instance.replica.close()
         self.instances.clear()
 
-    def _open(self, place: Mapping[str, Any]) -> Replica:
-        """A client of one container, or of several in a row."""
-        members = place.get("members")
-        if members is None:
-            return self.connect(_address(place))
-        return Pipeline({member["name"]: self.connect(_address(member)) for member in members})
-
     def _burden(self, instance: Instance) -> tuple[float, int]:
         in_hand = sum(other.running for other in self.instances.values() if other.fleet == instance.fleet)
         return (in_hand + 1) / self.weights[instance.fleet], instance.running
 
 
 def _addresses(place: Mapping[str, Any]) -> tuple[Address, ...]:
-    return tuple(_address(member) for member in place.get("members", (place,)))
-
-
-def _address(place: Mapping[str, Any]) -> Address:
-    return Address(place["protocol"], place["socket"], place.get("port", 8080))
+    return tuple(address_of(member) for member in place.get("members", (place,)))
 
 
 def _fleets(variant: Mapping[str, Any]) -> list[tuple[str, float, list[Any]]]:

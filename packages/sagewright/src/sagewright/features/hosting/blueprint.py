@@ -75,6 +75,8 @@ def _variant(
         without,
         count if without else 0,
         managed.bounds(asked, QUOTA),
+        asked.get("RoutingConfig", {}).get("RoutingStrategy", ""),
+        asked.get("VolumeSizeInGB", 0),
     )
 
 

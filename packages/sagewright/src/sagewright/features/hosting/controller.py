@@ -97,6 +97,8 @@ class EndpointController:
         """Does one action."""
         match action:
             case Act(move, place, attempt, variant):
+                if variant is not None and is_host(variant.container):
+                    return  # only room for inference components: there is nothing to start
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
             case Publish(variants, shadows, capture, asynchronous):
                 routes = [self._route(resource, routed) for routed in variants]
@@ -154,6 +156,8 @@ class EndpointController:
         route |= route_members(routed.variant.container)
         if routed.variant.serverless:
             route["serverless"] = serverless.route(routed.variant.serverless)
+        if routed.variant.routing == "RANDOM":
+            route["routing"] = "RANDOM"
         if routed.config:
             route["config"] = routed.config
         if routed.green is not None:
@@ -187,7 +191,7 @@ class EndpointController:
         """What a container of the variant may use."""
         if variant.serverless:
             return serverless.limits(variant.serverless, self._machine)
-        return limits(variant.instance_type, VOLUME_GB, self._machine)
+        return limits(variant.instance_type, variant.volume or VOLUME_GB, self._machine)
 
     def _folder(self, resource: Resource) -> Path:
         return self._jobs / "endpoint" / resource.world.account / resource.world.region / resource.key
@@ -199,7 +203,7 @@ def _fleet(resource: Resource, transaction: Transaction) -> Fleet:
 
 def _instances(deployment: Deployment) -> set[Place]:
     fleets = [fleet for fleet in (deployment.active, deployment.target) if fleet is not None]
-    variants = [(fleet, variant) for fleet in fleets for variant in fleet.variants if is_host(variant.container)]
+    variants = [(fleet, variant) for fleet in fleets for variant in fleet.everything if is_host(variant.container)]
     return {fleet.place(variant, slot) for fleet, variant in variants for slot in variant.slots}
 
 

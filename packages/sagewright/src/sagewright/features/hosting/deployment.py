@@ -48,6 +48,8 @@ class VariantFleet:
     serverless: Document = field(default_factory=dict)
     awake: int = 0
     managed: tuple[int, int] | None = None
+    routing: str = ""
+    volume: int = 0
 
     @property
     def running(self) -> tuple[Slot, ...]:
@@ -209,6 +211,8 @@ def _variant(document: Document) -> VariantFleet:
         document.get("Serverless", {}),
         document.get("Awake", 0),
         (document["Managed"][0], document["Managed"][1]) if "Managed" in document else None,
+        document.get("Routing", ""),
+        document.get("Volume", 0),
     )
 
 
@@ -237,4 +241,6 @@ def _variant_document(variant: VariantFleet) -> Document:
         "Slots": [slot.document() for slot in variant.slots],
         **({"Serverless": dict(variant.serverless), "Awake": variant.awake} if variant.serverless else {}),
         **({"Managed": list(variant.managed)} if variant.managed is not None else {}),
+        "Routing": variant.routing,
+        "Volume": variant.volume,
     }

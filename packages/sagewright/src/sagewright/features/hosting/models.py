@@ -26,8 +26,9 @@ class Models:
     async def bring(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The header of the answer: ``{"status": 200, "url", "seconds"}``, or 400 or 404 with ``message``."""
         variant = self._publisher.variant(asked["endpoint"], asked["variant"])
-        folders = [replica.get("models") for replica in variant["replicas"]] if variant else []
-        if variant is None or asked["folder"] not in folders:
+        fleets = [fleet for fleet in (variant, (variant or {}).get("green")) if fleet]
+        variant = next((fleet for fleet in fleets if _has(fleet, asked["folder"])), None)
+        if variant is None:
             return {"status": 404, "message": "The replica has gone."}
         folder = Path(asked["folder"])
         try:
@@ -40,6 +41,10 @@ class Models:
     async def close(self) -> None:
         """Ends what is on its way."""
         await self._store.close()
+
+
+def _has(fleet: Mapping[str, Any], folder: str) -> bool:
+    return "multi_model" in fleet and any(replica.get("models") == folder for replica in fleet["replicas"])
 
 
 def _source(prefix: str, target: str) -> Location:

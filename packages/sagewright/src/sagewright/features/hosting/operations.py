@@ -17,6 +17,7 @@ from sagewright.features.hosting.rules import QUOTA, over_quota
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Kind
 from sagewright.kernel.operation import Context
+from sagewright.serving.hosts import is_host
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 from sagewright.wire.errors import Fault, validation
@@ -116,7 +117,8 @@ class EndpointOperations:
             if "ServerlessUpdateConfig" in asked:
                 changed = serverless.check_update(known, row.arn, asked, desired.get(name, {}))
                 desired[name] = {**desired.get(name, {}), "Serverless": changed}
-            _check_count(asked.get("DesiredInstanceCount", 1), 0 if active.asynchronous else 1)
+            may_be_empty = active.asynchronous or is_host(known.container)
+            _check_count(asked.get("DesiredInstanceCount", 1), 0 if may_be_empty else 1)
             wish = {member: asked[member] for member in RETAINED if member in asked}
             desired[name] = {**desired.get(name, {}), **wish}
         return {**row.spec, "Desired": desired, "Wish": row.spec.get("Wish", 0) + 1}

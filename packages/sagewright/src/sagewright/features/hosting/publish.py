@@ -59,11 +59,16 @@ class Publisher:
         """Until something is written."""
         await self._changed.wait()
 
+    def serverless(self, key: str, variant: str) -> Document:
+        """What the route of a serverless variant says of it (serverless.py); empty for any other."""
+        variants = self._endpoints.get(key, {}).get("variants", ())
+        return next((entry.get("serverless", {}) for entry in variants if entry["name"] == variant), {})
+
     def instances(self, key: str, variant: str) -> int:
         """How many replicas of a variant have routes; 0 where there is none of that name."""
         entry = self._endpoints.get(key, {})
         variants = (*entry.get("variants", ()), *entry.get("shadow", ()))
-        return next((len(found["replicas"]) for found in variants if found["name"] == variant), 0)
+        return next((found.get("hosts", len(found["replicas"])) for found in variants if found["name"] == variant), 0)
 
     def entry(self, world: World, name: str) -> Document | None:
         """What the snapshot says of an endpoint."""

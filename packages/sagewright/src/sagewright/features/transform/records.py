@@ -38,29 +38,55 @@ def payloads(file: IO[bytes], split: str, *, many: bool, limit: int) -> Iterator
         yield batch
 
 
-def line_payloads(file: IO[bytes], limit: int) -> Iterator[list[bytes]]:
+def line_payloads(file: IO[bytes], limit: int, piece: int = 0) -> Iterator[list[bytes]]:
     """What ``payloads`` would make of lines, many at a time, each payload in one piece: for whoever needs no single record.
 
-    ``limit`` is positive. A payload is read, cut at its last line and sent; nothing looks at the lines in it. Raises BadInput.
+    ``limit`` is positive. A payload is read, cut at its last line and sent; nothing looks at the lines in it. With ``piece`` payloads
+    have at most that size, and only those that begin with a longer line more. Raises BadInput.
     """
-    left = b""
-    while content := left + file.read(limit + len(_LINE_END) - len(left)):
-        end = _last_line(content, limit)
-        body, left = _without_empty_lines(content[:end]), content[end:]
+    content = bytearray(limit + len(_LINE_END))  # one piece of memory for all payloads: each is copied out of it once
+    filled, piece = 0, min(piece or limit, limit)
+    while True:
+        filled = _fill(file, content, filled, piece + len(_LINE_END))
+        if not filled:
+            return
+        end = _last_line(content, filled, piece)
+        if end > piece:  # a line that is longer than that: it may still fit into a payload
+            filled = _fill(file, content, filled, len(content))
+            end = _last_line(content, filled, limit)
+        body = _without_empty_lines(content, end)
+        content[: filled - end] = content[end:filled]
+        filled -= end
         if body:
             yield [_checked(body, limit)]
 
 
-def _last_line(content: bytes, limit: int) -> int:
+def _fill(file: IO[bytes], content: bytearray, filled: int, room: int) -> int:
+    """Reads until ``room`` bytes of the buffer are full or the file has ended; how much of it is filled then."""
+    with memoryview(content) as view:
+        while filled < room and (count := file.readinto(view[filled:room])):  # type: ignore[attr-defined]
+            filled += count
+    return filled
+
+
+def _last_line(content: bytearray, filled: int, limit: int) -> int:
     """Where the lines end that fit into a payload: a line that is larger than one ends wherever it is cut."""
-    if len(content) <= limit:
-        return len(content)
-    return content.rfind(b"\n", 0, limit) + 1 or content.find(b"\n", limit) + 1 or len(content)
+    if filled <= limit:
+        return filled
+    return content.rfind(b"\n", 0, limit) + 1 or content.find(b"\n", limit, filled) + 1 or filled
 
 
-def _without_empty_lines(content: bytes) -> bytes:
-    """Lines with single newlines between them, none at the end."""
-    lines = content.replace(_LINE_END, b"\n").removesuffix(b"\r").strip(b"\n")
+def _without_empty_lines(content: bytearray, end: int) -> bytes:
+    """The lines before ``end`` with single newlines between them, none at the end."""
+    start = 0
+    while start < end and content[start] in _LINE_END:
+        start += 1
+    while end > start and content[end - 1] in _LINE_END:
+        end -= 1
+    with memoryview(content) as view:
+        lines = bytes(view[start:end])
+    if b"\r" in lines:
+        lines = lines.replace(_LINE_END, b"\n")
     if b"\n\n" not in lines:
         return lines
     return b"\n".join(line for line in lines.split(b"\n") if line)

@@ -19,7 +19,8 @@ DEFAULT_RETRIES = 3
 class Sending:
     """``limit`` is a payload's largest size in bytes, ``concurrency`` how many are under way per container, ``timeout`` in seconds.
 
-    ``chunked``: MaxPayloadInMB is 0, an object is one request, sent in chunks.
+    ``chunked``: MaxPayloadInMB is 0, an object is one request, sent in chunks. ``piece``: the size in bytes that payloads of
+    many lines should have (0: as many as fit).
     """
 
     limit: int
@@ -28,6 +29,7 @@ class Sending:
     timeout: float
     retries: int
     chunked: bool = False
+    piece: int = 0
 
     @classmethod
     def of(cls, request: Mapping[str, Any], container: Mapping[str, Any], default_concurrency: int) -> Sending:

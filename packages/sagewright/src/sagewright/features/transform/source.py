@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections import deque
-from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
-from sagewright.objects.patience import patiently
 from sagewright.objects.s3 import Objects, Stored
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-PIECE = 4 * 1024 * 1024
 AHEAD = 3
-"""Pieces that are fetched or wait to be read; with the one that is being read they are what an input takes of memory."""
+"""Pieces that wait to be read; with the one that comes and the one that is read they are what an input takes of memory."""
+AWAY_SECONDS = 2.0
 
 Piece = bytes | memoryview
+End = OSError | None
+"""After the last piece: why there are no more, or None."""
 
 
 class ObjectFile(io.RawIOBase):
     """Make and abandon it on the event loop, read it on a thread.
 
-    A piece that S3 does not give for now is asked for again, for ever. Reading raises FileNotFoundError, PermissionError, and OSError
-    when the object is not any more what it was when it was listed.
+    While S3 is away it is asked again, for ever, and the object goes on where it broke off. Reading raises FileNotFoundError,
+    PermissionError, and OSError when the object is not any more what it was when it was listed.
     """
 
-    def __init__(self, objects: Objects, stored: Stored, piece: int = PIECE) -> None:
+    def __init__(self, objects: Objects, stored: Stored) -> None:
         super().__init__()
         self._objects = objects
         self._stored = stored
-        self._size = piece
         self._loop = asyncio.get_running_loop()
-        self._asked = 0
-        self._coming: deque[asyncio.Task[Piece]] = deque()
+        self._pieces: asyncio.Queue[Piece | End] = asyncio.Queue(AHEAD)
         self._left = memoryview(b"")
-        self._fetch()
+        self._ended = False
+        self._fetching = self._loop.create_task(self._fetch())
 
     def readable(self) -> bool:
         """It is for reading only."""
@@ -45,8 +43,9 @@ class ObjectFile(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """See io.RawIOBase."""
-        if not self._left:
+        if not self._left and not self._ended:
             self._left = memoryview(self._next())
+            self._ended = not self._left
         target = memoryview(buffer).cast("B")
         count = min(len(target), len(self._left))
         target[:count] = self._left[:count]
@@ -55,31 +54,33 @@ class ObjectFile(io.RawIOBase):
 
     def abandon(self) -> None:
         """Fetches no more; a reader that waits gets ValueError."""
-        for task in self._coming:
-            task.cancel()
+        self._fetching.cancel()
 
     def _next(self) -> Piece:
-        try:
-            return asyncio.run_coroutine_threadsafe(self._take(), self._loop).result()
-        except CancelledError as abandoned:
-            raise ValueError("the object is not read any more") from abandoned
+        piece = asyncio.run_coroutine_threadsafe(self._take(), self._loop).result()
+        if isinstance(piece, OSError):
+            self._ended = True
+            raise piece
+        return b"" if piece is None else piece
 
-    async def _take(self) -> Piece:
-        if not self._coming:
-            return b""
-        try:
-            return await self._coming[0]
-        finally:
-            self._coming.popleft()
-            self._fetch()
+    async def _take(self) -> Piece | End:
+        coming = asyncio.ensure_future(self._pieces.get())
+        await asyncio.wait((coming, self._fetching), return_when=asyncio.FIRST_COMPLETED)
+        if not coming.done() and self._fetching.cancelled():
+            coming.cancel()
+            raise ValueError("the object is not read any more")
+        return await coming
 
-    def _fetch(self) -> None:
-        while len(self._coming) < AHEAD and self._asked < self._stored.size:
-            start, self._asked = self._asked, min(self._asked + self._size, self._stored.size)
-            self._coming.append(self._loop.create_task(self._piece(start, self._asked)))
-
-    async def _piece(self, start: int, stop: int) -> Piece:
-        async def read() -> Piece:
-            return await self._objects.read_range(self._stored, start, stop)
-
-        return await patiently(read)
+    async def _fetch(self) -> None:
+        at = 0
+        while at < self._stored.size:
+            try:
+                async for piece in self._objects.stream(self._stored, at):
+                    at += len(piece)
+                    await self._pieces.put(piece)
+            except ConnectionError:
+                await asyncio.sleep(AWAY_SECONDS)
+            except OSError as problem:
+                await self._pieces.put(problem)
+                return
+        await self._pieces.put(None)

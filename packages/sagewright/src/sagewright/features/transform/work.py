@@ -15,7 +15,7 @@ import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -35,6 +35,8 @@ from sagewright.objects.transfer import Access, Item, TransferError, object_belo
 FIRST_RETRY_SECONDS = 0.5
 FRAMES_CONCURRENCY = 3
 """A built-in algorithm's server predicts on two threads while the next payload is on its way."""
+FRAMES_PIECE = 1024 * 1024
+"""Bytes of lines in a payload for one: nothing that a caller sees depends on it, and reading, predicting and storing overlap sooner."""
 _BUFFER = 1024 * 1024
 
 
@@ -113,7 +115,9 @@ class Work:
         with suppress(ConnectionError, TimeoutError):
             answer = await replica.get("/execution-parameters", 10.0)
             said = parameters(answer.status, answer.body)
-        return Sending.of(self._job.request, said, FRAMES_CONCURRENCY if replica.address.protocol == "frames" else 1)
+        if replica.address.protocol == "frames":
+            return replace(Sending.of(self._job.request, said, FRAMES_CONCURRENCY), piece=FRAMES_PIECE)
+        return Sending.of(self._job.request, said, 1)
 
     def _share(self, group: asyncio.TaskGroup, replica: Replica, items: list[Item], sending: Sending) -> None:
         """Several files at once, but never more payloads than the container takes."""
@@ -206,7 +210,7 @@ class Work:
 
     def _payloads(self, file: IO[bytes], sending: Sending) -> Iterator[list[bytes]]:
         if self._split == "Line" and sending.many and sending.limit and self._processing.idle:
-            return line_payloads(file, sending.limit)
+            return line_payloads(file, sending.limit, sending.piece)
         return payloads(file, self._split, many=sending.many, limit=sending.limit)
 
     def _body(self, batch: list[bytes]) -> bytes:
