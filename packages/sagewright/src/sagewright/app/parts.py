@@ -30,6 +30,8 @@ from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
+from sagewright.features.recommendations.loader import LoadProcess
+from sagewright.features.recommendations.recommendations import Recommendations
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
@@ -65,6 +67,7 @@ CONTROLLED = frozenset(
         "InferenceComponent",
         "InferenceExperiment",
         "CompilationJob",
+        "InferenceRecommendationsJob",
     }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
@@ -88,6 +91,7 @@ class Parts:
     transform: Transform
     tuning: Tuning
     compilation: Compilation
+    recommendations: Recommendations
     capture: Delivery
     neighbours: tuple[Controller[Any, Any], ...]
     containers: Containers
@@ -177,6 +181,8 @@ class Parts:
         api = Api(operations, clock)
         tuning = Tuning(store, LocalClient(api), hints)
         experiments = Experiments(store, LocalClient(api))
+        load = LoadProcess(objects, way_back)
+        recommendations = Recommendations(store, LocalClient(api), load, settings.recommender_seconds, hints)
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
@@ -188,6 +194,7 @@ class Parts:
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
         compilation.register(operations, engine.catalog)
+        recommendations.register(engine, operations)
         anywhere = settings.sns_endpoints == "any"
         found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
         _register_neighbours(operations, found)
@@ -195,7 +202,7 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation)
+        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, recommendations)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -213,6 +220,7 @@ class Parts:
             transform=transform,
             tuning=tuning,
             compilation=compilation,
+            recommendations=recommendations,
             capture=Delivery(store, objects, settings.captured),
             neighbours=neighbours,
             containers=containers,
@@ -240,6 +248,7 @@ class Parts:
         await self.transform.close()
         await self.tuning.close()
         await self.compilation.close()
+        await self.recommendations.close()
         await self.capture.close()
         await services.close(self.neighbours)
         await self.hosting.close()
@@ -256,6 +265,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         await self.compilation.reset()
+        await self.recommendations.reset()
         self.tuning.reset()
         await self.capture.reset()
         await services.close(self.neighbours)
@@ -293,6 +303,7 @@ def _engine(
             **Transform.rules,
             **Experiments.rules,
             **Compilation.rules,
+            **Recommendations.rules,
             "CreateModel": (pulled.rule(own_images),),
         },
         quirks={
@@ -302,6 +313,7 @@ def _engine(
             **Transform.quirks,
             **Experiments.quirks,
             **Compilation.quirks,
+            **Recommendations.quirks,
         },
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
