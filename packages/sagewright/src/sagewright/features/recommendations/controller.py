@@ -78,8 +78,9 @@ class RecommendationsController:
 
     async def _look(self, resource: Resource, benchmark: Benchmark) -> Look:
         load, key = self.errands.look(resource.identity, _errand(benchmark)), _key(resource, benchmark)
+        wanted = benchmark.state == "IN_PROGRESS" or benchmark.existing
         return Look(
-            endpoint=await self.workshop.endpoint(resource, benchmark) if benchmark.state == "IN_PROGRESS" else None,
+            endpoint=await self.workshop.endpoint(resource, benchmark) if wanted else None,
             load=load,
             measured=self._measured.get(key, {}),
             use=await self.workshop.use(resource, benchmark) if load.state == "done" else {},

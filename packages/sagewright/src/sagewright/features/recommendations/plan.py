@@ -78,8 +78,8 @@ class _Draft:
             if self.resource.state == "STOPPING" or self.over:
                 self.benchmarks[number] = self.close(benchmark, "STOPPED")
             elif free > 0:
-                free -= 1
                 self.benchmarks[number] = self.step(benchmark, self.sight.looks.get(benchmark.number, Look()))
+                free -= self.benchmarks[number].open
 
     @property
     def over(self) -> bool:
