@@ -7,6 +7,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 from support.jobs import archive, bucket, log_lines, wait
+from support.load import serve_xgboost
 from support.server import ROLE, XGBOOST, Server
 from support.serving import xgboost_model
 
@@ -83,3 +84,78 @@ def test_a_default_job_recommends(server: Server) -> None:
     nothing_is_left(server)
     with pytest.raises(botocore.exceptions.ClientError, match="in status COMPLETED"):
         sagemaker.stop_inference_recommendations_job(JobName="default")
+
+
+@pytest.mark.slow
+def test_an_advanced_job_of_a_model_package(server: Server) -> None:
+    """Environment ranges, stairs, a serverless configuration, an endpoint that is there, a stopping condition."""
+    store, sagemaker = model(server, "advanced"), server.client("sagemaker")
+    package = sagemaker.create_model_package(
+        ModelPackageName="advanced",
+        Domain="MACHINE_LEARNING",
+        Task="REGRESSION",
+        SamplePayloadUrl=f"s3://{store}/payload.tar.gz",
+        InferenceSpecification={
+            "Containers": [{"Image": XGBOOST, "ModelDataUrl": f"s3://{store}/model.tar.gz"}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+            "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
+        },
+    )["ModelPackageArn"]
+    serve_xgboost(server, "compared")
+    ranges = {"CategoricalParameterRanges": [{"Name": "OMP_NUM_THREADS", "Value": ["1", "2"]}]}
+    sagemaker.create_inference_recommendations_job(
+        JobName="advanced",
+        JobType="Advanced",
+        RoleArn=ROLE,
+        InputConfig={
+            "ModelPackageVersionArn": package,
+            "Endpoints": [{"EndpointName": "compared"}],
+            "EndpointConfigurations": [
+                {"InstanceType": "ml.m5.large", "EnvironmentParameterRanges": ranges},
+                {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 5}},
+            ],
+            "ResourceLimit": {"MaxNumberOfTests": 4, "MaxParallelOfTests": 2},
+            "TrafficPattern": {
+                "TrafficType": "STAIRS",
+                "Stairs": {"DurationInSeconds": 2, "NumberOfSteps": 2, "UsersPerStep": 1},
+            },
+        },
+        StoppingConditions={
+            "MaxInvocations": 10_000_000,
+            "ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 500}],
+            "FlatInvocations": "Continue",
+        },
+    )
+    job = ended(server, "advanced")
+    assert job["Status"] == "COMPLETED", job
+    found = {str(sorted(entry["EndpointConfiguration"])): entry for entry in job["InferenceRecommendations"]}
+    assert len(job["InferenceRecommendations"]) == 3
+    serverless = found["['EndpointName', 'ServerlessConfig', 'VariantName']"]
+    assert "CostPerHour" not in serverless["Metrics"]
+    assert serverless["Metrics"]["CostPerInference"] > 0
+    lasted = (serverless["InvocationEndTime"] - serverless["InvocationStartTime"]).total_seconds()
+    assert 3.5 < lasted < 8
+    assert job["EndpointPerformances"][0]["Metrics"]["MaxInvocations"] > 600
+    assert sagemaker.describe_endpoint(EndpointName="compared")["EndpointStatus"] == "InService"
+    nothing_is_left(server)
+
+
+@pytest.mark.slow
+def test_a_payload_that_the_model_cannot_read(server: Server) -> None:
+    store = model(server, "broken")
+    server.client("s3").put_object(Bucket=store, Key="payload.tar.gz", Body=archive({"one.csv": "not,numbers"}))
+    sagemaker = server.client("sagemaker")
+    instances = {"EndpointConfigurations": [{"InstanceType": "ml.c5.large"}]}
+    sagemaker.create_inference_recommendations_job(**request("broken", store, InputConfig=instances))
+    job = ended(server, "broken")
+    assert job["Status"] == "FAILED"
+    assert job["FailureReason"].startswith("ClientError: The endpoint answered 4"), job["FailureReason"]
+    steps = sagemaker.list_inference_recommendations_job_steps(JobName="broken")["Steps"]
+    assert [step["Status"] for step in steps] == ["FAILED", "FAILED"]
+    server.client("s3").put_object(Bucket=store, Key="payload.tar.gz", Body=b"no archive")
+    sagemaker.create_inference_recommendations_job(
+        **request("broken", store, InputConfig=instances) | {"JobName": "no-archive"}
+    )
+    assert "is no tar.gz archive" in ended(server, "no-archive")["FailureReason"]
+    nothing_is_left(server)
