@@ -128,10 +128,11 @@ class Rig:
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
         self.gates = Gates(self.routes, self._wake)
+        self.models = MultiModel(self._bring, self.counters)
         self.inference = Inference(
             self.routes,
             self.counters,
-            models=MultiModel(self._bring, self.counters),
+            models=self.models,
             sessions=Sessions(self.snapshot.with_name("sessions")),
             gates=self.gates,
         )

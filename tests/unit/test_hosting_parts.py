@@ -12,7 +12,7 @@ from support.objects import MemoryObjects
 from support.serving import archive
 
 from sagewright.base.world import World
-from sagewright.features.hosting.metrics import record_invocations
+from sagewright.features.hosting.metrics import record_invocations, record_use
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.front.counters import Counters
 from sagewright.kernel.errands import ErrandFailed
@@ -112,6 +112,17 @@ def test_what_the_front_counted_is_what_cloudwatch_tells() -> None:
     assert found["OverheadLatency"]["Average"] == pytest.approx(100)
     assert found["InvocationsPerInstance"] == {"Sum": 2.0, "Average": 0.5, "Minimum": 0.5, "Maximum": 0.5, "SampleCount": 4.0}
     assert found["ConcurrentRequestsPerModel"]["Maximum"] == 3.0
+
+
+def test_what_serverless_variants_needed_at_once() -> None:
+    """DG serverless-endpoints-monitoring: as parts of what is allowed and of what is provisioned."""
+    route = {"max_concurrency": 8, "provisioned": 4}
+    key = route_key(HERE, "e")
+    with Harness() as sagewright:
+        body = orjson.dumps([[key, "a", 2], [key, "none", 1]])
+        sagewright.run(record_use(sagewright.parts.store, body, lambda _, variant: route if variant == "a" else {}))
+        assert statistics(sagewright, "ServerlessProvisionedConcurrencyUtilization")["Maximum"] == 0.5
+        assert statistics(sagewright, "ServerlessConcurrentExecutionsUtilization")["Maximum"] == 0.25
 
 
 NAMES = (

@@ -72,7 +72,7 @@ class Control:
             case "wake":
                 return {"status": await self._parts.hosting.waking.wake(header)}, b""
             case "use":
-                self._parts.hosting.waking.use(body)
+                await self._parts.hosting.record_use(body)
             case "captured":
                 self._parts.capture.wake()
             case "model":

@@ -72,6 +72,11 @@ class Hosting:
         unsettled = await self._store.read(lambda transaction: transaction.resources.unsettled([KIND]))
         self.publisher.open({route_key(world, name) for (world, _, name), _ in unsettled})
 
+    async def record_use(self, body: bytes) -> None:
+        """Takes one ``use`` message of a front."""
+        self.waking.use(body)
+        await metrics.record_use(self._store, body, self.publisher.serverless)
+
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
         await metrics.record_invocations(self._store, body, self.publisher.instances)

@@ -25,6 +25,29 @@ Instances = Callable[[str, str], int]
 """How many instances serve a variant now, by route key and name."""
 
 
+Serverless = Callable[[str, str], Mapping[str, Any]]
+"""What the route of a serverless variant says, by route key and name."""
+
+
+async def record_use(store: Store, body: bytes, serverless: Serverless) -> None:
+    """Takes the body of one ``use`` message (front/serverless.py): the most calls that a variant had at once since the last."""
+    peaks, now = orjson.loads(body), store.clock.now()
+    await store.write(lambda transaction: _put_use(transaction, now, peaks, serverless))
+
+
+def _put_use(transaction: Transaction, now: float, peaks: list[tuple[str, str, int]], serverless: Serverless) -> None:
+    """As parts of what is allowed, and of what is provisioned (DG serverless-endpoints-monitoring)."""
+    for key, variant, peak in peaks:
+        route, (world, dimensions) = serverless(key, variant), _named(key, variant)
+        for name, whole in (
+            ("ServerlessConcurrentExecutionsUtilization", route.get("max_concurrency", 0)),
+            ("ServerlessProvisionedConcurrencyUtilization", route.get("provisioned", 0)),
+        ):
+            if whole:
+                part = min(1.0, peak / whole)
+                put(transaction, world, NAMESPACE, name, dimensions, (Point(now, 1, part, part, part, "None"),))
+
+
 async def record_invocations(store: Store, body: bytes, instances: Instances) -> None:
     """Takes the body of one ``invocations`` message (front/counters.py). Raises ValueError or KeyError for any other."""
     message = orjson.loads(body)

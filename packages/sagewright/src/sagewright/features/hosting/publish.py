@@ -59,6 +59,11 @@ class Publisher:
         """Until something is written."""
         await self._changed.wait()
 
+    def serverless(self, key: str, variant: str) -> Document:
+        """What the route of a serverless variant says of it (serverless.py); empty for any other."""
+        variants = self._endpoints.get(key, {}).get("variants", ())
+        return next((entry.get("serverless", {}) for entry in variants if entry["name"] == variant), {})
+
     def instances(self, key: str, variant: str) -> int:
         """How many replicas of a variant have routes; 0 where there is none of that name."""
         entry = self._endpoints.get(key, {})

@@ -90,8 +90,12 @@ def limits(serverless: Mapping[str, Any], machine: Machine) -> Limits:
 
 
 def route(serverless: Mapping[str, Any]) -> Document:
-    """What the front must know."""
-    return {"max_concurrency": serverless["MaxConcurrency"], "memory": serverless["MemorySizeInMB"]}
+    """What the front must know, and what metrics.py must."""
+    return {
+        "max_concurrency": serverless["MaxConcurrency"],
+        "memory": serverless["MemorySizeInMB"],
+        "provisioned": provisioned(serverless),
+    }
 
 
 def check(config: Mapping[str, Any]) -> None:
