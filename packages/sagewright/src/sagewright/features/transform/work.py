@@ -35,7 +35,7 @@ from sagewright.objects.transfer import Access, Item, TransferError, object_belo
 FIRST_RETRY_SECONDS = 0.5
 FRAMES_CONCURRENCY = 3
 """A built-in algorithm's server predicts on two threads while the next payload is on its way."""
-FRAMES_PIECE = 1024 * 1024
+FRAMES_PIECE = 3 * 1024 * 1024
 """Bytes of lines in a payload for one: nothing that a caller sees depends on it, and reading, predicting and storing overlap sooner."""
 _BUFFER = 1024 * 1024
 
