@@ -35,8 +35,10 @@ from sagewright.objects.transfer import Access, Item, TransferError, object_belo
 FIRST_RETRY_SECONDS = 0.5
 FRAMES_CONCURRENCY = 3
 """A built-in algorithm's server predicts on two threads while the next payload is on its way."""
-FRAMES_PIECE = 3 * 1024 * 1024
-"""Bytes of lines in a payload for one: nothing that a caller sees depends on it, and reading, predicting and storing overlap sooner."""
+FRAMES_PIECE = 1024 * 1024
+LARGE = 64 * 1024 * 1024
+"""Bytes of lines in a payload for one, of objects that are not large: nothing that a caller sees depends on it, and reading, predicting
+and storing overlap sooner. A large object has payloads enough, and fewer cost less."""
 _BUFFER = 1024 * 1024
 
 
@@ -189,7 +191,7 @@ class Work:
         """A window of payloads under way; their answers are stored in the order of the input."""
         sending = sender.sending
         file = _opened(source, self._job.request["TransformInput"].get("CompressionType", "None"))
-        batches = self._payloads(file, sending)
+        batches = self._payloads(file, sending if item.stored.size < LARGE else replace(sending, piece=0))
         window: deque[_Sent] = deque()
         number = 0
         try:
