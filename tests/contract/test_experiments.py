@@ -110,6 +110,7 @@ def test_from_its_start_to_the_former_state(rig: Rig) -> None:
     assert rig.describe()["EndpointStatus"] == "InService"
 
 
+@pytest.mark.slow
 def test_its_records_are_captured_from_both_variants(rig: Rig) -> None:
     """API InferenceExperimentDataStorageConfig: the endpoint captures while the experiment runs, and no longer."""
     storage = {"Destination": "s3://bucket/records", "ContentType": {"CsvContentTypes": ["text/csv"]}}
@@ -133,6 +134,7 @@ def test_the_shadow_is_promoted(rig: Rig) -> None:
     assert predicted(rig) == pytest.approx(15.0, abs=1.0)
 
 
+@pytest.mark.slow
 def test_the_endpoint_gets_back_what_it_had_been_scaled_to(rig: Rig) -> None:
     wish = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}]
     rig.sagemaker.update_endpoint_weights_and_capacities(EndpointName="e", DesiredWeightsAndCapacities=wish)
@@ -168,6 +170,7 @@ def test_one_that_waits_for_its_time(rig: Rig) -> None:
     assert rig.describe()["ShadowProductionVariants"][0]["VariantName"] == "Dark"
 
 
+@pytest.mark.slow
 def test_a_shadow_that_cannot_be_deployed_cancels_it(rig: Rig) -> None:
     rig.model("missing", url="s3://bucket/nowhere.tar.gz")
     create(rig, ModelVariants=[described("AllTraffic", "model"), described("Dark", "missing")])
@@ -191,6 +194,7 @@ def test_an_endpoint_that_cannot_have_a_shadow(rig: Rig) -> None:
         create(rig, ModelVariants=[described("AllTraffic", "model"), described("Dark", "several")])
 
 
+@pytest.mark.slow
 def test_an_endpoint_of_its_own(rig: Rig) -> None:
     """DG shadow-tests-create: an experiment may begin with nothing but models."""
     create(rig, EndpointName="new")

@@ -108,6 +108,7 @@ def test_batches_replace_one_another(rig: Rig) -> None:
     assert tripled(rig, 10) == 10
 
 
+@pytest.mark.slow
 def test_a_new_control_goes_on_with_a_bake(rig: Rig) -> None:
     update(rig, blue_green("CANARY", wait=1, end=1, CanarySize=percent(50)))
     baking(rig)
@@ -206,6 +207,7 @@ def test_a_shadow_gets_copies_and_its_metrics_stand_beside(rig: Rig) -> None:
     assert "ShadowProductionVariants" not in rig.settled()
 
 
+@pytest.mark.slow
 def test_one_shadow_beside_one_variant(rig: Rig) -> None:
     """API CreateEndpointConfig."""
     for variants, shadows in ((["a", "b"], ["s"]), (["a"], ["s", "t"])):

@@ -56,6 +56,7 @@ def test_control_is_killed_again_and_again(server: Server) -> None:
     assert len(pressure.answers) == 2
 
 
+@pytest.mark.slow
 def test_everything_is_killed_in_a_bake_and_an_alarm_still_takes_it_back(server: Server) -> None:
     sagemaker = deploy(server, "bakes")
     alarm(server)

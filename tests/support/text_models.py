@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,6 +23,7 @@ _SPECIAL = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 def alphabet(kind: str = "llama", template: bool = True) -> Path:
     """A folder with the model's files; made once."""
     folder = Path(tempfile.mkdtemp(prefix="sw-text-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     tokenizer = _tokenizer(template)
     tokenizer.save_pretrained(folder)
     network = _learnt(kind, tokenizer)

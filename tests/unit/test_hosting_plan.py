@@ -9,6 +9,7 @@ import pytest
 
 from sagewright.base.world import World
 from sagewright.compute.runtime import Observed
+from sagewright.features.hosting.capture import retained_capture
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
 from sagewright.features.hosting.plan import DRAIN_SECONDS, plan
 from sagewright.features.hosting.rollout import Rollout
@@ -340,3 +341,23 @@ def test_capture_is_published_and_described(config: Any, published: Any, shown: 
     summary = after(row("InService", deployment), planned).status.get("DataCaptureConfig")
     assert (summary and summary["CaptureStatus"]) == shown
     assert summary is None or summary["CurrentSamplingPercentage"] == config["InitialSamplingPercentage"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "kept"),
+    [
+        ({}, False),
+        ({"RetainAllVariantProperties": True}, True),
+        (
+            {
+                "RetainAllVariantProperties": True,
+                "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],
+            },
+            False,
+        ),
+    ],
+)
+def test_an_update_keeps_the_capture_where_it_is_told_to(request_: dict[str, Any], kept: bool) -> None:
+    """API UpdateEndpoint: RetainAllVariantProperties, ExcludeRetainedVariantProperties."""
+    active = replace(fleet(1, variant(served=True)), capture=CAPTURE)
+    assert retained_capture(active, request_) == ({"Capture": CAPTURE} if kept else {})

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from support.rollouts import CRASHED, HEALTHY, NOW, Play, blue_green, instances, percent, rolling, variant
 
+from sagewright.features.hosting.deployment import Fleet
 from sagewright.features.hosting.deployment_rules import check_alarms, check_deployment, check_sizes
+from sagewright.features.hosting.exclusions import in_force
 from sagewright.features.hosting.policy import Policy
 from sagewright.wire.errors import Fault
+
+SERVERLESS = {"MemorySizeInMB": 2048, "MaxConcurrency": 1}
 
 
 def four(name: str = "AllTraffic", *, served: bool = False) -> Any:
@@ -150,11 +154,18 @@ class TestBlueGreen:
 
     @pytest.mark.parametrize("change", [{"instance_type": "ml.inf1.xlarge"}, {"container": {}}])
     def test_what_is_excluded_falls_back_as_well(self, change: dict[str, Any]) -> None:
-        """DG deployment-guardrails-exclusions; a container that is none hosts inference components."""
+        """DG deployment-guardrails-exclusions, deployment-guardrails; a container that is none hosts inference components."""
         config = blue_green("CANARY", 60, 60, CanarySize=percent(10))
         run = Play(config, (variant(served=True),), (replace(variant(), **change),))
         run.settle()
         assert (run.row.state, run.now) == ("InService", NOW)
+
+    def test_serverless_variants_are_excluded(self) -> None:
+        """DG deployment-guardrails: for real-time and asynchronous endpoints."""
+        config = blue_green("CANARY", 60, CanarySize=percent(10))
+        old, new = Fleet(1, "c", (variant(),)), Fleet(2, "d", (replace(variant(), serverless=SERVERLESS),))
+        assert in_force(config, old, new) == {}
+        assert in_force(config, old, old) == config
 
     def test_nothing_but_the_row_is_needed_to_go_on(self) -> None:
         """Every look starts from the row alone; the same row and world give the same plan."""

@@ -6,7 +6,7 @@ import tarfile
 import boto3
 import sagemaker
 from sagemaker.async_inference import AsyncInferenceConfig, WaiterConfig
-from sagemaker.deserializers import JSONDeserializer
+from sagemaker.deserializers import JSONDeserializer, StringDeserializer
 from sagemaker.exceptions import AsyncInferenceModelError
 from sagemaker.serializers import JSONSerializer
 from sagemaker.serverless import ServerlessInferenceConfig
@@ -56,6 +56,7 @@ quick = WaiterConfig(max_attempts=120, delay=1)
 assert predictor.predict([1, 2, 3], waiter_config=quick) == [2, 4, 6]
 response = predictor.predict_async([4])
 assert response.get_result(quick) == [8]
+predictor.deserializer = StringDeserializer()  # what failed is told in the container's own words
 try:
     predictor.predict(7, waiter_config=quick)
 except AsyncInferenceModelError as error:

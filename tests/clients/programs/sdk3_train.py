@@ -9,7 +9,10 @@ from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.core.resources import Endpoint, EndpointConfig, Model, TransformJob
 from sagemaker.core.shapes import (
+    BatchDataCaptureConfig,
+    CaptureOption,
     ContainerDefinition,
+    DataCaptureConfig,
     OutputDataConfig,
     ProductionVariant,
     TransformDataSource,
@@ -84,9 +87,18 @@ model = Model.create(model_name="sdk3-model", primary_container=container, execu
 variant = ProductionVariant(
     variant_name="AllTraffic", model_name="sdk3-model", initial_instance_count=1, instance_type="ml.m5.large"
 )
-config = EndpointConfig.create(endpoint_config_name="sdk3-config", production_variants=[variant])
+capture = DataCaptureConfig(
+    initial_sampling_percentage=100,
+    destination_s3_uri=f"s3://{bucket}/sdk3/captured",
+    capture_options=[CaptureOption(capture_mode="InputAndOutput")],
+    enable_capture=True,
+)
+config = EndpointConfig.create(endpoint_config_name="sdk3-config", production_variants=[variant], data_capture_config=capture)
 endpoint = Endpoint.create(endpoint_name="sdk3-endpoint", endpoint_config_name="sdk3-config")
 endpoint.wait_for_status("InService")
+endpoint.refresh()
+assert endpoint.data_capture_config.capture_status == "Started"
+assert endpoint.data_capture_config.current_sampling_percentage == 100
 text = io.StringIO()
 np.savetxt(text, features[400:], delimiter=",", fmt="%.8g")
 answer = endpoint.invoke(body=text.getvalue(), content_type="text/csv")
@@ -104,10 +116,13 @@ transform = TransformJob.create(
     ),
     transform_output=TransformOutput(s3_output_path=f"s3://{bucket}/sdk3/scored", assemble_with="Line", accept="text/csv"),
     transform_resources=TransformResources(instance_type="ml.m5.large", instance_count=1),
+    data_capture_config=BatchDataCaptureConfig(destination_s3_uri=f"s3://{bucket}/sdk3/transformed"),
 )
 transform.wait()
 body = boto3.client("s3").get_object(Bucket=bucket, Key="sdk3/scored/batch.csv.out")["Body"].read()
 assert np.allclose(np.loadtxt(io.BytesIO(body)), scores, atol=1e-5)
+listed = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix="sdk3/transformed/")["Contents"]
+assert [entry["Key"].split("/")[2] for entry in listed] == ["input", "output"], listed
 
 endpoint.delete()
 endpoint.wait_for_delete()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from sagewright_container.serving.message import Request, Response
@@ -148,7 +149,7 @@ class _Asked:
         _check("grammar" not in given, "grammar is not supported")
         _check(bool(inputs), "`inputs` cannot be empty")
         self.prompt, most = self._prompt(inputs, given, model)
-        self.parameters = Parameters(**{**vars(self.parameters), "max_new_tokens": most})
+        self.parameters = replace(self.parameters, max_new_tokens=most)
         self.before = inputs if given.truth("return_full_text", True) else ""
 
     def seed(self, number: int) -> int | None:
@@ -157,7 +158,7 @@ class _Asked:
 
     def begin(self, model: TextModel, number: int) -> Generation:
         """The ``number``-th text of the request."""
-        return model.generate(self.prompt, Parameters(**{**vars(self.parameters), "seed": self.parameters.seed + number}))
+        return model.generate(self.prompt, replace(self.parameters, seed=self.parameters.seed + number))
 
     def _parameters(self, given: Fields, limits: Any) -> Parameters:
         """Checked in TGI's order."""

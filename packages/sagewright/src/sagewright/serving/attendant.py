@@ -69,7 +69,7 @@ class Attendant:
                 pause = STEADY_PAUSE
             elif not self.healthy:
                 self.transcript.note(problem)
-                pause = min(pause * 1.3, LONGEST_PAUSE)
+                pause = min(pause * 1.15, LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
     async def _asked(self) -> str:

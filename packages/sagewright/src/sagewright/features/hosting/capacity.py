@@ -15,14 +15,19 @@ from sagewright.features.hosting.rollout import Rollout
 
 
 def change(draft: Draft, active: Fleet, spec: Mapping[str, Any]) -> None:
-    """The active fleet as it is wished for; what it was is kept while new instances come up."""
-    if spec.get("Wish", 0) and spec["Wish"] == draft.deployment.refused:
-        return
-    wishes, fresh = spec.get("Desired", {}), draft.fresh(active)
+    """The active fleet as it is wished for; what it was is kept while instances that were asked for come up."""
+    refused = spec.get("Wish", 0) and spec["Wish"] == draft.deployment.refused
+    wishes, fresh = {} if refused else spec.get("Desired", {}), draft.fresh(active)
     changed = active.each(lambda variant: _as_wished(draft, active, variant, wishes.get(variant.name, {})))
-    if spec.get("Wish", 0) and changed != active and draft.state == "Updating":
-        before = {variant.name: [len(variant.slots), variant.weight] for variant in active.everything}
-        draft.change(rollout=Rollout(draft.now, draft.now, "Updating", fresh=fresh, before=before))
+    grown = [
+        now.name
+        for now, was in zip(changed.everything, active.everything, strict=True)
+        if now.name in wishes and len(now.slots) > len(was.slots) and not now.serverless
+    ]
+    if grown and draft.state == "Updating":
+        before = {variant.name: [len(variant.slots), variant.weight] for variant in active.everything if variant.name in wishes}
+        rollout = Rollout(draft.now, draft.now, "Updating", fresh={name: fresh[name] for name in grown}, before=before)
+        draft.change(rollout=rollout)
     draft.deployment = replace(draft.deployment, active=changed)
 
 

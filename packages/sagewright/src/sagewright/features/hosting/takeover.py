@@ -14,14 +14,11 @@ from typing import Any
 
 from sagewright.features.hosting.deployment import Fleet, VariantFleet
 from sagewright.features.hosting.draft import DRAIN_SECONDS, Draft
+from sagewright.features.hosting.exclusions import in_force
 from sagewright.features.hosting.rollout import Rollout
-from sagewright.serving.hosts import is_host
-from sagewright.store.rows import Document
 
 ALARM_SECONDS = 1.0
 """Between two looks at the alarms of a bake."""
-EXCLUDED_TYPES = ("ml.inf1.",)
-"""Instance types without guardrails (DG deployment-guardrails-exclusions)."""
 # AWS documents no wording for the two reasons of its own.
 ALARMED = "The deployment was rolled back because of the CloudWatch alarm(s) in state ALARM: {}."
 TIMED_OUT = "The deployment was rolled back because it took longer than MaximumExecutionTimeoutInSeconds ({:.0f} seconds)."
@@ -36,7 +33,7 @@ def begin(draft: Draft, config: Mapping[str, Any]) -> None:
         draft.problem = draft.sight.refusal
         draft.deployment = replace(draft.deployment, target=None, rollout=None)
         return
-    rollout = Rollout(draft.now, draft.now, config=_in_force(config, active, wanted) if active else {})
+    rollout = Rollout(draft.now, draft.now, config=in_force(config, active, wanted) if active else {})
     if rollout.rolling and active:
         (new,), (old,) = wanted.variants, active.variants
         rollout = replace(rollout, full=len(new.slots), old=len(old.slots))
@@ -90,20 +87,6 @@ def _rolled(rollout: Rollout) -> float:
 
 def _served(variant: VariantFleet) -> int:
     return sum(slot.served for slot in variant.slots)
-
-
-def _in_force(config: Mapping[str, Any], active: Fleet, wanted: Fleet) -> Document:
-    """What is excluded falls back to all at once without a bake, and so without alarms (DG deployment-guardrails-exclusions)."""
-    same = sorted(variant.name for variant in active.variants) == sorted(variant.name for variant in wanted.variants)
-    variants = (*active.variants, *wanted.variants)
-    several = len(wanted.variants) > 1 or bool(active.shadows or wanted.shadows)
-    # Components are placed on whatever instances there are, so calls to them cannot be shared between two fleets.
-    excluded = not same or any(_is_excluded(variant) for variant in variants)
-    return {} if excluded or ("RollingUpdatePolicy" in config and several) else dict(config)
-
-
-def _is_excluded(variant: VariantFleet) -> bool:
-    return variant.instance_type.startswith(EXCLUDED_TYPES) or is_host(variant.container)
 
 
 def _trouble(draft: Draft) -> str:
