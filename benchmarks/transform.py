@@ -7,7 +7,6 @@ Rows are made on the spot, 30 features of six digits, about 280 bytes each: ``py
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import threading
 import time
