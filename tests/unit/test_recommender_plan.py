@@ -58,6 +58,11 @@ def test_a_default_job_tries_instance_types_and_threads() -> None:
     assert benchmarks.of(job().status) == found
 
 
+def test_a_default_job_of_a_container_for_serverless_endpoints() -> None:
+    found = benchmarks.of(job(ContainerConfig={"SupportedEndpointType": "Serverless"}).status)
+    assert [each.serverless["MemorySizeInMB"] for each in found] == [1024, 2048, 4096]
+
+
 def test_an_advanced_job_tries_every_combination_up_to_its_limit() -> None:
     ranges = [{"Name": "A", "Value": ["1", "2"]}, {"Name": "B", "Value": ["x", "y"]}]
     entry = {"InstanceType": "ml.m5.large", "EnvironmentParameterRanges": {"CategoricalParameterRanges": ranges}}

@@ -66,6 +66,7 @@ package = new_model().register(
     content_types=["text/csv"],
     response_types=["text/csv"],
     inference_instances=["ml.c5.large"],
+    transform_instances=["ml.c5.large"],
     model_package_name="sized",
     sample_payload_url=payload,
     domain="MACHINE_LEARNING",

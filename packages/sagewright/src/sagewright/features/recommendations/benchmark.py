@@ -15,6 +15,9 @@ DEFAULT_INSTANCES = ("ml.c5.large", "ml.m5.large", "ml.c5.xlarge", "ml.c5.2xlarg
 """Of a default job whose model names none."""
 DEFAULT_ENVIRONMENTS: tuple[Mapping[str, str], ...] = ({}, {"OMP_NUM_THREADS": "1"})
 """As the container chooses, and with one thread for each prediction: many small calls want the latter."""
+DEFAULT_MEMORY = (1024, 2048, 4096)
+"""Megabytes of a default job whose container supports serverless endpoints."""
+DEFAULT_CONCURRENCY = 5
 MOST_TESTS = 10
 """When MaxNumberOfTests does not say: as many as an answer has room for recommendations."""
 ENDED = ("COMPLETED", "FAILED", "STOPPED")
@@ -71,6 +74,8 @@ def _configurations(given: Mapping[str, Any], supported: tuple[str, ...], kind: 
     if kind == "Default":
         types = [entry["InstanceType"] for entry in configurations if "InstanceType" in entry]
         serverless = [entry["ServerlessConfig"] for entry in configurations if "ServerlessConfig" in entry]
+        if not configurations and given.get("ContainerConfig", {}).get("SupportedEndpointType") == "Serverless":
+            serverless = [{"MemorySizeInMB": size, "MaxConcurrency": DEFAULT_CONCURRENCY} for size in DEFAULT_MEMORY]
         instances = types or ([] if serverless else [*(supported or DEFAULT_INSTANCES)][: MOST_TESTS // 2])
         yield from (Benchmark(0, "", serverless=entry) for entry in serverless)
         for instance, environment in product(instances, DEFAULT_ENVIRONMENTS):

@@ -17,9 +17,9 @@ _USES = {"CPUUtilization": "CpuUtilization", "MemoryUtilization": "MemoryUtiliza
 
 
 def metrics(benchmark: Benchmark, measured: Mapping[str, Any], use: Mapping[str, float]) -> Document:
-    """RecommendationMetrics: dollars, invocations a minute, milliseconds, percent; without what nobody has measured.
+    """RecommendationMetrics: dollars, invocations a minute, milliseconds (ModelSetupTime: microseconds, as CloudWatch's), percent.
 
-    The times of the first and last invocation lie beside them.
+    What nobody has measured is not there. The times of the first and last invocation lie beside them.
     """
     most, latency = measured["MaxInvocations"], measured["ModelLatency"]
     found: Document = {"MaxInvocations": most, "ModelLatency": math.ceil(latency)}
