@@ -64,6 +64,9 @@ class Loads:
         self.open = asyncio.Event()
         self.problem = ""
 
+    async def open(self) -> None:
+        """Nothing was left."""
+
     async def run(self, test: LoadTest) -> dict[str, Any]:
         self.tests.append(test)
         await self.open.wait()
@@ -163,6 +166,8 @@ def test_a_default_job(bench: Bench) -> None:
     bench.create(EndpointConfigurations=[{"InstanceType": "ml.c5.large"}])
     job = bench.ended()
     assert job["Status"] == "COMPLETED"
+    (summary,) = bench.sagemaker.list_inference_recommendations_jobs(ModelNameEquals="model")["InferenceRecommendationsJobs"]
+    assert (summary["JobDescription"], summary["Status"]) == ("", "COMPLETED")
     assert [entry["Metrics"]["MaxInvocations"] for entry in job["InferenceRecommendations"]] == [1200, 600]
     assert job["InferenceRecommendations"][0]["Metrics"]["ModelLatency"] == 3
     assert len(bench.endpoints.asked) == len(bench.loads.tests) == 2

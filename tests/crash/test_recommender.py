@@ -44,6 +44,7 @@ def test_control_is_killed_under_load() -> None:
         )
         assert job["Status"] == "COMPLETED", job
         assert len(job["InferenceRecommendations"]) == 2
+        assert list((server.settings.data / "loads").iterdir()) == []
         eventually(lambda: sagemaker.list_endpoints()["Endpoints"] == [], seconds=30)
         assert [model["ModelName"] for model in sagemaker.list_models()["Models"]] == ["m"]
         assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []

@@ -181,7 +181,7 @@ class Parts:
         api = Api(operations, clock)
         tuning = Tuning(store, LocalClient(api), hints)
         experiments = Experiments(store, LocalClient(api))
-        load = LoadProcess(objects, way_back)
+        load = LoadProcess(objects, way_back, settings.data / "loads")
         recommendations = Recommendations(store, LocalClient(api), load, settings.recommender_seconds, hints)
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
@@ -236,6 +236,7 @@ class Parts:
         await self.training.open()
         await self.processing.open()
         await self.compilation.open()
+        await self.recommendations.open()
         self.capture.open()
         await self.loop.start()
 

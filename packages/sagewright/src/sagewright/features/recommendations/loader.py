@@ -56,20 +56,29 @@ class LoadTest:
 class Loader(Protocol):
     """Runs a load test."""
 
+    async def open(self) -> None:
+        """Before the first test: takes away what a control that was killed has left."""
+
     async def run(self, test: LoadTest) -> Document:
         """MaxInvocations (a minute), ModelLatency (milliseconds), Began and Ended (epoch seconds). Raises ErrandFailed."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProcess:
-    """See Loader."""
+    """See Loader. ``folder`` holds the payloads of the tests under way, and nothing else."""
 
     objects: Objects
     way_back: WayBack
+    folder: Path
+
+    async def open(self) -> None:
+        """A load process reads its payloads at its start, so one that is about to end does not need them."""
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     async def run(self, test: LoadTest) -> Document:
         """As the role of the job, as which AWS calls, too."""
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sagewright-load-"))
+        await asyncio.to_thread(self.folder.mkdir, mode=0o700, exist_ok=True)
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self.folder))
         try:
             payloads = await self._payloads(test.payload, folder)
             answer = await _answer(self._task(test, payloads), test.seconds + SPARE_SECONDS)

@@ -31,11 +31,16 @@ class Recommendations:
 
     def __init__(self, store: Store, client: Client, loader: Loader, seconds: float, told: Callable[[Identity], None]) -> None:
         errands = Errands(told, (TransferError,))
+        self._loader = loader
         self.controller = RecommendationsController(Workshop(store, client), loader, errands, seconds)
 
     def register(self, engine: Engine, operations: Operations) -> None:
         """Writes the operations that are not derived."""
         RecommendationsOperations(engine).install(operations)
+
+    async def open(self) -> None:
+        """Before the loop starts."""
+        await self._loader.open()
 
     async def reset(self) -> None:
         """Forgets every job, when rows are deleted behind the controller's back (test hooks)."""

@@ -77,13 +77,19 @@ def _pattern(pattern: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[s
         yield "The duration of the traffic pattern must not exceed JobDurationInSeconds."
 
 
+def _described(_: Context, spec: Document) -> Document:
+    """The summary of a list has a description always (model)."""
+    return {} if "JobDescription" in spec else {"JobDescription": ""}
+
+
 RULES: Mapping[str, tuple[Rule, ...]] = {f"Create{KIND}": (check,)}
 """By operation, for the engine."""
 QUIRKS: Mapping[str, Mapping[str, Any]] = {
     KIND: {
+        "fills": (_described,),
         "references": (
             Reference("InputConfig.ModelName", "Model"),
             Reference("InputConfig.ModelPackageVersionArn", "ModelPackage"),
-        )
+        ),
     }
 }
