@@ -128,6 +128,8 @@ def test_the_time_of_a_job_ends() -> None:
     assert found.state == "FAILED"
     assert found.status is not None
     assert "duration of 10 seconds" in found.status["FailureReason"]
+    one = plan(row, Sight(looks={0: Look(IN_SERVICE, Errand("done"), MEASURED)}), NOW + 10)
+    assert one.state == "COMPLETED"
     one = plan(row, Sight(looks={0: Look(IN_SERVICE, Errand("done"), MEASURED)}), NOW)
     assert plan(advanced(row, one), Sight(), NOW + 10).state == "COMPLETED"
 
@@ -212,7 +214,8 @@ def test_stopping_conditions() -> None:
     assert enough([stage(1, 10, 21.0)], strict, stage_is_over=False) == "ModelLatencyThresholds"
     assert enough([stage(1, 30)], strict, stage_is_over=False) == "MaxInvocations"
     assert enough([stage(1, 10)], strict, stage_is_over=True) == ""
-    rising, flat = [stage(1, 10), stage(2, 20)], [stage(1, 10), stage(2, 10)]
+    rising, flat = [stage(1, 10), stage(2, 10), stage(4, 11)], [stage(1, 10), stage(2, 10), stage(4, 10)]
+    assert enough(flat[:2], Conditions(), stage_is_over=True) == ""
     assert enough(rising, Conditions(), stage_is_over=True) == ""
     assert enough(flat, Conditions(), stage_is_over=True) == "FlatInvocations"
     assert enough(flat, Conditions(), stage_is_over=False) == ""

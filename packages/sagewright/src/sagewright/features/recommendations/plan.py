@@ -75,10 +75,11 @@ class _Draft:
         for number, benchmark in enumerate(self.benchmarks):
             if not benchmark.open:
                 continue
-            if self.resource.state == "STOPPING" or self.over:
+            look = self.sight.looks.get(benchmark.number, Look())
+            if self.resource.state == "STOPPING" or (self.over and look.load.state != "done"):
                 self.benchmarks[number] = self.close(benchmark, "STOPPED")
             elif free > 0:
-                self.benchmarks[number] = self.step(benchmark, self.sight.looks.get(benchmark.number, Look()))
+                self.benchmarks[number] = self.step(benchmark, look)
                 free -= self.benchmarks[number].open
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 RISE = 1.05
-"""Of a stage over the best before it; with less the invocations are flat."""
+"""Of a stage over the best before it; when two stages that follow one another have less, the invocations are flat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,19 @@ def stages(windows: Sequence[Stage]) -> list[Stage]:
 def enough(windows: Sequence[Stage], conditions: Conditions, stage_is_over: bool) -> str:
     """Why the test ends now, or nothing. That invocations are flat is told at the end of a stage only."""
     found = stages(windows)
-    last, before = found[-1], found[:-1]
+    last = found[-1]
     if last.latency(conditions.percent) > conditions.milliseconds and last.latencies:
         return "ModelLatencyThresholds"
     if last.rate >= conditions.invocations:
         return "MaxInvocations"
-    best = max((stage.rate for stage in before), default=0.0)
-    if conditions.flat and stage_is_over and before and last.users > before[-1].users and last.rate < RISE * best:
-        return "FlatInvocations"
-    return ""
+    return "FlatInvocations" if conditions.flat and stage_is_over and _is_flat(found) else ""
+
+
+def _is_flat(found: Sequence[Stage]) -> bool:
+    """One stage alone may have had a bad second."""
+    if len(found) < 3 or not found[-3].users < found[-2].users < found[-1].users:
+        return False
+    return max(found[-2].rate, found[-1].rate) < RISE * max(stage.rate for stage in found[:-2])
 
 
 def best(windows: Sequence[Stage], conditions: Conditions) -> Stage | None:
