@@ -26,6 +26,7 @@ from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.features.capture.delivery import Delivery
 from sagewright.features.compilation.feature import Compilation
 from sagewright.features.components.components import Components
+from sagewright.features.edge.feature import Edge
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
@@ -65,6 +66,7 @@ CONTROLLED = frozenset(
         "InferenceComponent",
         "InferenceExperiment",
         "CompilationJob",
+        "EdgePackagingJob",
     }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
@@ -88,6 +90,7 @@ class Parts:
     transform: Transform
     tuning: Tuning
     compilation: Compilation
+    edge: Edge
     capture: Delivery
     neighbours: tuple[Controller[Any, Any], ...]
     containers: Containers
@@ -172,6 +175,7 @@ class Parts:
             slots=slots,
             machine=here,
         )
+        edge = Edge.compose(store=store, objects=objects, keyring=keyring, jobs=settings.jobs, wake=hints)
 
         operations = Operations()
         api = Api(operations, clock)
@@ -188,6 +192,7 @@ class Parts:
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
         compilation.register(operations, engine.catalog)
+        edge.register(engine, operations)
         anywhere = settings.sns_endpoints == "any"
         found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
         _register_neighbours(operations, found)
@@ -195,7 +200,7 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation)
+        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, edge)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -213,6 +218,7 @@ class Parts:
             transform=transform,
             tuning=tuning,
             compilation=compilation,
+            edge=edge,
             capture=Delivery(store, objects, settings.captured),
             neighbours=neighbours,
             containers=containers,
@@ -240,6 +246,7 @@ class Parts:
         await self.transform.close()
         await self.tuning.close()
         await self.compilation.close()
+        await self.edge.close()
         await self.capture.close()
         await services.close(self.neighbours)
         await self.hosting.close()
@@ -256,6 +263,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         await self.compilation.reset()
+        await self.edge.reset()
         self.tuning.reset()
         await self.capture.reset()
         await services.close(self.neighbours)
@@ -293,6 +301,7 @@ def _engine(
             **Transform.rules,
             **Experiments.rules,
             **Compilation.rules,
+            **Edge.rules,
             "CreateModel": (pulled.rule(own_images),),
         },
         quirks={
@@ -302,6 +311,7 @@ def _engine(
             **Transform.quirks,
             **Experiments.quirks,
             **Compilation.quirks,
+            **Edge.quirks,
         },
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),

@@ -137,7 +137,12 @@ def check(endpoint: str, variant: Variant, target: str | None) -> None:
 @lru_cache(maxsize=65536)
 def model_name(target: str) -> str:
     """The name that a container has for a TargetModel, and the folder of its files. Raises Fault for what is no path below a prefix."""
-    if not 0 < len(target) <= 1024 or target.startswith("/") or not target.isprintable() or {"..", "."} & set(target.split("/")):
+    if (
+        not 0 < len(target) <= 1024
+        or target.startswith("/")
+        or not target.isprintable()
+        or {"..", "."} & set(target.split("/"))
+    ):
         raise Fault("ValidationError", f"Target model {target[:256]!r} is not a valid relative path of a model.")
     return hashlib.sha256(target.encode()).hexdigest()[:32]
 
