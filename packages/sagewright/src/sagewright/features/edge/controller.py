@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def _compiled(transaction: Transaction, resource: Resource) -> Location:
     return Location.parse(job.status["ModelArtifacts"]["S3ModelArtifacts"])
 
 
-def _wrap(folder: Path, spec: dict[str, Any], key: bytes) -> tuple[str, str]:
+def _wrap(folder: Path, spec: Mapping[str, Any], key: bytes) -> tuple[str, str]:
     """Signature and SHA-1 of package.tar.gz, which it makes. Raises ErrandFailed."""
     model = folder / "model"
     if not (model / "model.onnx").is_file() or not (model / "compiled.json").is_file():
