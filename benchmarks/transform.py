@@ -7,7 +7,6 @@ Rows are made on the spot, 30 features of six digits, about 280 bytes each: ``py
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -29,20 +28,14 @@ _PART = 50_000
 _ROUNDS = 3
 _ENDED = {"Completed", "Failed", "Stopped"}
 
+_PYTHON = str(Path(__file__).parents[1] / ".clients" / "peers" / "bin" / "python")
 _PEER = """
 import sys, time
 began = time.perf_counter()
-import numpy as np, xgboost
+import xgboost
 booster = xgboost.Booster(model_file=sys.argv[2])
-try:
-    import polars
-    table = polars.read_csv(sys.argv[1], has_header=False, schema={f"f{n}": polars.Float32 for n in range(30)}).to_numpy()
-except ImportError:
-    import pyarrow.csv, pyarrow
-    names = [f"f{n}" for n in range(30)]
-    options = pyarrow.csv.ConvertOptions(column_types={name: pyarrow.float32() for name in names})
-    read = pyarrow.csv.ReadOptions(column_names=names)
-    table = np.column_stack([column.to_numpy() for column in pyarrow.csv.read_csv(sys.argv[1], read, convert_options=options).columns])
+import polars
+table = polars.read_csv(sys.argv[1], has_header=False, schema={f"f{n}": polars.Float32 for n in range(30)}).to_numpy()
 predictions = booster.inplace_predict(table)
 with open(sys.argv[3], "w") as file:
     file.write("\\n".join(map(repr, predictions.tolist())))
@@ -114,7 +107,7 @@ def _transform(server: Server, name: str, uri: str) -> float:
 
 def _peer(data: Path, model: Path, output: Path) -> float:
     """Seconds of the program itself, without the interpreter's start."""
-    command = [sys.executable, "-c", _PEER, str(data), str(model), str(output)]
+    command = [_PYTHON, "-c", _PEER, str(data), str(model), str(output)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=1200).stdout)
 
 

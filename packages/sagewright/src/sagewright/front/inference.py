@@ -26,10 +26,10 @@ from sagewright.wire.http import Request, Response
 from sagewright.wire.protocols import eventstream
 
 BODY_LIMIT = 25 * 1024 * 1024
-"""Bytes of a request body (DG:realtime-endpoints; the runtime service's model still says 6 291 456, and clients do not check it)."""
+"""Bytes of a request body. The guide's newer text (deploy-model-options) says 25 MB; its older one and the service's model say 6."""
 
 STREAM_SECONDS = 480.0
-"""A streamed answer may take so long (DG:realtime-endpoints-test-endpoints-sdk: 8 minutes)."""
+"""A streamed answer may take so long (the same page: 8 minutes)."""
 
 MODEL_TIMEOUT = 60.0
 """Seconds a container has to answer, and to send the next part of a stream (Developer Guide, your-algorithms-inference-code)."""

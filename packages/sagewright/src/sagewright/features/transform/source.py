@@ -66,9 +66,13 @@ class ObjectFile(io.RawIOBase):
     async def _take(self) -> Piece | End:
         coming = asyncio.ensure_future(self._pieces.get())
         await asyncio.wait((coming, self._fetching), return_when=asyncio.FIRST_COMPLETED)
-        if not coming.done() and self._fetching.cancelled():
-            coming.cancel()
-            raise ValueError("the object is not read any more")
+        if not coming.done():
+            if self._fetching.cancelled():
+                coming.cancel()
+                raise ValueError("the object is not read any more")
+            if problem := self._fetching.exception():
+                coming.cancel()
+                raise problem
         return await coming
 
     async def _fetch(self) -> None:

@@ -14,7 +14,7 @@ import json
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -36,7 +36,9 @@ FIRST_RETRY_SECONDS = 0.5
 FRAMES_CONCURRENCY = 3
 """A built-in algorithm's server predicts on two threads while the next payload is on its way."""
 FRAMES_PIECE = 1024 * 1024
-"""Bytes of lines in a payload for one: nothing that a caller sees depends on it, and reading, predicting and storing overlap sooner."""
+LARGE = 64 * 1024 * 1024
+"""Bytes of lines in a payload for one, of objects that are not large: nothing that a caller sees depends on it, and reading, predicting
+and storing overlap sooner. A large object has payloads enough, and fewer cost less."""
 _BUFFER = 1024 * 1024
 
 
@@ -183,30 +185,29 @@ class Work:
     async def _send_whole(self, source: ObjectFile, output: IO[bytes], sender: _Sender) -> None:
         """MaxPayloadInMB 0: the object goes as one request in chunks, however large it is, and the answer is stored as it comes."""
         compression = self._job.request["TransformInput"].get("CompressionType", "None")
-        with _opened(source, compression) as file:
-            await sender.send_chunked(file, output)
+        await sender.send_chunked(_opened(source, compression), output)
 
     async def _send_all(self, item: Item, source: ObjectFile, output: IO[bytes], sender: _Sender) -> None:
         """A window of payloads under way; their answers are stored in the order of the input."""
         sending = sender.sending
-        with _opened(source, self._job.request["TransformInput"].get("CompressionType", "None")) as file:
-            batches = self._payloads(file, sending)
-            window: deque[_Sent] = deque()
-            number = 0
-            try:
-                while (batch := await asyncio.to_thread(_next, batches)) is not None:
-                    body = await asyncio.to_thread(self._body, batch)
-                    window.append(_Sent(batch, f"{item.path}/{number}", asyncio.create_task(sender.send(body))))
-                    number += 1
-                    await self._progress.sent(len(body))
-                    if len(window) >= sending.concurrency:
-                        await self._store(window.popleft(), output)
-                while window:
+        file = _opened(source, self._job.request["TransformInput"].get("CompressionType", "None"))
+        batches = self._payloads(file, sending if item.stored.size < LARGE else replace(sending, piece=0))
+        window: deque[_Sent] = deque()
+        number = 0
+        try:
+            while (batch := await asyncio.to_thread(_next, batches)) is not None:
+                body = await asyncio.to_thread(self._body, batch)
+                window.append(_Sent(batch, f"{item.path}/{number}", asyncio.create_task(sender.send(body))))
+                number += 1
+                await self._progress.sent(len(body))
+                if len(window) >= sending.concurrency:
                     await self._store(window.popleft(), output)
-            finally:
-                for sent in window:
-                    sent.task.cancel()
-                await asyncio.gather(*(sent.task for sent in window), return_exceptions=True)
+            while window:
+                await self._store(window.popleft(), output)
+        finally:
+            for sent in window:
+                sent.task.cancel()
+            await asyncio.gather(*(sent.task for sent in window), return_exceptions=True)
 
     def _payloads(self, file: IO[bytes], sending: Sending) -> Iterator[list[bytes]]:
         if self._split == "Line" and sending.many and sending.limit and self._processing.idle:
@@ -304,9 +305,10 @@ def _prefix(request: Mapping[str, Any]) -> Location:
     return Location.parse(request["TransformOutput"]["S3OutputPath"])
 
 
-def _opened(source: ObjectFile, compression: str) -> AbstractContextManager[IO[bytes]]:
+def _opened(source: ObjectFile, compression: str) -> IO[bytes]:
+    """Nobody closes it, there is nothing to give back: closing waits for a thread that reads, and that waits for the event loop."""
     file = io.BufferedReader(source, _BUFFER)
-    return cast("AbstractContextManager[IO[bytes]]", gzip.GzipFile(fileobj=file, mode="rb") if compression == "Gzip" else file)
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb") if compression == "Gzip" else file)
 
 
 def _next(batches: Iterator[list[bytes]]) -> list[bytes] | None:
