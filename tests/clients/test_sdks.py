@@ -312,3 +312,10 @@ def text_model(server: Server) -> str:
 def test_sdk3_rollouts(run_program: RunProgram) -> None:
     """K09, K10: Endpoint.update with a DeploymentConfig while calls go on, InferenceExperiment."""
     assert run_program("sdk3", "sdk3_rollouts.py").endswith("sdk3 rollouts: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_edge(sdk: str, run_program: RunProgram) -> None:
+    """L01, L04: Estimator.compile_model and Model.package_for_edge of v2; EdgePackagingJob and DeviceFleet of sagemaker.core of v3."""
+    assert run_program(sdk, f"{sdk}_edge.py").endswith(f"{sdk} edge: done\n")

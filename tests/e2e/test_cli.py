@@ -33,6 +33,7 @@ COMMANDS = (
     "reset",
     "environments list",
     "interrupt",
+    "edge-agent",
     "quota list",
     "quota raise",
 )

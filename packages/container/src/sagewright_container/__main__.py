@@ -1,6 +1,6 @@
 """``python -m sagewright_container train|serve``: the commands that AWS's container contract gives to an image.
 
-``feed`` and ``compile`` are our own; ``spark`` is the smspark-submit of AWS's Spark image.
+``feed``, ``compile`` and ``edge`` (an agent for devices) are our own; ``spark`` is the smspark-submit of AWS's Spark image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ def _compile() -> int:
     return code
 
 
-COMMANDS = {"train": train.main, "serve": serve.main, "feed": feed.main, "spark": _spark, "compile": _compile}
+def _edge() -> int:
+    """The same."""
+    code: int = importlib.import_module("sagewright_container.edge.agent").main()
+    return code
+
+
+COMMANDS = {"train": train.main, "serve": serve.main, "feed": feed.main, "spark": _spark, "compile": _compile, "edge": _edge}
 
 
 def main() -> int:

@@ -26,6 +26,7 @@ from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.features.capture.delivery import Delivery
 from sagewright.features.compilation.feature import Compilation
 from sagewright.features.components.components import Components
+from sagewright.features.edge.feature import Edge
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
@@ -68,6 +69,7 @@ CONTROLLED = frozenset(
         "InferenceExperiment",
         "CompilationJob",
         "InferenceRecommendationsJob",
+        "EdgePackagingJob",
     }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
@@ -92,6 +94,7 @@ class Parts:
     tuning: Tuning
     compilation: Compilation
     recommendations: Recommendations
+    edge: Edge
     capture: Delivery
     neighbours: tuple[Controller[Any, Any], ...]
     containers: Containers
@@ -176,6 +179,7 @@ class Parts:
             slots=slots,
             machine=here,
         )
+        edge = Edge.compose(store=store, objects=objects, keyring=keyring, jobs=settings.jobs, wake=hints)
 
         operations = Operations()
         api = Api(operations, clock)
@@ -195,6 +199,7 @@ class Parts:
         experiments.register(operations, engine.catalog)
         compilation.register(operations, engine.catalog)
         recommendations.register(engine, operations)
+        edge.register(engine, operations)
         anywhere = settings.sns_endpoints == "any"
         found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
         _register_neighbours(operations, found)
@@ -202,7 +207,7 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, recommendations)
+        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, recommendations, edge)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -221,6 +226,7 @@ class Parts:
             tuning=tuning,
             compilation=compilation,
             recommendations=recommendations,
+            edge=edge,
             capture=Delivery(store, objects, settings.captured),
             neighbours=neighbours,
             containers=containers,
@@ -250,6 +256,7 @@ class Parts:
         await self.tuning.close()
         await self.compilation.close()
         await self.recommendations.close()
+        await self.edge.close()
         await self.capture.close()
         await services.close(self.neighbours)
         await self.hosting.close()
@@ -267,6 +274,7 @@ class Parts:
         await self.transform.reset()
         await self.compilation.reset()
         await self.recommendations.reset()
+        await self.edge.reset()
         self.tuning.reset()
         await self.capture.reset()
         await services.close(self.neighbours)
@@ -305,6 +313,7 @@ def _engine(
             **Experiments.rules,
             **Compilation.rules,
             **Recommendations.rules,
+            **Edge.rules,
             "CreateModel": (pulled.rule(own_images),),
         },
         quirks={
@@ -315,6 +324,7 @@ def _engine(
             **Experiments.quirks,
             **Compilation.quirks,
             **Recommendations.quirks,
+            **Edge.quirks,
         },
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from sagewright import __version__
-from sagewright.cli import demo, doctor, environment, environments, explain, interrupt, logs, quota, server
+from sagewright.cli import demo, doctor, edge_agent, environment, environments, explain, interrupt, logs, quota, server
 
 app = typer.Typer(
     name="sagewright",
@@ -26,6 +26,7 @@ app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
 app.command("reset")(server.reset)
 app.command("interrupt")(interrupt.interrupt)
+app.command("edge-agent")(edge_agent.edge_agent)
 app.add_typer(quota.app, name="quota")
 app.add_typer(environments.app, name="environments")
 

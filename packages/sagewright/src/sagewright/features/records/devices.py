@@ -1,7 +1,8 @@
-"""Devices of an edge fleet. Heartbeats and models come from the edge agent, which is another feature."""
+"""Devices of an edge fleet. Heartbeats and models come from their agents (features/edge/device_api.py)."""
 
 from __future__ import annotations
 
+from sagewright.features.records.fleet_report import report
 from sagewright.features.records.versions import children
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.listing import List
@@ -68,20 +69,17 @@ class Devices:
         return await self._store.write(work)
 
     async def report(self, context: Context, request: Document) -> Document:
-        """GetDeviceFleetReport: how many are registered, and how many have ever sent a heartbeat."""
+        """GetDeviceFleetReport: what the fleet's heartbeats say."""
 
         def work(transaction: Transaction) -> Document:
             fleet = self._catalog.find(transaction, context.world, self._fleet, request)
             rows = children(transaction, fleet, self._kind.name)
-            connected = sum("LatestHeartbeat" in row.status for row in rows)
             return {
                 **{member: fleet.spec[member] for member in ("OutputConfig", "Description") if member in fleet.spec},
                 "DeviceFleetArn": fleet.arn,
                 "DeviceFleetName": fleet.name,
                 "ReportGenerated": context.now,
-                "DeviceStats": {"ConnectedDeviceCount": connected, "RegisteredDeviceCount": len(rows)},
-                "AgentVersions": [],
-                "ModelStats": [],
+                **report(rows, context.now),
             }
 
         return await self._store.read(work)
