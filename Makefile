@@ -19,7 +19,7 @@ up: .venv/installed ## keep a server running (Ctrl-C ends it)
 
 test: .venv/tested $(CLIENTS)/installed system ## install what the tests need and pass them
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadscope --no-loadscope-reorder --durations=60 --durations-min=2
 
 test-slow: .venv/tested $(CLIENTS)/installed system ## what is longer than CI can afford
 	$(BIN)/python -m pytest -m slow

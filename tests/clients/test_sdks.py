@@ -49,6 +49,14 @@ def test_data_that_are_not_copied(run_program: RunProgram, shared_folder: Path, 
 
 
 @pytest.mark.slow
+def test_sdk2_right_sizes_a_model(run_program: RunProgram) -> None:
+    """L05, L06, L07: Model.right_size().deploy(), a deployment by recommendation id, ModelPackage.right_size with ranges and phases."""
+    output = run_program("sdk2", "sdk2_right_size.py")
+    assert "COMPLETED: MaxInvocations" in output
+    assert output.endswith("sdk2 right size: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_pipelines_and_many_models(run_program: RunProgram) -> None:
     """K06, K07: PipelineModel.deploy and .transformer; MultiDataModel.add_model, list_models, predict(target_model=…)."""
     assert run_program("sdk2", "sdk2_many.py").endswith("sdk2 many: done\n")

@@ -1,4 +1,4 @@
-"""The pages of docs/guide/inference run as they are, block after block, against an endpoint as they describe it (K08, K09, K10)."""
+"""The pages of docs/guide/inference run as they are, block after block, against an endpoint as they describe it (K08, K09, K10, L05)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "inference"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "last"), [("rollouts.md", "1"), ("shadow.md", "Candidate")])
+@pytest.mark.parametrize(("page", "last"), [("rollouts.md", "1"), ("shadow.md", "Candidate"), ("recommender.md", "2")])
 def test_a_page(server: Server, page: str, last: str) -> None:
     sagemaker = server.client("sagemaker")
     endpoint = page.removesuffix(".md")

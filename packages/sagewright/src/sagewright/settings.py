@@ -76,6 +76,8 @@ class Settings:
     """loopback: topics notify programs on this machine only, over HTTP. any: wherever a subscription says."""
     serverless_idle: float = 300.0
     """Seconds without a call after which a container of a serverless endpoint ends."""
+    recommender_seconds: float = 5.0
+    """Seconds of load for each configuration that a default job of Inference Recommender tries."""
     zygote_idle: float = 1800.0
     """Seconds after which the zygote of another image ends when no job has used it; 0: never."""
 
@@ -124,6 +126,8 @@ class Settings:
             raise ValueError(f"sns_endpoints must be loopback or any, not {self.sns_endpoints!r}")
         if not self.serverless_idle > 0:
             raise ValueError(f"serverless_idle must be more than 0 seconds, not {self.serverless_idle}")
+        if not 0 < self.recommender_seconds <= 3600:
+            raise ValueError(f"recommender_seconds must be more than 0 and at most 3600, not {self.recommender_seconds}")
         if not self.zygote_idle >= 0:
             raise ValueError(f"zygote_idle must be 0 or more seconds, not {self.zygote_idle}")
         if self.s3_url and not self.s3_url.startswith(("http://", "https://")):

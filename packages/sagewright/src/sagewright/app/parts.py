@@ -31,6 +31,8 @@ from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.processing import feature as processing
+from sagewright.features.recommendations.loader import LoadProcess
+from sagewright.features.recommendations.recommendations import Recommendations
 from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
@@ -66,6 +68,7 @@ CONTROLLED = frozenset(
         "InferenceComponent",
         "InferenceExperiment",
         "CompilationJob",
+        "InferenceRecommendationsJob",
         "EdgePackagingJob",
     }
 )
@@ -90,6 +93,7 @@ class Parts:
     transform: Transform
     tuning: Tuning
     compilation: Compilation
+    recommendations: Recommendations
     edge: Edge
     capture: Delivery
     neighbours: tuple[Controller[Any, Any], ...]
@@ -181,6 +185,8 @@ class Parts:
         api = Api(operations, clock)
         tuning = Tuning(store, LocalClient(api), hints)
         experiments = Experiments(store, LocalClient(api))
+        load = LoadProcess(objects, way_back, settings.data / "loads")
+        recommendations = Recommendations(store, LocalClient(api), load, settings.recommender_seconds, hints)
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
         jobs.install(engine, operations)
@@ -192,6 +198,7 @@ class Parts:
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
         compilation.register(operations, engine.catalog)
+        recommendations.register(engine, operations)
         edge.register(engine, operations)
         anywhere = settings.sns_endpoints == "any"
         found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
@@ -200,7 +207,7 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, edge)
+        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, recommendations, edge)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -218,6 +225,7 @@ class Parts:
             transform=transform,
             tuning=tuning,
             compilation=compilation,
+            recommendations=recommendations,
             edge=edge,
             capture=Delivery(store, objects, settings.captured),
             neighbours=neighbours,
@@ -234,6 +242,7 @@ class Parts:
         await self.training.open()
         await self.processing.open()
         await self.compilation.open()
+        await self.recommendations.open()
         self.capture.open()
         await self.loop.start()
 
@@ -246,6 +255,7 @@ class Parts:
         await self.transform.close()
         await self.tuning.close()
         await self.compilation.close()
+        await self.recommendations.close()
         await self.edge.close()
         await self.capture.close()
         await services.close(self.neighbours)
@@ -263,6 +273,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         await self.compilation.reset()
+        await self.recommendations.reset()
         await self.edge.reset()
         self.tuning.reset()
         await self.capture.reset()
@@ -301,6 +312,7 @@ def _engine(
             **Transform.rules,
             **Experiments.rules,
             **Compilation.rules,
+            **Recommendations.rules,
             **Edge.rules,
             "CreateModel": (pulled.rule(own_images),),
         },
@@ -311,6 +323,7 @@ def _engine(
             **Transform.quirks,
             **Experiments.quirks,
             **Compilation.quirks,
+            **Recommendations.quirks,
             **Edge.quirks,
         },
         made=_Directories(settings.data / "homes"),

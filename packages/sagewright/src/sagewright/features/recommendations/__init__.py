@@ -1,0 +1,1 @@
+"""Inference Recommender: load tests on real endpoints, and what they recommend."""
