@@ -136,6 +136,15 @@ def test_what_create_refuses(once: EdgeRig, changes: dict[str, Any], words: str)
         once.package(**changes)
 
 
+def test_fleets_without_greengrass(once: EdgeRig) -> None:
+    once.fleet("d1")
+    output = {"S3OutputLocation": "s3://bucket/x", "PresetDeploymentType": "GreengrassV2Component"}
+    with pytest.raises(ClientError, match="Greengrass"):
+        once.sagemaker.create_device_fleet(DeviceFleetName="other", OutputConfig=output)
+    with pytest.raises(ClientError, match="Greengrass"):
+        once.sagemaker.update_device_fleet(DeviceFleetName="fleet", OutputConfig=output)
+
+
 def test_stop(rig: EdgeRig) -> None:
     """A job that waits for S3 is stopped, and stays so."""
     rig.compiled()

@@ -35,6 +35,7 @@ class Edge:
     rules: ClassVar[Mapping[str, tuple[Rule, ...]]] = {
         "CreateEdgePackagingJob": (check_packaging,),
         "CreateDeviceFleet": (check_fleet,),
+        "UpdateDeviceFleet": (check_fleet,),
     }
     quirks: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "EdgeDeploymentPlan": {

@@ -27,7 +27,7 @@ def check_packaging(_: Context, request: Document) -> None:
 
 
 def check_fleet(_: Context, request: Document) -> None:
-    """CreateDeviceFleet. Raises the same."""
+    """CreateDeviceFleet, UpdateDeviceFleet. Raises the same."""
     if "PresetDeploymentType" in request["OutputConfig"]:
         raise validation(unsupported("OutputConfig.PresetDeploymentType (a component of AWS IoT Greengrass)"))
 
