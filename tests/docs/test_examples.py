@@ -81,6 +81,7 @@ def test_script_mode(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.clients
+@pytest.mark.slow
 def test_sparse_topics(server: Server, tmp_path: Path) -> None:
     python = ROOT / ".clients" / "sdk2" / "bin" / "python"
     if not python.exists():

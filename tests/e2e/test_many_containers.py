@@ -98,4 +98,4 @@ def test_three_ways_to_serve_more_than_one_model(server: Server) -> None:
         sagemaker.delete_endpoint(EndpointName=endpoint)
     eventually(lambda: not sagemaker.list_endpoints(NameContains="several-")["Endpoints"], 60)
     assert not [folder for kind in KINDS for folder in server.settings.jobs.glob(f"{kind}/*/*/several-*")]
-    assert not [identity for identity in running if records.alive(identity)]
+    eventually(lambda: not [identity for identity in running if records.alive(identity)])

@@ -149,6 +149,7 @@ def test_the_same_job_gives_the_same_model(shop: Workshop, more: dict[str, str])
     assert 0 <= exact(shop, reversals(5, 8, 2, 3, 2)) <= 1
 
 
+@pytest.mark.slow
 def test_checkpoints_that_do_not_help_end_the_job(shop: Workshop) -> None:
     """checkpoint_threshold counts only without max_num_epochs; the best network is kept (DG seq-2-seq-hyperparameters)."""
     more = {"checkpoint_frequency_num_batches": "5", "checkpoint_threshold": "2", "learning_rate": "0.3"}

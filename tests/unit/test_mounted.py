@@ -47,7 +47,7 @@ async def test_keys_are_folders_and_files() -> None:
     assert await names_in(names, "b/") == ["c", "d/"]
     found = [await names.look("", name) for name in ("a", "b", "none", "..", "x" * 256)]
     assert [named and bool(named.stored) for named in found] == [True, False, None, None, None]
-    assert await names.look("b/d/", "e") == Named("e", Stored(Location("bk", "t/b/d/e"), 7, 0.0))
+    assert await names.look("b/d/", "e") == Named("e", await objects_of("t/b/d/e").head(Location("bk", "t/b/d/e")))
 
 
 async def test_the_beginning_of_a_name_shows_only_what_begins_with_it() -> None:

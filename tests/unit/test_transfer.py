@@ -195,7 +195,7 @@ async def test_s3_that_is_away_is_nobodys_fault(tmp_path: Path) -> None:
 
 async def test_one_error_ends_the_others(tmp_path: Path) -> None:
     class Vanishing(MemoryObjects):
-        async def download(self, location: Location, file: Path) -> None:
+        async def download(self, location: Location, file: Path, size: int = 0) -> None:
             raise FileNotFoundError(location.key)
 
     objects = Vanishing("bk")
