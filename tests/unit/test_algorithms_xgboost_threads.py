@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from sagewright_algorithms.common.threads import VALUES_PER_THREAD, sleep_unless_idle, threads_for
+from sagewright_algorithms.common.threads import VALUES_PER_THREAD, sleep_when_busy, threads_for
 
 
 @pytest.mark.parametrize(
@@ -32,5 +32,5 @@ def test_threads_that_wait_sleep_on_a_busy_machine(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
     monkeypatch.setattr(os, "environ", {} if given is None else {"OMP_WAIT_POLICY": given})
-    sleep_unless_idle()
+    sleep_when_busy()
     assert os.environ.get("OMP_WAIT_POLICY") == expected

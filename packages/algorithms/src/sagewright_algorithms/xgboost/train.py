@@ -17,7 +17,7 @@ from typing import Any
 from sagewright_algorithms.common.checkpoint_folder import write_whole
 from sagewright_algorithms.common.cluster import Cluster, cluster_of
 from sagewright_algorithms.common.libxgboost import XgboostError
-from sagewright_algorithms.common.threads import sleep_unless_idle
+from sagewright_algorithms.common.threads import sleep_when_busy
 from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_algorithms.xgboost import data, labels, version
 from sagewright_algorithms.xgboost.boosting import AfterRound, Watched, boost
@@ -44,7 +44,7 @@ _USER_FAULTS = (
 def main() -> int:
     """Trains; 0 and a model, or 1 and the reason in /opt/ml/output/failure."""
     layout = Layout.current()
-    sleep_unless_idle()
+    sleep_when_busy()
     info("Running XGBoost Sagemaker in algorithm mode")
     try:
         train(layout)
