@@ -43,6 +43,7 @@ def deploy(server: Server, name: str, **model: Any) -> None:
     assert found["EndpointStatus"] == "InService", found.get("FailureReason")
 
 
+@pytest.mark.slow
 def test_three_ways_to_serve_more_than_one_model(server: Server) -> None:
     """Each is asked, refuses what is wrong in a modelled error, and leaves no process behind."""
     name = bucket(server, "many-containers")
