@@ -118,67 +118,14 @@ class Parts:
         own_images = OwnImages(settings.registry, settings.layers)
         environments = Environments(settings.environments, images=settings.images, own_images=own_images)
         containers = Containers(runtime, objects, store, hints, way_back, environments)
-        jobs = training.Training.compose(
-            store=store,
-            runtime=runtime,
-            objects=objects,
-            keyring=keyring,
-            jobs=settings.jobs,
-            environments=environments,
-            endpoint_url=settings.url,
-            wake=hints,
-            hold_describe=settings.hold_describe,
-            metrics_seconds=settings.metrics_seconds,
-            slots=slots,
-            machine=here,
-            file_systems=settings.registered_file_systems,
-            terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
-        )
-        preparation = processing.Processing.compose(
-            store=store,
-            runtime=runtime,
-            objects=objects,
-            way_back=way_back,
-            jobs=settings.jobs,
-            tables=settings.tables,
-            environments=environments,
-            wake=hints,
-            slots=slots,
-            machine=here,
-            hold_describe=settings.hold_describe,
-            metrics_seconds=settings.metrics_seconds,
-        )
-        usage = ReplicaUsage(store, runtime, settings.metrics_seconds)
+        ground = _Ground(settings, store, runtime, objects, way_back, environments, slots, here, hints)
+        jobs, preparation, compilation = ground.training(keyring), ground.processing(), ground.compilation()
         replicas = Replicas(containers)
-        mounts = runtime.name != "process"
-        hosting = Hosting(
-            store,
-            replicas,
-            settings.jobs,
-            settings.routes,
-            here,
-            objects,
-            mounts,
-            alarms.states,
-            usage,
-            told=hints,
-            serverless_idle=settings.serverless_idle,
-        )
+        hosting = ground.hosting(replicas)
         routes = hosting.publisher
         components = Components(store, replicas, routes, settings.jobs, here)
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
-        compilation = Compilation.compose(
-            store=store,
-            runtime=runtime,
-            objects=objects,
-            way_back=way_back,
-            jobs=settings.jobs,
-            environments=environments,
-            wake=hints,
-            slots=slots,
-            machine=here,
-        )
         edge = Edge.compose(store=store, objects=objects, keyring=keyring, jobs=settings.jobs, wake=hints)
 
         operations = Operations()
@@ -296,6 +243,89 @@ class Parts:
                 python = self.environments.interpreter(image)
                 if python is not None:  # else its first job builds it
                     self.runtime.warm(image, python)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the features stand on, and those of them that take most of it."""
+
+    settings: Settings
+    store: Store
+    runtime: Runtime
+    objects: Objects
+    way_back: WayBack
+    environments: Environments
+    slots: Slots
+    machine: Machine
+    hints: _Hints
+
+    def training(self, keyring: Keyring) -> training.Training:
+        """Training jobs, with the account's limits and the market for spot instances."""
+        settings = self.settings
+        return training.Training.compose(
+            store=self.store,
+            runtime=self.runtime,
+            objects=self.objects,
+            keyring=keyring,
+            jobs=settings.jobs,
+            environments=self.environments,
+            endpoint_url=settings.url,
+            wake=self.hints,
+            hold_describe=settings.hold_describe,
+            metrics_seconds=settings.metrics_seconds,
+            slots=self.slots,
+            machine=self.machine,
+            file_systems=settings.registered_file_systems,
+            terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
+        )
+
+    def processing(self) -> processing.Processing:
+        """Processing jobs."""
+        return processing.Processing.compose(
+            store=self.store,
+            runtime=self.runtime,
+            objects=self.objects,
+            way_back=self.way_back,
+            jobs=self.settings.jobs,
+            tables=self.settings.tables,
+            environments=self.environments,
+            wake=self.hints,
+            slots=self.slots,
+            machine=self.machine,
+            hold_describe=self.settings.hold_describe,
+            metrics_seconds=self.settings.metrics_seconds,
+        )
+
+    def compilation(self) -> Compilation:
+        """Compilation jobs."""
+        return Compilation.compose(
+            store=self.store,
+            runtime=self.runtime,
+            objects=self.objects,
+            way_back=self.way_back,
+            jobs=self.settings.jobs,
+            environments=self.environments,
+            wake=self.hints,
+            slots=self.slots,
+            machine=self.machine,
+        )
+
+    def hosting(self, replicas: Replicas) -> Hosting:
+        """Endpoints."""
+        settings = self.settings
+        return Hosting(
+            self.store,
+            replicas,
+            settings.jobs,
+            settings.routes,
+            self.machine,
+            self.objects,
+            self.runtime.name != "process",
+            alarms.states,
+            ReplicaUsage(self.store, self.runtime, settings.metrics_seconds),
+            told=self.hints,
+            serverless_idle=settings.serverless_idle,
+        )
 
 
 def _engine(
