@@ -20,7 +20,7 @@ from support.training import SKLEARN
 
 from sagewright.compute.runtime import InstanceSpec, Peers
 from sagewright.features.processing.plan import COURSE
-from sagewright.jobs import course, steps, synchronised
+from sagewright.jobs import steps, synchronised
 
 
 def below(spec: InstanceSpec, path: str) -> Path:
@@ -42,7 +42,7 @@ def processes(spec: InstanceSpec) -> int:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
     monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(course, "PEERS_GRACE_SECONDS", 0.4)
+    monkeypatch.setattr(steps, "PEERS_GRACE_SECONDS", 0.4)
     monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.2)
 

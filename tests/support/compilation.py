@@ -7,7 +7,8 @@ from typing import Any
 
 from harness import ROLE, Parts
 
-from sagewright.features.compilation.feature import Compilation
+from sagewright.features.compilation.feature import KIND, QUIRKS, RULES, compilation
+from sagewright.jobs.feature import JobFeature
 from sagewright.jobs.ground import Ground
 from support.job_rig import FakeRig
 from support.jobs import archive
@@ -16,17 +17,17 @@ from support.jobs import archive
 class CompilationRig(FakeRig):
     """See support.job_rig."""
 
-    KIND = "CompilationJob"
+    KIND = KIND
     kinds = frozenset({KIND})
-    rules = Compilation.rules
-    quirks = Compilation.quirks
+    rules = RULES
+    quirks = QUIRKS
 
     def __init__(self, tmp_path: Path, **options: Any) -> None:
         super().__init__(tmp_path, **options)
         self.objects.put("s3://bucket/model.tar.gz", archive({"model.joblib": b"x"}))
 
-    def composed(self, ground: Ground, parts: Parts) -> Compilation:
-        return Compilation.compose(ground)
+    def composed(self, ground: Ground, parts: Parts) -> JobFeature:
+        return compilation(ground)
 
     def request(self, name: str, **changes: Any) -> dict[str, Any]:
         return compilation_job(name, **changes)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from harness import CALLER as CALLER
 from harness import ROLE, Parts
 
-from sagewright.features.compilation.feature import Compilation
+from sagewright.features.compilation import feature as compilation
 from sagewright.features.edge.feature import Edge
 from sagewright.jobs.ground import Ground
 from sagewright.store.database import Transaction
@@ -30,7 +30,7 @@ class EdgeRig(FakeRig):
     KIND = "EdgePackagingJob"
     kinds = frozenset({"CompilationJob", KIND})
     rules = Edge.rules
-    quirks: ClassVar[Mapping[str, Mapping[str, Any]]] = {**Compilation.quirks, **Edge.quirks}
+    quirks: ClassVar[Mapping[str, Mapping[str, Any]]] = {**compilation.QUIRKS, **Edge.quirks}
 
     def __init__(self, tmp_path: Path, **options: Any) -> None:
         super().__init__(tmp_path, **options)
@@ -42,7 +42,7 @@ class EdgeRig(FakeRig):
         return self
 
     def composed(self, ground: Ground, parts: Parts) -> Edge:
-        return Edge.compose(ground, self.keyring.master)
+        return Edge(ground, self.keyring.master)
 
     def request(self, name: str, **changes: Any) -> dict[str, Any]:
         return packaging_job(name, **changes)

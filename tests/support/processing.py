@@ -7,8 +7,9 @@ from typing import Any, Self
 
 from harness import ROLE, Parts
 
-from sagewright.features.processing import feature
-from sagewright.features.processing.feature import Processing
+from sagewright.features.processing.feature import processing
+from sagewright.features.processing.kinds import QUIRKS
+from sagewright.jobs.feature import JobFeature
 from sagewright.jobs.ground import Ground
 from sagewright.neighbours.iam.operations import Iam
 from support.job_rig import FakeRig
@@ -23,7 +24,7 @@ class ProcessingRig(FakeRig):
 
     KIND = "ProcessingJob"
     kinds = frozenset({KIND})
-    quirks = feature.QUIRKS
+    quirks = QUIRKS
 
     def __init__(self, tmp_path: Path, **options: Any) -> None:
         super().__init__(tmp_path, **options)
@@ -35,8 +36,8 @@ class ProcessingRig(FakeRig):
         self.iam = self.harness.client("iam")
         return self
 
-    def composed(self, ground: Ground, parts: Parts) -> Processing:
-        return Processing.compose(ground, self.tables)
+    def composed(self, ground: Ground, parts: Parts) -> JobFeature:
+        return processing(ground, self.tables)
 
     def _install(self, parts: Parts) -> None:
         super()._install(parts)

@@ -8,7 +8,6 @@ from typing import Any
 from harness import ROLE, Parts
 
 from sagewright.compute.runtime import Runtime
-from sagewright.features.training import feature
 from sagewright.features.training.feature import Training
 from sagewright.features.training.prospects import NO_LIMITS, Terms
 from sagewright.jobs.ground import Ground
@@ -27,7 +26,7 @@ class Rig(JobRig):
 
     KIND = "TrainingJob"
     kinds = frozenset({KIND})
-    quirks = feature.QUIRKS
+    quirks = Training.quirks
     training: Training
 
     def __init__(self, tmp_path: Path, runtime: Runtime, terms: Terms = NO_LIMITS, **options: Any) -> None:
@@ -36,7 +35,7 @@ class Rig(JobRig):
         self.objects.put("s3://bucket/train/a.csv", b"1,2")
 
     def composed(self, ground: Ground, parts: Parts) -> Training:
-        self.training = Training.compose(ground, self._terms)
+        self.training = Training(ground, self._terms)
         return self.training
 
     def _install(self, parts: Parts) -> None:

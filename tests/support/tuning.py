@@ -9,10 +9,10 @@ from typing import Any
 from harness import ROLE, Parts
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import feature
 from sagewright.features.training.feature import Training
 from sagewright.features.tuning.tuning import Tuning
 from sagewright.jobs.ground import Ground
+from sagewright.kernel.feature import quirks
 from support.training import SKLEARN, FakeRig
 
 KIND = "HyperParameterTuningJob"
@@ -44,8 +44,9 @@ class TuningRig(FakeRig):
 
     def composed(self, ground: Ground, parts: Parts) -> Training:
         self.tuning = Tuning(parts.store, parts.client, ground.wake)
-        _current.update(self.tuning.quirks(feature.QUIRKS))
-        return super().composed(ground, parts)
+        training = super().composed(ground, parts)
+        _current.update(quirks([training, self.tuning]))
+        return training
 
     def _install(self, parts: Parts) -> None:
         super()._install(parts)

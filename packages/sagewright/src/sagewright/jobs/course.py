@@ -18,9 +18,6 @@ from sagewright.kernel.controller import Plan
 from sagewright.kernel.errands import Errand
 from sagewright.store.rows import Resource
 
-PEERS_GRACE_SECONDS = 10.0
-"""What the other instances have when one has failed: nothing they still do can save the job."""
-
 Seen = TypeVar("Seen", bound=JobSight)
 JobPlan = Plan[Action]
 
@@ -100,7 +97,7 @@ class Course(Generic[Seen]):
             return steps.told(member, telling, run["Stop"].get("Signalled"), self.grace, actions, now)
         if sight.failure is not None:
             telling = self.progress.abandoned(status, now)
-            return steps.told(member, telling, run.get("Abandoned"), PEERS_GRACE_SECONDS, actions, now)
+            return steps.told(member, telling, run.get("Abandoned"), steps.PEERS_GRACE_SECONDS, actions, now)
         due = now + steps.pace(now - (sight.started or now))
         return Plan(actions=actions, due=min(due, self._deadline(resource)))
 

@@ -30,8 +30,7 @@ class JobSight:
     """One look at a job.
 
     ``instances`` are its containers, algo-1 first; ``failure`` is there once one of them has not ended well. ``placed``: it
-    holds its places on this machine; ``waiting`` says why it cannot have them (empty: it can). ``notice`` is
-    something the user should know about how the job runs here.
+    holds its places on this machine; ``waiting`` says why it cannot have them (empty: it can).
     """
 
     instances: tuple[Instance, ...] = (MISSING,)
@@ -41,7 +40,6 @@ class JobSight:
     download: Errand = ABSENT
     start: Errand = ABSENT
     upload: Errand = ABSENT
-    notice: str = ""
 
     @classmethod
     def beside(cls, common: JobSight, **own: Any) -> Self:
@@ -93,9 +91,9 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Begins to ship the last log lines and to bring out what the containers wrote: what a job leaves only when it has ``completed``."""
+    """Begins to ship the last log lines and to bring out what the containers wrote; what they were to make only if it is ``wanted``."""
 
-    completed: bool
+    wanted: bool
 
 
 @dataclass(frozen=True, slots=True)

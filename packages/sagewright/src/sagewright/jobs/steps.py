@@ -12,6 +12,8 @@ from sagewright.kernel.controller import Plan
 RETRY_SECONDS = 3.0
 WAIT_SECONDS = 1.0
 SOON_SECONDS = 0.25
+PEERS_GRACE_SECONDS = 10.0
+"""What the other instances have when one has failed: nothing they still do can save the job."""
 
 Action = TypeVar("Action")
 

@@ -29,7 +29,7 @@ from sagewright.store.rows import Identity, Resource
 class Workshop:
     """Of one kind of jobs; ``terminal`` are the states of those that are over.
 
-    ``bring`` and ``deliver`` (a job, whether it has completed) are what is its own of the errands download and upload.
+    ``bring`` and ``deliver`` (a job, whether what it made is wanted) are what is its own of the errands download and upload.
     ``failure`` below /opt/ml is the file in which a container says why it fails, or empty.
     """
 
@@ -48,7 +48,7 @@ class Workshop:
 
     async def look(self, resource: Resource) -> JobSight:
         """Errands are looked at before the containers: one that has just ended cannot hide what it did."""
-        if self._is_over(resource):
+        if self.is_over(resource):
             return JobSight()  # the row alone says what is left to do
         download, start, upload = (self.errands.look(resource.identity, name) for name in ("download", "start", "upload"))
         instances, failure = await asyncio.to_thread(self._containers, resource)
@@ -76,17 +76,17 @@ class Workshop:
             case Watch():
                 for name, look in self.following.looks.items():
                     self.errands.repeat(job, name, partial(look, resource))
-            case Upload(completed):
-                self.errands.begin(job, "upload", lambda: self._upload(resource, completed))
+            case Upload(wanted):
+                self.errands.begin(job, "upload", lambda: self._upload(resource, wanted))
             case Signal(number):
                 await asyncio.to_thread(self._signal, resource, number)
             case Forget(errand):
                 self.errands.forget(job, errand)
             case Remove():
                 await self.clear(resource)
-                self.slots.give_back(key(resource))
+                self.give_back(resource)
 
-    def _is_over(self, resource: Resource) -> bool:
+    def is_over(self, resource: Resource) -> bool:
         """Whether nothing is left to do but to remove what it has on disk."""
         return resource.state in self.terminal or resource.state == "Deleting"
 
@@ -96,6 +96,10 @@ class Workshop:
         devices = given if any(given) else None
         need = gpus.need(resource.spec)
         return self.slots.take(key(resource), need, adopted, devices, lambda: self.errands.told(resource.identity))
+
+    def give_back(self, resource: Resource) -> None:
+        """Its places are free."""
+        self.slots.give_back(key(resource))
 
     async def look_last(self, resource: Resource) -> None:
         """Everything that is left once the containers have ended."""
@@ -108,10 +112,10 @@ class Workshop:
         if not all(folder.ml.is_dir() for folder in JobFolder.all(self.jobs, resource)):
             raise ErrandFailed("InternalServerError: The job's folder is gone; what it wrote is lost. Please try again.")
 
-    async def clear(self, resource: Resource) -> None:
-        """Ends its errands and removes its containers and folders; its places stay its own."""
+    async def clear(self, resource: Resource, keep: Callable[[Resource], None] = lambda resource: None) -> None:
+        """Ends its errands and removes its containers and folders, out of which ``keep`` may take something; its places stay its own."""
         await self.errands.cancel(resource.identity)
-        await asyncio.to_thread(self._remove, resource)
+        await asyncio.to_thread(self._remove, resource, keep)
         await self.following.forget(resource)
 
     async def adopt(self, also: Callable[[Resource], bool] = lambda resource: False) -> None:
@@ -154,13 +158,14 @@ class Workshop:
         for folder in JobFolder.all(self.jobs, resource):
             self.runtime.signal(folder.run, number)
 
-    async def _upload(self, resource: Resource, completed: bool) -> None:
+    async def _upload(self, resource: Resource, wanted: bool) -> None:
         """Log before status: whoever sees the end sees every line."""
         await self.look_last(resource)
         self.check_folders(resource)
-        await self.deliver(resource, completed)
+        await self.deliver(resource, wanted)
 
-    def _remove(self, resource: Resource) -> None:
+    def _remove(self, resource: Resource, keep: Callable[[Resource], None]) -> None:
+        keep(resource)
         for folder in JobFolder.all(self.jobs, resource):
             self.runtime.remove(folder.run)
         self.runtime.remove(network_folder(self.jobs, resource))

@@ -19,9 +19,9 @@ class Delivery:
     objects: Objects
     jobs: Path
 
-    async def send(self, resource: Resource, completed: bool) -> None:
-        """Only of a job that has ``completed``. Raises TransferError, ConnectionError. Can be repeated."""
-        if completed:
+    async def send(self, resource: Resource, wanted: bool) -> None:
+        """Only if it is ``wanted``. Raises TransferError, ConnectionError. Can be repeated."""
+        if wanted:
             folder = JobFolder.of(self.jobs, resource)
             await upload_archive(
                 self.objects, [folder.ml / "model"], job.artefact(resource.spec), folder.staging / "model.tar.gz"

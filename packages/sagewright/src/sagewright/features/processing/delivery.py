@@ -18,9 +18,9 @@ class Delivery:
         self._objects = objects
         self._jobs = jobs
 
-    async def send(self, resource: Resource, completed: bool) -> None:
-        """Only of a job that has ``completed``. Of one name in an output of two instances the first's counts. Raises TransferError, ConnectionError."""
+    async def send(self, resource: Resource, wanted: bool) -> None:
+        """Nothing if they are not ``wanted``. Of one name in an output of two instances the first's counts. Raises TransferError, ConnectionError."""
         roots = [folder.ml for folder in JobFolder.all(self._jobs, resource)]
-        for output in outputs(resource.spec) if completed else ():
+        for output in outputs(resource.spec) if wanted else ():
             if not output.continuous:
                 await upload_folders(self._objects, roots, output.below, Location.parse(output.uri))

@@ -12,6 +12,7 @@ from sagewright.features.processing.rules import check
 from sagewright.jobs import own_image
 from sagewright.jobs.endings import Endings
 from sagewright.jobs.first_look import FirstLook
+from sagewright.jobs.ground import Ground
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
 from sagewright.store.rows import Document
@@ -19,23 +20,21 @@ from sagewright.store.rows import Document
 KIND = "ProcessingJob"
 
 
+def written(ground: Ground, engine: Engine, operations: Operations) -> dict[str, Handler]:
+    """By operation name. Create and Describe lie over the derived ones."""
+    create, describe = (operations.derived(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
+    look = FirstLook(engine, KIND, ground.hold_describe, (*PROGRESS.terminal, "Deleting"), describe)
+    made = Creation(operations, ground.environments.own_images, create)
+    return {f"Create{KIND}": made.create, f"Describe{KIND}": look.describe, **Endings.of(PROGRESS, engine, KIND).handlers()}
+
+
 @dataclass(frozen=True, slots=True)
-class ProcessingOperations:
-    """``create_derived`` writes the row."""
+class Creation:
+    """``derived`` writes the row."""
 
     operations: Operations
     own_images: OwnImages
-    create_derived: Handler
-
-    @classmethod
-    def install(cls, engine: Engine, operations: Operations, own_images: OwnImages, hold: float) -> None:
-        """Registers the handlers over the derived ones; ``hold`` in seconds is how long the first Describe may wait."""
-        create, describe = (operations.derived(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
-        look = FirstLook(engine, KIND, hold, (*PROGRESS.terminal, "Deleting"), describe)
-        endings = Endings.of(PROGRESS, engine, KIND)
-        made = cls(operations, own_images, create)
-        own = {f"Create{KIND}": made.create, f"Describe{KIND}": look.describe}
-        operations.write_all(SERVICE, {**own, **endings.handlers()})
+    derived: Handler
 
     async def create(self, context: Context, request: Document) -> Document:
         """AWS assumes the role before it accepts the job; inputs that are not there only show when the job runs."""
@@ -43,4 +42,4 @@ class ProcessingOperations:
         image = request["AppSpecification"]["ImageUri"]
         await asyncio.to_thread(own_image.check, self.own_images, context.world, image, request["RoleArn"])
         await check_role(self.operations, context, request["RoleArn"])
-        return await self.create_derived(context, request)
+        return await self.derived(context, request)
