@@ -37,6 +37,7 @@ from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
 from sagewright.features.tuning.tuning import Tuning
+from sagewright.jobs.ground import Ground
 from sagewright.kernel.api import Api
 from sagewright.kernel.client import LocalClient
 from sagewright.kernel.controller import Controller
@@ -118,15 +119,28 @@ class Parts:
         own_images = OwnImages(settings.registry, settings.layers)
         environments = Environments(settings.environments, images=settings.images, own_images=own_images)
         containers = Containers(runtime, objects, store, hints, way_back, environments)
-        ground = _Ground(settings, store, runtime, objects, way_back, environments, slots, here, hints)
-        jobs, preparation, compilation = ground.training(keyring), ground.processing(), ground.compilation()
+        ground = Ground(
+            store,
+            runtime,
+            objects,
+            way_back,
+            settings.jobs,
+            environments,
+            slots,
+            here,
+            hints,
+            settings.hold_describe,
+            settings.metrics_seconds,
+        )
+        jobs = _training(settings, ground)
+        preparation, compilation = processing.Processing.compose(ground, settings.tables), Compilation.compose(ground)
         replicas = Replicas(containers)
-        hosting = ground.hosting(replicas)
+        hosting = _hosting(settings, ground, replicas)
         routes = hosting.publisher
         components = Components(store, replicas, routes, settings.jobs, here)
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
-        edge = Edge.compose(store=store, objects=objects, keyring=keyring, jobs=settings.jobs, wake=hints)
+        edge = Edge.compose(ground, keyring.master)
 
         operations = Operations()
         api = Api(operations, clock)
@@ -136,15 +150,15 @@ class Parts:
         recommendations = Recommendations(store, LocalClient(api), load, settings.recommender_seconds, hints)
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
-        jobs.install(engine, operations)
-        preparation.install(engine, operations)
+        jobs.register(engine, operations)
+        preparation.register(engine, operations)
         hosting.register(operations, engine.catalog)
         asynchronous.register(operations)
         components.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
-        compilation.register(operations, engine.catalog)
+        compilation.register(engine, operations)
         recommendations.register(engine, operations)
         edge.register(engine, operations)
         anywhere = settings.sns_endpoints == "any"
@@ -245,87 +259,27 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What the features stand on, and those of them that take most of it."""
+def _training(settings: Settings, ground: Ground) -> training.Training:
+    """Training jobs, with the account's limits and the market for spot instances."""
+    terms = training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions))
+    return training.Training.compose(ground, terms, settings.registered_file_systems)
 
-    settings: Settings
-    store: Store
-    runtime: Runtime
-    objects: Objects
-    way_back: WayBack
-    environments: Environments
-    slots: Slots
-    machine: Machine
-    hints: _Hints
 
-    def training(self, keyring: Keyring) -> training.Training:
-        """Training jobs, with the account's limits and the market for spot instances."""
-        settings = self.settings
-        return training.Training.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            keyring=keyring,
-            jobs=settings.jobs,
-            environments=self.environments,
-            endpoint_url=settings.url,
-            wake=self.hints,
-            hold_describe=settings.hold_describe,
-            metrics_seconds=settings.metrics_seconds,
-            slots=self.slots,
-            machine=self.machine,
-            file_systems=settings.registered_file_systems,
-            terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
-        )
-
-    def processing(self) -> processing.Processing:
-        """Processing jobs."""
-        return processing.Processing.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            way_back=self.way_back,
-            jobs=self.settings.jobs,
-            tables=self.settings.tables,
-            environments=self.environments,
-            wake=self.hints,
-            slots=self.slots,
-            machine=self.machine,
-            hold_describe=self.settings.hold_describe,
-            metrics_seconds=self.settings.metrics_seconds,
-        )
-
-    def compilation(self) -> Compilation:
-        """Compilation jobs."""
-        return Compilation.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            way_back=self.way_back,
-            jobs=self.settings.jobs,
-            environments=self.environments,
-            wake=self.hints,
-            slots=self.slots,
-            machine=self.machine,
-        )
-
-    def hosting(self, replicas: Replicas) -> Hosting:
-        """Endpoints."""
-        settings = self.settings
-        return Hosting(
-            self.store,
-            replicas,
-            settings.jobs,
-            settings.routes,
-            self.machine,
-            self.objects,
-            self.runtime.name != "process",
-            alarms.states,
-            ReplicaUsage(self.store, self.runtime, settings.metrics_seconds),
-            told=self.hints,
-            serverless_idle=settings.serverless_idle,
-        )
+def _hosting(settings: Settings, ground: Ground, replicas: Replicas) -> Hosting:
+    """Endpoints."""
+    return Hosting(
+        ground.store,
+        replicas,
+        ground.jobs,
+        settings.routes,
+        ground.machine,
+        ground.objects,
+        ground.runtime.name != "process",
+        alarms.states,
+        ReplicaUsage(ground.store, ground.runtime, settings.metrics_seconds),
+        told=ground.wake,
+        serverless_idle=settings.serverless_idle,
+    )
 
 
 def _engine(
@@ -368,8 +322,7 @@ def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, An
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:
     for service, handlers in neighbours.items():
-        for name, handler in handlers.items():
-            operations.write(service, name, handler)
+        operations.write_all(service, handlers)
 
 
 def _remove_containers(runtime: Runtime, jobs: Path) -> None:

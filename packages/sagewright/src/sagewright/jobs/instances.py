@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 HOMOGENEOUS = "homogeneousCluster"
 """The group's name in resourceconfig.json where the request names none, as on AWS."""
+
+UNSAID: Mapping[str, Any] = MappingProxyType({"InstanceType": "ml.c5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30})
+"""Where the request names no instance, as of compilation jobs: AWS says nothing of the one that compiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,8 @@ class JobInstance:
 
 
 def cluster(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a job asks of machines: ResourceConfig of a training job, ClusterConfig of a processing job."""
-    found: Mapping[str, Any] = (
-        spec["ResourceConfig"] if "ResourceConfig" in spec else spec["ProcessingResources"]["ClusterConfig"]
-    )
+    """What a job asks of machines: ResourceConfig of a training job, ClusterConfig of a processing job; others do not say."""
+    found: Mapping[str, Any] = spec.get("ResourceConfig") or spec.get("ProcessingResources", {}).get("ClusterConfig", UNSAID)
     return found
 
 
