@@ -30,6 +30,7 @@ from sagewright.features.edge.feature import Edge
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
+from sagewright.features.optimization.feature import Optimization
 from sagewright.features.processing import feature as processing
 from sagewright.features.recommendations.loader import LoadProcess
 from sagewright.features.recommendations.recommendations import Recommendations
@@ -71,6 +72,7 @@ CONTROLLED = frozenset(
         "CompilationJob",
         "InferenceRecommendationsJob",
         "EdgePackagingJob",
+        "OptimizationJob",
     }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
@@ -94,6 +96,7 @@ class Parts:
     transform: Transform
     tuning: Tuning
     compilation: Compilation
+    optimization: Optimization
     recommendations: Recommendations
     edge: Edge
     capture: Delivery
@@ -134,6 +137,7 @@ class Parts:
         )
         jobs = _training(settings, ground)
         preparation, compilation = processing.Processing.compose(ground, settings.tables), Compilation.compose(ground)
+        optimization = Optimization.compose(ground)
         replicas = Replicas(containers)
         hosting = _hosting(settings, ground, replicas)
         routes = hosting.publisher
@@ -159,6 +163,7 @@ class Parts:
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
         compilation.register(engine, operations)
+        optimization.register(engine, operations)
         recommendations.register(engine, operations)
         edge.register(engine, operations)
         anywhere = settings.sns_endpoints == "any"
@@ -168,7 +173,8 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, recommendations, edge)
+        inference = (hosting, components, transform, experiments, compilation, optimization, recommendations, edge)
+        features = (jobs, preparation, tuning, *inference)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -186,6 +192,7 @@ class Parts:
             transform=transform,
             tuning=tuning,
             compilation=compilation,
+            optimization=optimization,
             recommendations=recommendations,
             edge=edge,
             capture=Delivery(store, objects, settings.captured),
@@ -203,6 +210,7 @@ class Parts:
         await self.training.open()
         await self.processing.open()
         await self.compilation.open()
+        await self.optimization.open()
         await self.recommendations.open()
         self.capture.open()
         await self.loop.start()
@@ -216,6 +224,7 @@ class Parts:
         await self.transform.close()
         await self.tuning.close()
         await self.compilation.close()
+        await self.optimization.close()
         await self.recommendations.close()
         await self.edge.close()
         await self.capture.close()
@@ -234,6 +243,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         await self.compilation.reset()
+        await self.optimization.reset()
         await self.recommendations.reset()
         await self.edge.reset()
         self.tuning.reset()
@@ -296,6 +306,7 @@ def _engine(
             **Transform.rules,
             **Experiments.rules,
             **Compilation.rules,
+            **Optimization.rules,
             **Recommendations.rules,
             **Edge.rules,
             "CreateModel": (pulled.rule(own_images),),
@@ -307,6 +318,7 @@ def _engine(
             **Transform.quirks,
             **Experiments.quirks,
             **Compilation.quirks,
+            **Optimization.quirks,
             **Recommendations.quirks,
             **Edge.quirks,
         },
