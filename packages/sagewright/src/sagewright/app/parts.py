@@ -30,6 +30,7 @@ from sagewright.features.edge.feature import Edge
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.usage import ReplicaUsage
+from sagewright.features.optimization.feature import Optimization
 from sagewright.features.processing import feature as processing
 from sagewright.features.recommendations.loader import LoadProcess
 from sagewright.features.recommendations.recommendations import Recommendations
@@ -37,6 +38,7 @@ from sagewright.features.records import registration as records
 from sagewright.features.training import feature as training
 from sagewright.features.transform.transform import Transform
 from sagewright.features.tuning.tuning import Tuning
+from sagewright.jobs.ground import Ground
 from sagewright.kernel.api import Api
 from sagewright.kernel.client import LocalClient
 from sagewright.kernel.controller import Controller
@@ -70,6 +72,7 @@ CONTROLLED = frozenset(
         "CompilationJob",
         "InferenceRecommendationsJob",
         "EdgePackagingJob",
+        "OptimizationJob",
     }
 )
 """The kinds of work that a controller makes true; every other kind of work refuses Create."""
@@ -93,6 +96,7 @@ class Parts:
     transform: Transform
     tuning: Tuning
     compilation: Compilation
+    optimization: Optimization
     recommendations: Recommendations
     edge: Edge
     capture: Delivery
@@ -118,15 +122,29 @@ class Parts:
         own_images = OwnImages(settings.registry, settings.layers)
         environments = Environments(settings.environments, images=settings.images, own_images=own_images)
         containers = Containers(runtime, objects, store, hints, way_back, environments)
-        ground = _Ground(settings, store, runtime, objects, way_back, environments, slots, here, hints)
-        jobs, preparation, compilation = ground.training(keyring), ground.processing(), ground.compilation()
+        ground = Ground(
+            store,
+            runtime,
+            objects,
+            way_back,
+            settings.jobs,
+            environments,
+            slots,
+            here,
+            hints,
+            settings.hold_describe,
+            settings.metrics_seconds,
+        )
+        jobs = _training(settings, ground)
+        preparation, compilation = processing.Processing.compose(ground, settings.tables), Compilation.compose(ground)
+        optimization = Optimization.compose(ground)
         replicas = Replicas(containers)
-        hosting = ground.hosting(replicas)
+        hosting = _hosting(settings, ground, replicas)
         routes = hosting.publisher
         components = Components(store, replicas, routes, settings.jobs, here)
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
-        edge = Edge.compose(store=store, objects=objects, keyring=keyring, jobs=settings.jobs, wake=hints)
+        edge = Edge.compose(ground, keyring.master)
 
         operations = Operations()
         api = Api(operations, clock)
@@ -136,15 +154,16 @@ class Parts:
         recommendations = Recommendations(store, LocalClient(api), load, settings.recommender_seconds, hints)
         engine = _engine(settings, store, operations, keyring, own_images, tuning)
         records.register(engine, operations, objects)
-        jobs.install(engine, operations)
-        preparation.install(engine, operations)
+        jobs.register(engine, operations)
+        preparation.register(engine, operations)
         hosting.register(operations, engine.catalog)
         asynchronous.register(operations)
         components.register(operations, engine.catalog)
         transform.register(operations, engine.catalog)
         tuning.register(engine, operations)
         experiments.register(operations, engine.catalog)
-        compilation.register(operations, engine.catalog)
+        compilation.register(engine, operations)
+        optimization.register(engine, operations)
         recommendations.register(engine, operations)
         edge.register(engine, operations)
         anywhere = settings.sns_endpoints == "any"
@@ -154,7 +173,8 @@ class Parts:
         scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
         _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, recommendations, edge)
+        inference = (hosting, components, transform, experiments, compilation, optimization, recommendations, edge)
+        features = (jobs, preparation, tuning, *inference)
         loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
         hints.loop = loop
         return cls(
@@ -172,6 +192,7 @@ class Parts:
             transform=transform,
             tuning=tuning,
             compilation=compilation,
+            optimization=optimization,
             recommendations=recommendations,
             edge=edge,
             capture=Delivery(store, objects, settings.captured),
@@ -189,6 +210,7 @@ class Parts:
         await self.training.open()
         await self.processing.open()
         await self.compilation.open()
+        await self.optimization.open()
         await self.recommendations.open()
         self.capture.open()
         await self.loop.start()
@@ -202,6 +224,7 @@ class Parts:
         await self.transform.close()
         await self.tuning.close()
         await self.compilation.close()
+        await self.optimization.close()
         await self.recommendations.close()
         await self.edge.close()
         await self.capture.close()
@@ -220,6 +243,7 @@ class Parts:
         await self.processing.reset()
         await self.transform.reset()
         await self.compilation.reset()
+        await self.optimization.reset()
         await self.recommendations.reset()
         await self.edge.reset()
         self.tuning.reset()
@@ -245,87 +269,27 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What the features stand on, and those of them that take most of it."""
+def _training(settings: Settings, ground: Ground) -> training.Training:
+    """Training jobs, with the account's limits and the market for spot instances."""
+    terms = training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions))
+    return training.Training.compose(ground, terms, settings.registered_file_systems)
 
-    settings: Settings
-    store: Store
-    runtime: Runtime
-    objects: Objects
-    way_back: WayBack
-    environments: Environments
-    slots: Slots
-    machine: Machine
-    hints: _Hints
 
-    def training(self, keyring: Keyring) -> training.Training:
-        """Training jobs, with the account's limits and the market for spot instances."""
-        settings = self.settings
-        return training.Training.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            keyring=keyring,
-            jobs=settings.jobs,
-            environments=self.environments,
-            endpoint_url=settings.url,
-            wake=self.hints,
-            hold_describe=settings.hold_describe,
-            metrics_seconds=settings.metrics_seconds,
-            slots=self.slots,
-            machine=self.machine,
-            file_systems=settings.registered_file_systems,
-            terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
-        )
-
-    def processing(self) -> processing.Processing:
-        """Processing jobs."""
-        return processing.Processing.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            way_back=self.way_back,
-            jobs=self.settings.jobs,
-            tables=self.settings.tables,
-            environments=self.environments,
-            wake=self.hints,
-            slots=self.slots,
-            machine=self.machine,
-            hold_describe=self.settings.hold_describe,
-            metrics_seconds=self.settings.metrics_seconds,
-        )
-
-    def compilation(self) -> Compilation:
-        """Compilation jobs."""
-        return Compilation.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            way_back=self.way_back,
-            jobs=self.settings.jobs,
-            environments=self.environments,
-            wake=self.hints,
-            slots=self.slots,
-            machine=self.machine,
-        )
-
-    def hosting(self, replicas: Replicas) -> Hosting:
-        """Endpoints."""
-        settings = self.settings
-        return Hosting(
-            self.store,
-            replicas,
-            settings.jobs,
-            settings.routes,
-            self.machine,
-            self.objects,
-            self.runtime.name != "process",
-            alarms.states,
-            ReplicaUsage(self.store, self.runtime, settings.metrics_seconds),
-            told=self.hints,
-            serverless_idle=settings.serverless_idle,
-        )
+def _hosting(settings: Settings, ground: Ground, replicas: Replicas) -> Hosting:
+    """Endpoints."""
+    return Hosting(
+        ground.store,
+        replicas,
+        ground.jobs,
+        settings.routes,
+        ground.machine,
+        ground.objects,
+        ground.runtime.name != "process",
+        alarms.states,
+        ReplicaUsage(ground.store, ground.runtime, settings.metrics_seconds),
+        told=ground.wake,
+        serverless_idle=settings.serverless_idle,
+    )
 
 
 def _engine(
@@ -342,6 +306,7 @@ def _engine(
             **Transform.rules,
             **Experiments.rules,
             **Compilation.rules,
+            **Optimization.rules,
             **Recommendations.rules,
             **Edge.rules,
             "CreateModel": (pulled.rule(own_images),),
@@ -353,6 +318,7 @@ def _engine(
             **Transform.quirks,
             **Experiments.quirks,
             **Compilation.quirks,
+            **Optimization.quirks,
             **Recommendations.quirks,
             **Edge.quirks,
         },
@@ -368,8 +334,7 @@ def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, An
 
 def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:
     for service, handlers in neighbours.items():
-        for name, handler in handlers.items():
-            operations.write(service, name, handler)
+        operations.write_all(service, handlers)
 
 
 def _remove_containers(runtime: Runtime, jobs: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
 
 from sagewright.compute.runtime import Observed as Instance
 from sagewright.kernel.errands import ABSENT, Errand
@@ -42,6 +42,11 @@ class JobSight:
     start: Errand = ABSENT
     upload: Errand = ABSENT
     notice: str = ""
+
+    @classmethod
+    def beside(cls, common: JobSight, **own: Any) -> Self:
+        """What every kind sees, with what only this one does."""
+        return cls(**{member.name: getattr(common, member.name) for member in fields(common)}, **own)
 
     @property
     def begun(self) -> bool:
@@ -87,6 +92,13 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """Begins to ship the last log lines and to bring out what the containers wrote: what a job leaves only when it has ``completed``."""
+
+    completed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """Sends a signal to the user's process of every instance that runs."""
 
@@ -103,3 +115,7 @@ class Forget:
 @dataclass(frozen=True, slots=True)
 class Remove:
     """Ends every errand, gives the places back and deletes the run folders."""
+
+
+Action = Reserve | Download | Start | Watch | Upload | Signal | Forget | Remove
+"""What every kind of jobs has done."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,12 +19,6 @@ DEFAULT_MAX_RUNTIME = 900
 _ACCOUNT = "785573368785"  # of AWS's images of Neo in us-east-1; here the repository's name decides
 _SERVED_BY = {"XGBOOST": "xgboost-neo:latest", "SKLEARN": "xgboost-neo:latest"}
 _SERVED_ELSE = "sagemaker-inference-pytorch:2.0-cpu-py3"
-
-
-def on_machine(resource: Resource) -> Resource:
-    """The row as the shared parts of jobs want it: AWS says nothing of the instance that compiles."""
-    asked = {"InstanceType": "ml.c5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30}
-    return replace(resource, spec={**resource.spec, "ResourceConfig": asked})
 
 
 def program(resource: Resource) -> Program:

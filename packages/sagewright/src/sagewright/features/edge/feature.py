@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sagewright.features.edge.controller import PackagingController
@@ -12,15 +11,12 @@ from sagewright.features.edge.deployments import Deployments
 from sagewright.features.edge.device_api import EDGE, DeviceApi
 from sagewright.features.edge.plan import TERMINAL
 from sagewright.features.edge.rules import check_fleet, check_packaging
+from sagewright.jobs.endings import Endings
+from sagewright.jobs.ground import Ground
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.errands import Errands
 from sagewright.kernel.kind import Reference, Rule
-from sagewright.kernel.operation import Context, Handler, Operations
-from sagewright.objects.s3 import Objects
-from sagewright.store.database import Store, Transaction
-from sagewright.store.rows import Document, Identity
-from sagewright.wire.credentials import Keyring
-from sagewright.wire.errors import validation
+from sagewright.kernel.operation import Operations
 
 KIND = "EdgePackagingJob"
 
@@ -29,7 +25,6 @@ KIND = "EdgePackagingJob"
 class Edge:
     """Controller, rules and written operations."""
 
-    store: Store
     controller: PackagingController
 
     rules: ClassVar[Mapping[str, tuple[Rule, ...]]] = {
@@ -47,16 +42,18 @@ class Edge:
     }
 
     @classmethod
-    def compose(cls, *, store: Store, objects: Objects, keyring: Keyring, jobs: Path, wake: Callable[[Identity], None]) -> Edge:
-        """``jobs`` is settings.jobs; ``wake`` tells the loop to look at a row."""
-        return cls(store, PackagingController(store, objects, jobs, Errands(wake), keyring.master))
+    def compose(cls, ground: Ground, master: str) -> Edge:
+        """``master`` is the secret from which the signing keys follow."""
+        return cls(PackagingController(ground.store, ground.objects, ground.jobs, Errands(ground.wake), master))
 
     def register(self, engine: Engine, operations: Operations) -> None:
         """Writes what cannot be derived, of both services."""
-        for name, handler in {**Deployments(engine).handlers(), "StopEdgePackagingJob": self._stop(engine)}.items():
-            operations.write(SERVICE, name, handler)
-        for name, handler in DeviceApi(engine, self.controller.master).handlers().items():
-            operations.write(EDGE, name, handler)
+        endings = Endings(engine, KIND, TERMINAL, "STOPPING")
+        operations.write_all(SERVICE, {**Deployments(engine).handlers(), f"Stop{KIND}": endings.stop})
+        operations.write_all(EDGE, DeviceApi(engine, self.controller.master).handlers())
+
+    async def open(self) -> None:
+        """Nothing is adopted: what was under way begins again."""
 
     async def reset(self) -> None:
         """Forgets every job, when rows and folders are deleted behind the controller's back (test hooks)."""
@@ -65,19 +62,3 @@ class Edge:
     async def close(self) -> None:
         """Ends what runs; the next control begins it again."""
         await self.controller.close()
-
-    def _stop(self, engine: Engine) -> Handler:
-        async def stop(context: Context, request: Document) -> Document:
-            """API StopEdgePackagingJob. Stopping a job that is stopping already changes nothing."""
-
-            def work(transaction: Transaction) -> None:
-                row = engine.catalog.find(transaction, context.world, engine.catalog[KIND], request)
-                if row.state in TERMINAL:
-                    raise validation(f"The request was rejected because the edge packaging job is in status {row.state}.")
-                if row.state != "STOPPING":
-                    transaction.resources.save(replace(row, state="STOPPING", modified=context.now, due=context.now))
-
-            await self.store.write(work)
-            return {}
-
-        return stop

@@ -28,9 +28,6 @@ class Experiments:
 
     def register(self, operations: Operations, catalog: Catalog) -> None:
         """Writes the operations that are not derived."""
-        create = operations.find("sagemaker", f"Create{KIND}")
-        if create is None:
-            raise LookupError(f"the engine has derived nothing for {KIND}")
-        written = ExperimentOperations(catalog, self._store, create)
+        written = ExperimentOperations(catalog, self._store, operations.derived("sagemaker", f"Create{KIND}"))
         for verb in ("Create", "Start", "Stop", "Update", "Delete"):
             operations.write("sagemaker", f"{verb}{KIND}", getattr(written, verb.lower()))

@@ -37,10 +37,7 @@ class TuningOperations:
     @classmethod
     def install(cls, engine: Engine, operations: Operations) -> None:
         """Registers the handlers over the derived ones."""
-        create = operations.find(SERVICE, f"Create{KIND}")
-        if create is None:
-            raise LookupError(f"the engine has derived nothing for {KIND}")
-        made = cls(engine, create)
+        made = cls(engine, operations.derived(SERVICE, f"Create{KIND}"))
         for verb in ("Create", "Stop", "Delete"):
             operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
         operations.write(SERVICE, LIST, made.list_training_jobs)
