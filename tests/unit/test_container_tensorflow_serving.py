@@ -61,7 +61,7 @@ def document(response: Response, status: int = 200) -> Any:
         ([[1.0], [2.0]], "application/json"),
         (b"[1.0]\n[2.0]\n", "application/jsonlines"),
         (b"[1.0]\n[2.0]\n", "application/json"),
-        (b"1.0\n2.0\n", "text/csv"),
+        (b'{"instances": [[1.0], [2.0]]}', "application/jsonlines"),
     ],
 )
 def test_rows(body: Any, content_type: str) -> None:
