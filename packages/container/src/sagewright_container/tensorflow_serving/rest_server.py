@@ -26,7 +26,10 @@ class RestServer:
         return f"http://localhost:{self._server.server_port}/v1/models/{model}{chosen}:{method}"
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends it, soon: whoever unloads a model does not wait."""
+        threading.Thread(target=self._end, name="rest ends", daemon=True).start()
+
+    def _end(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 

@@ -18,13 +18,13 @@ _NEURON = ("ml_inf1", "ml_inf2", "ml_trn1", "ml_eia2")
 _OTHER_FORMATS = ("coreml", "amba_cv2", "amba_cv22", "amba_cv25", "jacinto_tda4vm")
 
 
-def check(_: Context, request: Document) -> None:
+def check(context: Context, request: Document) -> None:
     """Raises Fault (ValidationException) for the first thing that is wrong."""
-    for problem in _problems(request):
+    for problem in _problems(request, context.world.region):
         raise validation(problem)
 
 
-def _problems(request: Mapping[str, Any]) -> Iterator[str]:
+def _problems(request: Mapping[str, Any], region: str) -> Iterator[str]:
     output = request["OutputConfig"]
     if "ModelPackageVersionArn" in request:
         yield unsupported("ModelPackageVersionArn")
@@ -36,7 +36,7 @@ def _problems(request: Mapping[str, Any]) -> Iterator[str]:
     yield from _target(output)
     if given["Framework"] not in _FRAMEWORKS:
         yield unsupported(f"Compiling models of {given['Framework']}: {', '.join(_FRAMEWORKS)} are; it")
-    for needed in (resolve(image(request)), resolve(inference_image("", request))):
+    for needed in (resolve(image(request)), resolve(inference_image(region, request))):
         if needed.missing or needed.problem:
             yield needed.missing or needed.problem
     yield from _input(given)
