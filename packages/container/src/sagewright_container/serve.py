@@ -16,6 +16,8 @@ def main() -> int:
         module = "sagewright_container.text_generation.serve"
     elif os.environ.get("SAGEWRIGHT_FRAMEWORK") in _TENSORFLOW:
         module = "sagewright_container.tensorflow_serving.serve"
+    elif os.environ.get("SAGEWRIGHT_FRAMEWORK") == "sparkml":
+        module = "sagewright_container.sparkml.serve"
     elif algorithm and not os.environ.get("SAGEMAKER_PROGRAM"):
         module = f"sagewright_algorithms.{algorithm.replace('-', '_')}.serve"
     else:

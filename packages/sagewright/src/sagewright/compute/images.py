@@ -293,6 +293,7 @@ _REPOSITORIES: dict[str, _Entry] = {
     **{repository: _Entry(framework, "", framework) for repository, framework in _FRAMEWORKS.items()},
     **{repository: _Entry("huggingface", "", server) for repository, server in _TEXT_SERVERS.items()},
     "sagemaker-inference-tensorflow": _Entry("neo", "", "neo-tensorflow"),
+    "sagemaker-sparkml-serving": _Entry("numpy", "", "sparkml"),
     TENSORFLOW_COMPILER: _Entry("neotensorflow", "", "neo-tensorflow"),
 }
 
