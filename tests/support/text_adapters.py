@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from safetensors.torch import load, save
-from support.text_models import alphabet
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from support.text_models import alphabet
 
 TARGETS = r".*\.(q_proj|v_proj|o_proj|down_proj|c_attn|c_proj)"
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 _CONFIG, _SAFE, _PICKLED = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 _KEY = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<half>[AB])(?:\.[^.]+)?\.weight")
@@ -156,8 +157,6 @@ def _config(folder: Path) -> dict[str, Any]:
 def _tensors(folder: Path) -> Mapping[str, torch.Tensor]:
     try:
         if (folder / _SAFE).is_file():
-            from safetensors.torch import load_file
-
             found: Mapping[str, torch.Tensor] = load_file(folder / _SAFE)
         elif (folder / _PICKLED).is_file():
             found = torch.load(folder / _PICKLED, map_location="cpu", weights_only=True)
