@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import socket
@@ -17,6 +18,7 @@ from sagewright_container.optimization import quantizer
 from sagewright_container.text_generation.configuration import Configuration, ConfigurationError
 from sagewright_container.text_generation.engine import Engine
 from sagewright_container.text_generation.generation import Generation
+from sagewright_container.text_generation.lora import Adapters, Lora
 from sagewright_container.text_generation.parameters import Parameters, Refusal
 
 _PATIENCE = 5.0  # seconds
@@ -24,16 +26,30 @@ _FEWEST = 4096  # tokens, of a model that names no limit
 
 
 class TextModel:
-    """Ready to generate. ``longest_input`` and ``longest`` are in tokens."""
+    """Ready to generate. ``longest_input`` and ``longest`` are in tokens; ``alias`` is what an adapted one is called."""
 
     def __init__(self, tokenizer: Any, network: Any, configuration: Configuration) -> None:
         self.tokenizer = tokenizer
+        self.network = network
+        self.alias = ""
         self.configuration = configuration
         self.longest = _longest(configuration, network.config)
         self.longest_input = min(configuration.longest_input or self.longest - 1, self.longest - 1)
         self._ends = _ends(tokenizer, network)
         self._vocabulary = int(network.config.get_text_config().vocab_size)
         self._engine = Engine(network, configuration.rows)
+        self._adapter: Lora | None = None
+
+    @property
+    def adapters(self) -> Adapters:
+        """What the network can be adapted by."""
+        return self._engine.adapters
+
+    def adapted(self, alias: str, adapter: Lora) -> TextModel:
+        """The same network and engine, answering with an adapter."""
+        made = copy.copy(self)
+        made.alias, made._adapter = alias, adapter
+        return made
 
     def tokens(self, text: str, special: bool = True, truncate: int = 0) -> list[int]:
         """The ids of a prompt, of its last ``truncate`` tokens where that is given."""
@@ -52,7 +68,7 @@ class TextModel:
 
     def generate(self, prompt: list[int], parameters: Parameters) -> Generation:
         """Begins; iterate what comes back."""
-        generation = Generation(self.tokenizer, self._ends, prompt, parameters, self._vocabulary)
+        generation = Generation(self.tokenizer, self._ends, prompt, parameters, self._vocabulary, self._adapter)
         self._engine.submit(generation)
         return generation
 

@@ -29,6 +29,7 @@ from sagewright.features.components.components import Components
 from sagewright.features.edge.feature import Edge
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.optimization.feature import Optimization
 from sagewright.features.processing import feature as processing
@@ -92,6 +93,7 @@ class Parts:
     training: training.Training
     processing: processing.Processing
     hosting: Hosting
+    components: Components
     asynchronous: Asynchronous
     transform: Transform
     tuning: Tuning
@@ -141,7 +143,7 @@ class Parts:
         replicas = Replicas(containers)
         hosting = _hosting(settings, ground, replicas)
         routes = hosting.publisher
-        components = Components(store, replicas, routes, settings.jobs, here)
+        components = ground.components(replicas, routes)
         asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
         transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
         edge = Edge.compose(ground, keyring.master)
@@ -188,6 +190,7 @@ class Parts:
             training=jobs,
             processing=preparation,
             hosting=hosting,
+            components=components,
             asynchronous=asynchronous,
             transform=transform,
             tuning=tuning,
@@ -229,6 +232,7 @@ class Parts:
         await self.edge.close()
         await self.capture.close()
         await services.close(self.neighbours)
+        await self.components.close()
         await self.hosting.close()
         await self.containers.close()
         await self.store.close()
@@ -246,6 +250,7 @@ class Parts:
         await self.optimization.reset()
         await self.recommendations.reset()
         await self.edge.reset()
+        await self.components.close()
         self.tuning.reset()
         await self.capture.reset()
         await services.close(self.neighbours)
@@ -290,6 +295,21 @@ def _hosting(settings: Settings, ground: Ground, replicas: Replicas) -> Hosting:
         told=ground.wake,
         serverless_idle=settings.serverless_idle,
     )
+
+    def components(self, replicas: Replicas, routes: Publisher) -> Components:
+        """Inference components."""
+        mounts = self.runtime.name != "process"
+        return Components(
+            self.store,
+            replicas,
+            routes,
+            self.settings.jobs,
+            self.machine,
+            self.objects,
+            self.hints,
+            mounts=mounts,
+            alarms=alarms.states,
+        )
 
 
 def _engine(
