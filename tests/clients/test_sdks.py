@@ -49,6 +49,13 @@ def test_data_that_are_not_copied(run_program: RunProgram, shared_folder: Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_tensorflow(sdk: str, run_program: RunProgram) -> None:
+    """G03, K02, L01: TensorFlow(…).fit().deploy(), TensorFlowModel with handlers and .compile(); ModelTrainer and ModelBuilder of v3."""
+    assert run_program(sdk, f"{sdk}_tensorflow.py").endswith(f"{sdk} tensorflow: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_right_sizes_a_model(run_program: RunProgram) -> None:
     """L05, L06, L07: Model.right_size().deploy(), a deployment by recommendation id, ModelPackage.right_size with ranges and phases."""
     output = run_program("sdk2", "sdk2_right_size.py")

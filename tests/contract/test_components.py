@@ -184,7 +184,7 @@ def test_requests_that_name_no_component(rig: Rig) -> None:
 def test_what_is_refused(rig: Rig) -> None:
     """At once where the request says so, else as a failure with a reason."""
     for changes, words in (
-        ({"BaseInferenceComponentName": "c"}, "does not support Specification.BaseInferenceComponentName"),
+        ({"BaseInferenceComponentName": "c"}, "ModelName, ComputeResourceRequirements cannot be specified for an adapter"),
         ({"ModelName": "none"}, "Could not find model"),
     ):
         with pytest.raises(botocore.exceptions.ClientError, match=words) as caught:

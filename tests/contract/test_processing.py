@@ -410,7 +410,7 @@ class TestRefusals:
                 "Cannot find repository: mine in registry ID",
             ),
             (
-                application(ImageUri="683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-sparkml-serving:3.3"),
+                application(ImageUri="763104351884.dkr.ecr.us-east-1.amazonaws.com/mxnet-inference:1.9.0-cpu-py38"),
                 "cannot be run here",
             ),
             (application(ContainerArguments=["a\0b"]), "NUL"),

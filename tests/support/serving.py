@@ -111,6 +111,7 @@ class Rig:
     async def _stop(self) -> None:
         self._reporter.cancel()
         await self.loop.close()
+        await self.components.close()
         await self.transform.close()
         await self.hosting.close()
         await self.containers.close()
@@ -163,7 +164,17 @@ class Rig:
             told=told,
             serverless_idle=self._serverless_idle,
         )
-        self.components = Components(parts.store, replicas, self.hosting.publisher, self.jobs, machine)
+        self.components = Components(
+            parts.store,
+            replicas,
+            self.hosting.publisher,
+            self.jobs,
+            machine,
+            self.objects,
+            told,
+            mounts=mounts,
+            alarms=lambda *_: dict(self.alarms),
+        )
         self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)
         self.experiments = Experiments(parts.store, parts.client)
         features = (self.hosting, self.components, self.transform, self.experiments)

@@ -22,7 +22,8 @@ class Configuration:
     """``longest_input`` and ``longest`` (input and output together) are in tokens, 0 where only the model limits them.
 
     ``clients`` is how many requests are held at once, ``rows`` how many of them are decoded together. ``formatter`` is LMI's
-    ``output_formatter``, ``like_tgi`` its ``tgi_compat``, ``rolling`` false where ``rolling_batch`` is off.
+    ``output_formatter``, ``like_tgi`` its ``tgi_compat``, ``rolling`` false where ``rolling_batch`` is off. ``adapters``: LoRA adapters of
+    at most ``most_rank`` may come while it serves (vLLM's names and defaults).
     """
 
     server: str
@@ -43,6 +44,8 @@ class Configuration:
     like_tgi: bool = False
     rolling: bool = True
     version: str = ""
+    adapters: bool = False
+    most_rank: int = 16
 
     @classmethod
     def of(cls, server: str, folder: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
@@ -119,6 +122,8 @@ def _lmi(read: _Variables, folder: Path) -> Configuration:
         like_tgi=options.truth("OPTION_TGI_COMPAT"),
         rolling=rolling,
         version=options.text("SAGEWRIGHT_IMAGE_VERSION"),
+        adapters=options.truth("OPTION_ENABLE_LORA"),
+        most_rank=options.number(16, "OPTION_MAX_LORA_RANK"),
     )
 
 
@@ -135,6 +140,8 @@ def _vllm(read: _Variables, folder: Path) -> Configuration:
         quantization=read.text("SM_VLLM_QUANTIZATION"),
         accelerators=read.number(0, "SM_VLLM_TENSOR_PARALLEL_SIZE"),
         version=read.text("SAGEWRIGHT_IMAGE_VERSION"),
+        adapters=read.truth("SM_VLLM_ENABLE_LORA") and read.truth("VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
+        most_rank=read.number(16, "SM_VLLM_MAX_LORA_RANK"),
     )
 
 

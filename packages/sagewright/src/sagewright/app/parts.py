@@ -31,6 +31,7 @@ from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.usage import ReplicaUsage
+from sagewright.features.optimization.feature import optimization
 from sagewright.features.processing.feature import processing
 from sagewright.features.recommendations.loader import LoadProcess
 from sagewright.features.recommendations.recommendations import Recommendations
@@ -193,7 +194,9 @@ def _features(
     store, objects, slots, here = ground.store, ground.objects, ground.slots, ground.machine
     load = LoadProcess(objects, ground.way_back, settings.data / "loads")
     return (
-        Components(store, replicas, routes, ground.jobs, here),
+        Components(
+            store, replicas, routes, ground.jobs, here, objects, ground.wake, mounts=_mounts(ground), alarms=alarms.states
+        ),
         Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous"),
         Experiments(store, client),
         Recommendations(store, client, load, settings.recommender_seconds, ground.wake),
@@ -201,6 +204,7 @@ def _features(
         processing(ground, settings.tables),
         Transform(store, replicas, objects, ground.jobs, here, slots, ground.wake),
         compilation(ground),
+        optimization(ground),
         Edge(ground, keyring.master),
     )
 
@@ -220,12 +224,17 @@ def _hosting(settings: Settings, ground: Ground, replicas: Replicas) -> Hosting:
         settings.routes,
         ground.machine,
         ground.objects,
-        ground.runtime.name != "process",
+        _mounts(ground),
         alarms.states,
         ReplicaUsage(ground.store, ground.runtime, settings.metrics_seconds),
         told=ground.wake,
         serverless_idle=settings.serverless_idle,
     )
+
+
+def _mounts(ground: Ground) -> bool:
+    """Whether containers see folders at other paths than this machine's."""
+    return ground.runtime.name != "process"
 
 
 def _engine(

@@ -126,6 +126,8 @@ class Inference:
             variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
         else:
             variant = components.choose(name, key, endpoint, component, self._counters)
+            if variant.adapter:
+                headers["adapter"], headers["adapter_alias"] = variant.adapter, component or ""
         if endpoint.shadow is not None:
             self.mirror.copy(key, endpoint.shadow, dict(headers), request.body, endpoint.capture)
         if variant.containers is not None or containers.HEADER in given:

@@ -12,6 +12,8 @@ HOMOGENEOUS = "homogeneousCluster"
 
 UNSAID: Mapping[str, Any] = MappingProxyType({"InstanceType": "ml.c5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30})
 """Where the request names no instance, as of compilation jobs: AWS says nothing of the one that compiles."""
+LARGE: Mapping[str, Any] = MappingProxyType({"InstanceType": "ml.m5.24xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1024})
+"""The same for optimization jobs, which have a language model in hand twice. It runs on processors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class JobInstance:
 
 def cluster(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a job asks of machines: ResourceConfig of a training job, ClusterConfig of a processing job; others do not say."""
-    found: Mapping[str, Any] = spec.get("ResourceConfig") or spec.get("ProcessingResources", {}).get("ClusterConfig", UNSAID)
+    unsaid = LARGE if "OptimizationConfigs" in spec else UNSAID
+    found: Mapping[str, Any] = spec.get("ResourceConfig") or spec.get("ProcessingResources", {}).get("ClusterConfig", unsaid)
     return found
 
 

@@ -48,6 +48,8 @@ FRAMES = "frames.sock"
 PORT = 8080
 MODELS = "/opt/ml/models"
 """Where a container of many models finds them (Developer Guide, mms-container-apis)."""
+ADAPTERS = "/opt/ml/adapters"
+"""Where a container finds adapters of its model; AWS does not say where they are there."""
 MODELS_SHARE = 0.8
 """The part of an instance's memory that models may fill; what is over is for a request's own needs."""
 MACHINE_SECONDS = 5.0
@@ -158,6 +160,9 @@ class Containers:
         if holds_many(unit.container):
             unit.models.mkdir(exist_ok=True)
             unit.models.chmod(0o755)  # whatever our umask is: the container's user is another
+        if unit.adapts:
+            unit.adapters.mkdir(exist_ok=True)
+            unit.adapters.chmod(0o755)
         access = Access(unit.identity[0].region, unit.role)
         await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)
         try:
@@ -211,7 +216,9 @@ class Containers:
 
 def _mounts(unit: Unit, isolates: bool) -> tuple[Mount, ...]:
     ipc = (Mount(unit.home / "ipc", IPC, writable=True),) if isolates else ()
-    return (*ipc, Mount(unit.models, MODELS)) if holds_many(unit.container) else ipc
+    models = (Mount(unit.models, MODELS),) if holds_many(unit.container) else ()
+    adapters = (Mount(unit.adapters, ADAPTERS),) if unit.adapts and isolates else ()
+    return (*ipc, *models, *adapters)
 
 
 def _environment(unit: Unit, image: Image, address: Address) -> dict[str, str]:

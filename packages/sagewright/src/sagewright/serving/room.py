@@ -46,6 +46,11 @@ def need_of(spec: Mapping[str, Any]) -> Need:
     )
 
 
+def takes_room(row: Resource) -> bool:
+    """Whether a component has copies of its own; an adapter lives in those of its base."""
+    return "BaseInferenceComponentName" not in row.spec["Specification"]
+
+
 def claim_of(row: Resource) -> Claim:
     """What a component's row asks for and has."""
     active = row.status.get("Copies", {}).get("Active") or {}

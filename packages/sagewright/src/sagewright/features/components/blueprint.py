@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sagewright.features.components.copies import Crew
 from sagewright.serving.definition import Definition, Undeployable, composed, holds_many, model_container, not_yet
 from sagewright.serving.hosts import Hosts, hosts
-from sagewright.serving.room import MIB, Need, claim_of, need_of, places
+from sagewright.serving.room import MIB, Need, claim_of, need_of, places, takes_room
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
 
@@ -71,6 +71,7 @@ def _definition(transaction: Transaction, component: Resource, found: Hosts) -> 
     need = need_of(component.spec)
     return {
         "Container": container,
+        "Specification": specification,
         "Role": defined.role or found.role,
         "Isolated": defined.isolated or found.isolated,
         "Variant": found.variant,
@@ -95,7 +96,7 @@ def _data(said: Mapping[str, Any]) -> Document:
 
 def _room(transaction: Transaction, component: Resource, found: Hosts) -> int:
     rows = transaction.resources.query(component.world, KIND, order="created", descending=False, limit=MOST)
-    near = [row for row in rows if _is_neighbour(row, component, found)]
+    near = [row for row in rows if takes_room(row) and _is_neighbour(row, component, found)]
     return places(found.size, found.count, [claim_of(row) for row in near]).get(component.key, 0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sagewright.compute.placement import GIB, Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, VOLUME_GB, AlarmStates, EndpointController
+from sagewright.features.hosting.controller import KIND, VOLUME_GB, EndpointController
 from sagewright.features.hosting.demand import IDLE, Demand
 from sagewright.features.hosting.models import Models
 from sagewright.features.hosting.operations import EndpointOperations
@@ -21,6 +21,7 @@ from sagewright.kernel.operation import Operations
 from sagewright.objects.s3 import Objects
 from sagewright.serving.ensemble import Replicas
 from sagewright.serving.model_store import ModelStore, room
+from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity
 
