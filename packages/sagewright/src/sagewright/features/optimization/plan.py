@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from sagewright.features.optimization import job
 from sagewright.jobs.course import Course
+from sagewright.jobs.outcome import lost, of_one_container
 from sagewright.jobs.progress import CAPITALS, Outcome, Progress, Status
-from sagewright.jobs.sight import JobSight
 from sagewright.kernel.operation import Context
 from sagewright.store.rows import Document
 
-LOST = "InternalServerError: The optimization's container is gone and left no exit record. Please try again."
-_MEMORY = "ClientError: The optimization ran out of memory."
+LOST = lost("optimization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +36,4 @@ def created(context: Context, spec: Document) -> Document:
     }
 
 
-def outcome(sight: JobSight, stop: bool) -> Outcome:
-    """How the container ended; what was told to ``stop`` has stopped."""
-    if stop:
-        return PROGRESS.stopped()
-    if sight.failure is None:
-        return PROGRESS.completed()
-    failure, container = sight.failure, sight.failure.instance
-    if container.state == "lost":
-        return PROGRESS.failed(LOST)
-    if container.reason == "OutOfMemory":
-        return PROGRESS.failed(_MEMORY)
-    unsaid = f"InternalServerError: The optimization ended with exit code {container.code}: {failure.last_lines}"
-    return PROGRESS.failed(failure.text or unsaid)
-
-
-COURSE = Course(PROGRESS, job.max_runtime, outcome, LOST, grace=job.GRACE_SECONDS)
+COURSE = Course(PROGRESS, job.max_runtime, of_one_container(PROGRESS, "optimization"), LOST, grace=job.GRACE_SECONDS)
