@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 _NEVER = float("inf")
 _PIPELINE_DEPTH = 32
 _WRITE_BUFFER = 1024 * 1024
+_LARGE = 256 * 1024
+"""Bytes of a body's rest that are worth a new parser behind it."""
 
 
 class Connections:
@@ -134,6 +136,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._reject(400, "BadRequest", "The request is not valid HTTP/1.1.")
             return
+        if self._incoming is not None:
+            self._bypass(self._incoming)
         if self._in_head and not self._began:  # where in ``data`` a head began is not known; one packet is bounded anyway
             self._head_bytes += len(data)
             if self._head_bytes > self._shared.patience.head_bytes:
@@ -238,6 +242,15 @@ class Connection(asyncio.Protocol):
         self._raw = int(self._headers.get("content-length", "0"))
         self._incoming = exchange if self._raw else None
         return self._raw > 0
+
+    def _bypass(self, exchange: Exchange) -> None:
+        """The rest of a large body that is gathered is taken by hand: the parser would copy each of its pieces."""
+        if exchange.body is not None or self._discarding or "transfer-encoding" in self._headers:
+            return
+        missing = int(self._headers.get("content-length", "0")) - exchange.size
+        if missing > _LARGE:
+            self._raw = missing
+            self._parser = httptools.HttpRequestParser(self)
 
     def _take_raw(self, data: bytes) -> bytes:
         part, rest = data[: self._raw], data[self._raw :]
