@@ -175,14 +175,21 @@ def test_the_rollout_is_kept_in_the_row() -> None:
         (config(60, "CAPACITY_PERCENT"), "between 5% and 50%"),
         (config(3), "more than half of the 4 copies"),
         (config(RollbackMaximumBatchSize={"Type": "CAPACITY_PERCENT", "Value": 101}), "at most 100%"),
-        ({"RollingUpdatePolicy": {**config()["RollingUpdatePolicy"], "MaximumExecutionTimeoutInSeconds": WAIT}}, "must be larger"),
+        (
+            {"RollingUpdatePolicy": {**config()["RollingUpdatePolicy"], "MaximumExecutionTimeoutInSeconds": WAIT}},
+            "must be larger",
+        ),
     ],
 )
 def test_policies_that_cannot_be(deployment: dict[str, Any], words: str) -> None:
     """The limits are AWS's, the words ours."""
-    with pytest.raises(Fault, match=words):
+
+    def check() -> None:
         check_deployment({"DeploymentConfig": deployment})
         check_batch(deployment, COPIES)
+
+    with pytest.raises(Fault, match=words):
+        check()
 
 
 def test_alarms_must_exist() -> None:

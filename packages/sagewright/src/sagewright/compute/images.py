@@ -271,13 +271,17 @@ _FRAMEWORKS = {
     "sagemaker-rl-vw-container": "rl",
 }
 
-# Servers of language models, each with its own form of requests (sagewright_container.text_generation): they run in the server's own
+# Servers of language models, each with its own form of requests (sagewright_container.text_generation, text_embeddings): they run in the server's own
 # Python. AWS's alone: a repository of the user's own may be called vllm, too.
 _TEXT_SERVERS = {
     "huggingface-pytorch-tgi-inference": "tgi",
     "djl-inference": "lmi",
     "vllm": "vllm",
     "huggingface-vllm": "vllm",
+    "sglang": "sglang",
+    "huggingface-sglang": "sglang",
+    "tei": "tei",
+    "tei-cpu": "tei",
 }
 
 # TensorFlow Serving, not Python: what stands for it here is the server's own TensorFlow, where that is installed.
