@@ -57,7 +57,7 @@ def _prepare_mlserver(folder: Path, model: Path) -> dict[str, str]:
     }
     (folder / "model-settings.json").write_text(json.dumps(settings))
     ports = {name: free_port("127.0.0.1") for name in ("grpc_port", "metrics_port")}
-    server = {"host": "127.0.0.1", "debug": False, "parallel_workers": 0, "metrics_dir": str(folder), **ports}
+    server = {"host": "127.0.0.1", "debug": False, "metrics_dir": str(folder), **ports}
     (folder / "settings.json").write_text(json.dumps(server))
     return {}
 
@@ -69,7 +69,7 @@ def _prepare_mlflow(folder: Path, model: Path) -> dict[str, str]:
     return {"PATH": f"{program('servers', 'python').parent}:{os.environ['PATH']}"}  # it starts uvicorn by name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelServer:
     """One peer; ``{port}`` and ``{folder}`` (one of its own) are filled in. ``prepare`` writes what it needs and may give more variables."""
 
@@ -128,7 +128,7 @@ PEERS = (
         ("mlserver", "start", "{folder}"),
         _open_inference,
         path="/v2/models/bench/infer",
-        variables={"MLSERVER_HTTP_PORT": "{port}"},
+        variables={"MLSERVER_HTTP_PORT": "{port}", "MLSERVER_PARALLEL_WORKERS": "0"},
         prepare=_prepare_mlserver,
     ),
     ModelServer("LitServe", "servers", ("python", "litserve_app.py", "{port}"), path="/predict"),

@@ -127,6 +127,7 @@ def test_adapters_answer_side_by_side_and_the_base_stays_as_it_is(rig: Rig) -> N
     assert not list(rig.jobs.glob("inference-component/*/*/base/*/adapters/*"))
 
 
+@pytest.mark.slow
 def test_a_container_that_is_replaced_gets_its_adapters_again(rig: Rig) -> None:
     assert create(rig, "again", "a1")["InferenceComponentStatus"] == "InService"
     (folder,) = [folder for folder in rig.run_folders() if "/base/" in str(folder)]

@@ -68,6 +68,7 @@ class Rig:
         self.snapshot = tmp_path / "run" / "routes.json"
         self.snapshot.parent.mkdir()
         self.alarms: dict[str, str] = {}
+        self.free = 8 * 1024**3
         self._twice = twice
         self._front = front
         self._keyring = Keyring.open(tmp_path / "credentials.json")
@@ -149,7 +150,9 @@ class Rig:
         machine = Machine(2, 8 * 1024**3)
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
-        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
+        self.containers = Containers(
+            self.runtime, self.objects, parts.store, told, way_back, self.environments, lambda: self.free
+        )
         replicas = Replicas(self.containers)
         mounts = self.runtime.name != "process"
         self.hosting = Hosting(

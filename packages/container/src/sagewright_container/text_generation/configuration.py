@@ -1,6 +1,7 @@
 """What the container's environment says: each server has its own variables.
 
-TGI: HF_MODEL_ID, MAX_INPUT_TOKENS …; LMI: OPTION_… and serving.properties (https://docs.djl.ai, LMI configurations); vLLM: SM_VLLM_….
+TGI: HF_MODEL_ID, MAX_INPUT_TOKENS …; LMI: OPTION_… and serving.properties (https://docs.djl.ai, LMI configurations); vLLM: SM_VLLM_…;
+SGLang: SM_SGLANG_….
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Configuration:
     @classmethod
     def of(cls, server: str, folder: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
         """``folder`` is /opt/ml/model. Raises ConfigurationError."""
-        read = {"tgi": _tgi, "lmi": _lmi, "vllm": _vllm}[server]
+        read = {"tgi": _tgi, "lmi": _lmi, "vllm": _vllm, "sglang": _sglang}[server]
         return read(_Variables(environment), folder)
 
 
@@ -83,7 +84,7 @@ def _tgi(read: _Variables, folder: Path) -> Configuration:
         raise ConfigurationError("`max_input_tokens` must be < `max_total_tokens`")
     return Configuration(
         "tgi",
-        _model(read.text("HF_MODEL_ID"), folder),
+        model_source(read.text("HF_MODEL_ID"), folder),
         read.text("HF_MODEL_DTYPE", "DTYPE"),
         read.text("HF_MODEL_REVISION", "REVISION"),
         read.truth("HF_MODEL_TRUST_REMOTE_CODE", "TRUST_REMOTE_CODE", "HF_TRUST_REMOTE_CODE"),
@@ -108,7 +109,7 @@ def _lmi(read: _Variables, folder: Path) -> Configuration:
     rolling = options.text("OPTION_ROLLING_BATCH").lower() != "disable"
     return Configuration(
         "lmi",
-        _model(options.text("OPTION_MODEL_ID", "HF_MODEL_ID"), folder),
+        model_source(options.text("OPTION_MODEL_ID", "HF_MODEL_ID"), folder),
         options.text("OPTION_DTYPE"),
         options.text("OPTION_REVISION", "HF_REVISION"),
         options.truth("OPTION_TRUST_REMOTE_CODE", "HF_TRUST_REMOTE_CODE", "HF_MODEL_TRUST_REMOTE_CODE"),
@@ -130,7 +131,7 @@ def _lmi(read: _Variables, folder: Path) -> Configuration:
 def _vllm(read: _Variables, folder: Path) -> Configuration:
     return Configuration(
         "vllm",
-        _model(read.text("SM_VLLM_MODEL", "HF_MODEL_ID"), folder),
+        model_source(read.text("SM_VLLM_MODEL", "HF_MODEL_ID"), folder),
         read.text("SM_VLLM_DTYPE"),
         read.text("SM_VLLM_REVISION"),
         read.truth("SM_VLLM_TRUST_REMOTE_CODE"),
@@ -145,6 +146,23 @@ def _vllm(read: _Variables, folder: Path) -> Configuration:
     )
 
 
+def _sglang(read: _Variables, folder: Path) -> Configuration:
+    """SM_SGLANG_X_Y is the server's --x-y (docker/serve of sgl-project/sglang)."""
+    return Configuration(
+        "sglang",
+        model_source(read.text("SM_SGLANG_MODEL_PATH", "HF_MODEL_ID"), folder),
+        read.text("SM_SGLANG_DTYPE"),
+        read.text("SM_SGLANG_REVISION"),
+        read.truth("SM_SGLANG_TRUST_REMOTE_CODE"),
+        0,
+        read.number(0, "SM_SGLANG_CONTEXT_LENGTH"),
+        rows=read.number(32, "SM_SGLANG_MAX_RUNNING_REQUESTS"),
+        quantization=read.text("SM_SGLANG_QUANTIZATION"),
+        accelerators=read.number(0, "SM_SGLANG_TP_SIZE", "SM_SGLANG_TENSOR_PARALLEL_SIZE"),
+        version=read.text("SAGEWRIGHT_IMAGE_VERSION"),
+    )
+
+
 def _degree(options: _Variables) -> int:
     """ "max" means all there are."""
     with suppress(ConfigurationError):
@@ -152,7 +170,7 @@ def _degree(options: _Variables) -> int:
     return 1
 
 
-def _model(named: str, folder: Path) -> str:
+def model_source(named: str, folder: Path) -> str:
     """A folder in the container, or a name of the Hugging Face Hub. Raises ConfigurationError."""
     if named.startswith("s3://"):
         raise ConfigurationError(

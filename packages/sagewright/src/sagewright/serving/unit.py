@@ -76,6 +76,7 @@ class Seen:
 
     ``model``: whether its model lies ready (``failed``: ``problem`` says why, for the user). ``container``: its present attempt.
     ``preflight`` tells of its start while it has not passed a health check. ``healthy``: it has passed a health check since this process looks at it. ``silent``: seconds since it last did.
+    ``waits``: why the container cannot be started now although its model is ready.
     """
 
     model: Literal["absent", "coming", "ready", "failed"] = "absent"
@@ -84,3 +85,4 @@ class Seen:
     healthy: bool = False
     silent: float = 0.0
     preflight: str = ""
+    waits: str = ""

@@ -16,7 +16,8 @@ UNHEALTHY = "The container of inference component {} did not pass the ping healt
 
 @dataclass(slots=True)
 class Draft:
-    """Lives for one call of ``plan``. ``problem`` is a FailureReason; ``due`` is when to look again."""
+    """Lives for one call of ``plan``. ``problem`` is a FailureReason; ``due`` is when to look again, ``waits`` what keeps copies from
+    being started."""
 
     resource: Resource
     copies: Copies
@@ -25,6 +26,7 @@ class Draft:
     problem: str | None = None
     actions: list[Action] = field(default_factory=list)
     due: float = float("inf")
+    waits: str = ""
 
     @property
     def desired(self) -> int:
@@ -56,6 +58,7 @@ class Draft:
         """One step of every copy of a crew, and the first reason for which one has failed."""
         steps = [self._step(crew, slot, patient) for slot in crew.slots]
         problem = next((taken.failed for taken in steps if taken.failed), "")
+        self.waits = next((taken.waits for taken in steps if taken.waits), self.waits)
         return replace(crew, slots=tuple(taken.slot for taken in steps)), problem
 
     def leave(self, crew: Crew, slots: tuple[Slot, ...], stop_at: float) -> None:

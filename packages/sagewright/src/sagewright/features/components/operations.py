@@ -8,7 +8,13 @@ from dataclasses import replace
 from sagewright.features.components.adapter import base_of
 from sagewright.features.components.adapters import adapters_of
 from sagewright.features.components.rolling import alarms
-from sagewright.features.components.rules import check_alarms, check_batch, check_deployment, check_specification
+from sagewright.features.components.rules import (
+    check_alarms,
+    check_batch,
+    check_deployment,
+    check_specification,
+    check_specifications,
+)
 from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.operation import Context
 from sagewright.signals.alarms import AlarmStates
@@ -31,15 +37,9 @@ class ComponentOperations:
         """UpdateInferenceComponent: a new specification comes up beside the old one, which then goes."""
         check_deployment(request)
         config = request.get("DeploymentConfig", {})
-        if "Specifications" in request:
-            raise validation("Specifications cannot be given for an inference component with one specification.")
 
         def changed(row: Resource) -> Document:
-            spec = dict(row.spec)
-            if "Specification" in request:
-                check_specification(request["Specification"])
-                _check_base(row, request["Specification"])
-                spec |= {"Specification": request["Specification"], "Generation": spec.get("Generation", 1) + 1}
+            spec = {**row.spec, **_specified(row, request)}
             if "RuntimeConfig" in request:
                 spec["RuntimeConfig"] = _copies(row, request["RuntimeConfig"])
             check_batch(config, spec.get("RuntimeConfig", {}).get("CopyCount", 1))
@@ -88,6 +88,21 @@ class ComponentOperations:
 
     def _find(self, transaction: Transaction, context: Context, request: Document) -> Resource:
         return self._catalog.find(transaction, context.world, self._catalog[KIND], request)
+
+
+def _specified(row: Resource, request: Document) -> Document:
+    """What the request says anew of what is deployed."""
+    given = [name for name in ("Specification", "Specifications") if name in request]
+    if not given:
+        return {}
+    if given != [name for name in ("Specification", "Specifications") if name in row.spec]:
+        raise validation("An inference component that was created with Specification, or with Specifications, is updated so.")
+    if "Specifications" in request:
+        check_specifications(request["Specifications"])
+    else:
+        check_specification(request["Specification"])
+        _check_base(row, request["Specification"])
+    return {given[0]: request[given[0]], "Generation": row.spec.get("Generation", 1) + 1}
 
 
 def _check_base(row: Resource, specification: Document) -> None:

@@ -109,11 +109,13 @@ def _status(draft: Draft, state: str) -> Document:
     status["RuntimeConfig"] = {"DesiredCopyCount": draft.desired, "CurrentCopyCount": current}
     shown = active or target
     if shown is not None:
-        status["Specification"] = _shown(shown.definition.get("Specification", resource.spec["Specification"]), shown)
+        status |= _specification(resource.spec, shown)
     if draft.problem is not None:
         status["FailureReason"] = draft.problem[:1024]
     elif _waits(draft) and state != "Deleting":
         status["FailureReason"] = NO_ROOM.format(draft.possible, draft.desired)
+    elif draft.waits and state != "Deleting":
+        status["FailureReason"] = draft.waits
     elif state == "InService" and (resource.state in IN_PROGRESS or status.get("FailureReason", "").startswith(NO_ROOM[:20])):
         status.pop("FailureReason", None)
     return status
@@ -130,10 +132,21 @@ def _end_state(draft: Draft) -> str:
     return "InService" if there or draft.problem is not None else state
 
 
-def _shown(specification: Mapping[str, Any], crew: Crew) -> Document:
+def _specification(spec: Mapping[str, Any], crew: Crew) -> Document:
+    """What DescribeInferenceComponent tells of what is deployed."""
+    deployed = crew.definition.get("Specification", spec.get("Specification", {}))
+    if "Specifications" not in spec:
+        return {"Specification": _shown(deployed, crew)}
+    others = [each for each in spec["Specifications"] if each["InstanceType"] != deployed["InstanceType"]]
+    return {"Specifications": [_shown(deployed, crew), *(_shown(each, None) for each in others)]}
+
+
+def _shown(specification: Mapping[str, Any], crew: Crew | None) -> Document:
     """As DescribeInferenceComponent has it: which image was deployed."""
     if "Container" not in specification:
         return dict(specification)
-    image = crew.definition["Container"].get("Image", "")
     container = {name: value for name, value in specification["Container"].items() if name != "Image"}
+    if crew is None:
+        return {**specification, "Container": container}
+    image = crew.definition["Container"].get("Image", "")
     return {**specification, "Container": {**container, "DeployedImage": {"SpecifiedImage": image, "ResolvedImage": image}}}

@@ -18,8 +18,6 @@ def check_specification(specification: Mapping[str, Any]) -> None:
     if "BaseInferenceComponentName" in specification:
         _check_adapter(specification)
         return
-    if "InstanceType" in specification:
-        raise unsupported("Specification.InstanceType of an inference component")
     container = specification.get("Container", {})
     if "ModelName" not in specification and "Image" not in container:
         raise validation(
@@ -32,6 +30,17 @@ def check_specification(specification: Mapping[str, Any]) -> None:
         raise validation("ComputeResourceRequirements must be specified in the specification of an inference component.")
     if asked.get("MaxMemoryRequiredInMb", asked["MinMemoryRequiredInMb"]) < asked["MinMemoryRequiredInMb"]:
         raise validation("MaxMemoryRequiredInMb must not be less than MinMemoryRequiredInMb.")
+
+
+def check_specifications(specifications: Sequence[Mapping[str, Any]]) -> None:
+    """One for each instance type (API CreateInferenceComponent, Specifications); the words are ours. Raises Fault."""
+    types = [each.get("InstanceType") for each in specifications]
+    if None in types or len(set(types)) < len(types):
+        raise validation("Each of the Specifications of an inference component must name an InstanceType of its own.")
+    for each in specifications:
+        if "BaseInferenceComponentName" in each:
+            raise validation("An adapter inference component has one Specification, whatever the instance types are.")
+        check_specification(each)
 
 
 def _check_adapter(specification: Mapping[str, Any]) -> None:
@@ -78,13 +87,14 @@ def check_alarms(names: Sequence[str], states: Mapping[str, str]) -> None:
 
 
 def _create(_: Context, request: Document) -> Document | None:
-    if "Specifications" in request:
-        raise unsupported("Specifications (one for each instance type) of an inference component")
-    if "Specification" not in request:
-        raise validation("Specification must be given for an inference component.")
-    adapts = "BaseInferenceComponentName" in request["Specification"]
+    if ("Specifications" in request) == ("Specification" in request):
+        raise validation("Either Specification or Specifications must be given for an inference component, and not both.")
+    adapts = "BaseInferenceComponentName" in request.get("Specification", {})
     if not adapts and "RuntimeConfig" not in request:
         raise validation("RuntimeConfig must be given for an inference component.")
+    if "Specifications" in request:
+        check_specifications(request["Specifications"])
+        return None
     check_specification(request["Specification"])
     if adapts:  # SDK v2 sends a CopyCount whatever it is; an adapter has the copies of its base
         return {name: value for name, value in request.items() if name != "RuntimeConfig"}
@@ -102,6 +112,7 @@ QUIRKS: Mapping[str, Mapping[str, Any]] = {
         "references": (
             Reference("EndpointName", "Endpoint"),
             Reference("Specification.ModelName", "Model"),
+            Reference("Specifications[].ModelName", "Model"),
             Reference("Specification.BaseInferenceComponentName", "InferenceComponent"),
         ),
         "fills": (_located,),
