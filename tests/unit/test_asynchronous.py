@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import botocore.exceptions
 import pytest
 from harness import WORLD, Harness, Parts
 from support.objects import MemoryObjects
+from support.waiting import until
 
 from sagewright.base.clock import SystemClock
 from sagewright.compute.http_connection import Broken, Chunks, StreamedAnswer, Unsent
@@ -142,12 +142,7 @@ class Rig:
         found: dict[str, Any] = json.loads(message["Body"])
         return found
 
-    def until(self, check: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 20
-        while not (found := check()):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        return found
+    until = staticmethod(until)
 
     def answered(self, uri: str) -> bytes:
         def check() -> bool:
