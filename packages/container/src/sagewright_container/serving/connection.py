@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from sagewright_container.serving.endpoint import Endpoint
-from sagewright_container.serving.frames import answer, pack, request, unpack
+from sagewright_container.serving.frames import answer, missing, pack, request, unpack
 from sagewright_container.serving.http import (
     HttpRequest,
     HttpStream,
@@ -27,10 +27,12 @@ Question = tuple[int, Request]
 
 
 class Connection(Protocol):
-    """``outgoing`` holds what must be written now; ``closing`` says to close once it is written."""
+    """``outgoing`` holds what must be written now; ``closing`` says to close once it is written; ``missing``: so many bytes are to
+    come for sure."""
 
     outgoing: bytearray
     closing: bool
+    missing: int
 
     def receive(self, data: bytes) -> list[Question]:
         """The questions that are complete now. Raises ValueError when the peer talks nonsense."""
@@ -48,6 +50,7 @@ class FrameConnection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.outgoing = bytearray()
         self.closing = False
+        self.missing = 0
         self._incoming = bytearray()
         self._endpoint = endpoint
 
@@ -60,6 +63,7 @@ class FrameConnection:
                 self.outgoing += pack(frame.id, {"status": self._endpoint.ping().status}, b"")
             else:
                 questions.append((frame.id, request(frame)))
+        self.missing = missing(self._incoming) if self._incoming else 0
         return questions
 
     def encode(self, token: int, response: Response) -> Iterator[bytes]:
@@ -77,6 +81,7 @@ class HttpConnection:
     def __init__(self, endpoint: Endpoint, maximum_body: int) -> None:
         self.outgoing = bytearray()
         self.closing = False
+        self.missing = 0
         self._busy = False
         self._keep_alive = True
         self._stream = HttpStream(maximum_body)

@@ -16,6 +16,7 @@ from typing import Any
 from sagewright_container.serving.message import Request, Response
 
 MAXIMUM_LENGTH = 256 << 20
+_LARGE = 64 << 10
 _PREFIX = struct.Struct("<IIH")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -51,11 +52,18 @@ def unpack(buffer: bytearray) -> Iterator[Frame]:
                 break
             start = taken + _PREFIX.size
             header = _header(bytes(buffer[start : start + header_length]))
-            body = bytes(buffer[start + header_length : end])
+            body = _copy(buffer, start + header_length, end)
             taken = end
             yield Frame(id_, header, body)
     finally:
         del buffer[:taken]
+
+
+def missing(buffer: bytearray) -> int:
+    """Bytes that the frame at the front of ``buffer`` lacks, as far as is known."""
+    if len(buffer) < _PREFIX.size:
+        return 0
+    return 8 + int(_PREFIX.unpack_from(buffer)[0]) - len(buffer)
 
 
 def request(frame: Frame) -> Request:
@@ -76,6 +84,14 @@ def answer(id_: int, response: Response, more: bool = False) -> bytes:
     """The frame that answers question ``id_``; ``more``: the body follows in frames of its own (a worker to its parent only)."""
     body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
     return _pack(id_, _answer_header(response.status, response.content_type, response.custom_attributes, more), body)
+
+
+def _copy(buffer: bytearray, start: int, end: int) -> bytes:
+    """In one step where that is worth a view: a slice of a bytearray is a copy already."""
+    if end - start < _LARGE:
+        return bytes(buffer[start:end])
+    with memoryview(buffer) as view:
+        return bytes(view[start:end])
 
 
 def _pack(id_: int, text: bytes, body: bytes) -> bytes:

@@ -24,7 +24,9 @@ class Direct:
 
     __slots__ = ("_give", "_patience", "_wakes_at", "left", "received", "socket")
 
-    def __init__(self, received: list[bytes], left: int, source: socket.socket, patience: float, give: Callable[[int], None]) -> None:
+    def __init__(
+        self, received: list[bytes], left: int, source: socket.socket, patience: float, give: Callable[[int], None]
+    ) -> None:
         """``source`` is non-blocking and ours to close; ``give``: called at the end with how many bytes were not taken."""
         self.received = received
         self.left = left
@@ -37,6 +39,10 @@ class Direct:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Call it once."""
         with contextlib.suppress(OSError):
             self._wake_at(1)
         self.socket.close()
