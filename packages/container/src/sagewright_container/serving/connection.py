@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from sagewright_container.serving.endpoint import Endpoint
-from sagewright_container.serving.frames import answer, missing, pack, request, unpack
+from sagewright_container.serving.frames import Coming, Frame, answer, pack, request, unpack
 from sagewright_container.serving.http import (
     HttpRequest,
     HttpStream,
@@ -32,7 +32,10 @@ class Connection(Protocol):
 
     outgoing: bytearray
     closing: bool
-    missing: int
+
+    @property
+    def missing(self) -> int:
+        """See above."""
 
     def receive(self, data: bytes) -> list[Question]:
         """The questions that are complete now. Raises ValueError when the peer talks nonsense."""
@@ -50,21 +53,36 @@ class FrameConnection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.outgoing = bytearray()
         self.closing = False
-        self.missing = 0
         self._incoming = bytearray()
+        self._coming: Coming | None = None
         self._endpoint = endpoint
+
+    @property
+    def missing(self) -> int:
+        """See Connection."""
+        return 0 if self._coming is None else self._coming.missing
 
     def receive(self, data: bytes) -> list[Question]:
         """Pings are answered at once. Raises MalformedFrameError."""
+        questions: list[Question] = []
+        if self._coming is not None:
+            data = self._coming.take(data)
+            if self._coming.missing:
+                return questions
+            self._ask(self._coming.frame(), questions)
+            self._coming = None
         self._incoming += data
-        questions = []
         for frame in unpack(self._incoming):
-            if frame.header.get("op") == "ping":
-                self.outgoing += pack(frame.id, {"status": self._endpoint.ping().status}, b"")
-            else:
-                questions.append((frame.id, request(frame)))
-        self.missing = missing(self._incoming) if self._incoming else 0
+            self._ask(frame, questions)
+        if self._incoming:
+            self._coming = Coming.of(self._incoming)
         return questions
+
+    def _ask(self, frame: Frame, questions: list[Question]) -> None:
+        if frame.header.get("op") == "ping":
+            self.outgoing += pack(frame.id, {"status": self._endpoint.ping().status}, b"")
+        else:
+            questions.append((frame.id, request(frame)))
 
     def encode(self, token: int, response: Response) -> Iterator[bytes]:
         """One frame."""
@@ -78,10 +96,11 @@ class FrameConnection:
 class HttpConnection:
     """One question at a time: the next is read when the last is answered, so pipelined answers keep their order."""
 
+    missing = 0
+
     def __init__(self, endpoint: Endpoint, maximum_body: int) -> None:
         self.outgoing = bytearray()
         self.closing = False
-        self.missing = 0
         self._busy = False
         self._keep_alive = True
         self._stream = HttpStream(maximum_body)

@@ -59,11 +59,38 @@ def unpack(buffer: bytearray) -> Iterator[Frame]:
         del buffer[:taken]
 
 
-def missing(buffer: bytearray) -> int:
-    """Bytes that the frame at the front of ``buffer`` lacks, as far as is known."""
-    if len(buffer) < _PREFIX.size:
-        return 0
-    return 8 + int(_PREFIX.unpack_from(buffer)[0]) - len(buffer)
+class Coming:
+    """A large frame on its way. Its pieces are joined once, at its end: a buffer that grows by pieces is copied again and again."""
+
+    def __init__(self, id_: int, header: dict[str, Any], body: bytes, missing: int) -> None:
+        self.missing = missing
+        self._id = id_
+        self._header = header
+        self._pieces = [body]
+
+    @classmethod
+    def of(cls, buffer: bytearray) -> Coming | None:
+        """Takes the beginning of a large frame off a buffer that holds nothing else. Raises MalformedFrameError."""
+        if len(buffer) < _PREFIX.size:
+            return None
+        length, id_, header_length = _PREFIX.unpack_from(buffer)
+        start, missing = _PREFIX.size + header_length, 8 + length - len(buffer)
+        if missing < _LARGE or len(buffer) < start:
+            return None
+        coming = cls(id_, _header(bytes(buffer[_PREFIX.size : start])), bytes(buffer[start:]), missing)
+        buffer.clear()
+        return coming
+
+    def take(self, data: bytes) -> bytes:
+        """What is behind the frame, if ``data`` completes it."""
+        self._pieces.append(data if len(data) <= self.missing else data[: self.missing])
+        behind = data[self.missing :]
+        self.missing = max(0, self.missing - len(data))
+        return behind
+
+    def frame(self) -> Frame:
+        """When nothing is missing."""
+        return Frame(self._id, self._header, b"".join(self._pieces))
 
 
 def request(frame: Frame) -> Request:

@@ -108,7 +108,9 @@ async def download_channel(objects: Objects, channel: Mapping[str, Any], shares:
         index, share = numbered
         await fetch(objects, items[(index - passed) % step :: step], share.folder)
 
-    async with aclosing(_batches(objects, source, access)) as batches:  # one listing for all: what comes or goes must not move the shares
+    async with aclosing(
+        _batches(objects, source, access)
+    ) as batches:  # one listing for all: what comes or goes must not move the shares
         async for items in batches:
             await each(left, bring)
             passed += len(items)
