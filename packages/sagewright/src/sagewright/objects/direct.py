@@ -24,7 +24,9 @@ class Direct:
 
     __slots__ = ("_give", "_patience", "_wakes_at", "left", "received", "socket")
 
-    def __init__(self, received: list[bytes], left: int, source: socket.socket, patience: float, give: Callable[[int], None]) -> None:
+    def __init__(
+        self, received: list[bytes], left: int, source: socket.socket, patience: float, give: Callable[[int], None]
+    ) -> None:
         """``source`` is non-blocking and ours to close; ``give``: called at the end with how many bytes were not taken."""
         self.received = received
         self.left = left
