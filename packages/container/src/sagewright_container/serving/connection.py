@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from sagewright_container.serving import adapters
 from sagewright_container.serving.endpoint import Endpoint
 from sagewright_container.serving.frames import answer, pack, request, unpack
 from sagewright_container.serving.http import (
@@ -132,10 +133,17 @@ class HttpConnection:
         return []
 
     def _of_models(self, incoming: HttpRequest) -> Request | None:
-        """What a server of many models is asked beside its one model's ways."""
+        """What a server of many models, or of adapters, is asked beside its one model's ways."""
+        if incoming.path.startswith("/adapters"):
+            return self._of_adapters(incoming)
         if not isinstance(self._endpoint, ManyModels) or not incoming.path.startswith("/models"):
             return None
         return question(incoming.method, incoming.path, incoming.query, _inference(incoming))
+
+    def _of_adapters(self, incoming: HttpRequest) -> Request | None:
+        if not isinstance(self._endpoint, adapters.TakesAdapters) or not self._endpoint.takes_adapters():
+            return None
+        return adapters.question(incoming.method, incoming.path, _inference(incoming))
 
     def _other(self, incoming: HttpRequest) -> Response:
         paths = {"/ping": self._endpoint.ping, "/execution-parameters": self._endpoint.execution_parameters}
@@ -152,4 +160,6 @@ def _inference(incoming: HttpRequest) -> Request:
         get("accept", ""),
         custom_attributes(incoming),
         get("x-amzn-sagemaker-inference-id", ""),
+        adapter=get(adapters.IDENTIFIER, ""),
+        alias=get(adapters.ALIAS, ""),
     )

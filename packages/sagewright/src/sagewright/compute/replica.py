@@ -56,14 +56,16 @@ HEADER_NAMES = {
     "inference_id": "X-Amzn-SageMaker-Inference-Id",
     "session_id": "X-Amzn-SageMaker-Session-Id",
     "target_model": "X-Amzn-SageMaker-Target-Model",
+    "adapter": "X-Amzn-SageMaker-Adapter-Identifier",
+    "adapter_alias": "X-Amzn-SageMaker-Adapter-Alias",
 }
 """The headers a container sees, by their name in a frame; SageMaker strips all others."""
 
 MODEL = "model"
 """The key of ``headers`` that names the one of many models that is asked (Developer Guide, mms-container-apis); no header."""
 
-Operation = Literal["load_model", "unload_model", "describe_model", "list_models"]
-"""What a container of many models is asked besides."""
+Operation = Literal["load_model", "unload_model", "describe_model", "list_models", "load_adapter", "unload_adapter"]
+"""What a container of many models, or of a model with adapters, is asked besides."""
 
 
 class Address(NamedTuple):
@@ -349,6 +351,8 @@ _MANAGED: Mapping[Operation, tuple[str, str]] = {
     "unload_model": ("DELETE", "/models/{}"),
     "describe_model": ("GET", "/models/{}"),
     "list_models": ("GET", "/models?next_page_token={}"),
+    "load_adapter": ("POST", "/adapters"),
+    "unload_adapter": ("DELETE", "/adapters/{}"),
 }
 
 
