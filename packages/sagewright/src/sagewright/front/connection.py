@@ -14,6 +14,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -170,7 +171,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
         self._head_bytes += len(name) + len(value)
-        key = name.decode("latin-1").lower()
+        key = _lower_case(name)
         text = value.decode("latin-1")
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known},{text}"
@@ -478,6 +479,11 @@ class Connection(asyncio.Protocol):
             return
         request = incoming.request if incoming is not None else Request("GET", "/", "", {})
         self._refuse(incoming or Exchange(request, False, False), Fault(code, message, status))
+
+
+@lru_cache(maxsize=512)
+def _lower_case(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 def _direct(parts: Parts, length: int | None) -> Direct | None:
