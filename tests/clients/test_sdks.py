@@ -49,11 +49,24 @@ def test_data_that_are_not_copied(run_program: RunProgram, shared_folder: Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_tensorflow(sdk: str, run_program: RunProgram) -> None:
+    """G03, K02, L01: TensorFlow(…).fit().deploy(), TensorFlowModel with handlers and .compile(); ModelTrainer and ModelBuilder of v3."""
+    assert run_program(sdk, f"{sdk}_tensorflow.py").endswith(f"{sdk} tensorflow: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_right_sizes_a_model(run_program: RunProgram) -> None:
     """L05, L06, L07: Model.right_size().deploy(), a deployment by recommendation id, ModelPackage.right_size with ranges and phases."""
     output = run_program("sdk2", "sdk2_right_size.py")
     assert "COMPLETED: MaxInvocations" in output
     assert output.endswith("sdk2 right size: done\n")
+
+
+@pytest.mark.slow
+def test_sdk3_right_sizes_a_model(run_program: RunProgram) -> None:
+    """L05, L06: ModelBuilder.right_size, a default and an advanced job; deploy as recommended."""
+    assert run_program("sdk3", "sdk3_right_size.py").endswith("sdk3 right size: done\n")
 
 
 @pytest.mark.slow
@@ -286,9 +299,10 @@ def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str)
 
 
 @pytest.mark.slow
-def test_sdk2_text_generation(server: Server, run_program: RunProgram) -> None:
-    """K02: HuggingFaceModel with get_huggingface_llm_image_uri (TGI and LMI), predict_stream."""
-    assert run_program("sdk2", "sdk2_text_generation.py", text_model(server)).endswith("sdk2 text generation: done\n")
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_text_generation(sdk: str, server: Server, run_program: RunProgram) -> None:
+    """K02, L01: TGI's image (HuggingFaceModel, ModelBuilder), streamed; the model optimized, then served by the recommended image."""
+    assert run_program(sdk, f"{sdk}_text_generation.py", text_model(server)).endswith(f"{sdk} text generation: done\n")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from harness import WORLD
 from support.compilation import CompilationRig
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.compilation import job, plan
+from sagewright.jobs import steps
 
 
 def compiles(spec: InstanceSpec) -> int:
@@ -33,9 +34,8 @@ def fails(spec: InstanceSpec) -> int:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(job, "GRACE_SECONDS", 0.4)
+    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])
@@ -62,7 +62,23 @@ def test_from_archive_to_artefact(rig: CompilationRig) -> None:
     spec = rig.runtime.started[0]
     assert (spec.network, spec.argv[-1]) == ("isolated", "compile")
     assert not any(name.startswith("AWS_") for name in spec.env)
-    rig.until(lambda: rig.folder().exists(), lambda there: not there)
+    rig.until(lambda: rig.folder().parent.exists(), lambda there: not there)
+
+
+@pytest.mark.parametrize(("framework", "entry"), [("TENSORFLOW", "input"), ("KERAS", "image")])
+def test_models_of_tensorflow_are_compiled_where_tensorflow_is(rig: CompilationRig, framework: str, entry: str) -> None:
+    """L01: in an environment of its own; served without TensorFlow, by the image that Describe names."""
+    rig.runtime.program = compiles
+    given = {"S3Uri": "s3://bucket/model.tar.gz", "Framework": framework}
+    for shapes, words in (("", "is required"), ("[[1, 2]]", "must name its inputs")):
+        with pytest.raises(botocore.exceptions.ClientError, match=words):
+            rig.create(InputConfig={**given, "DataInputConfig": shapes} if shapes else given)
+    rig.create(InputConfig={**given, "DataInputConfig": json.dumps({entry: [1, 2]})})
+    found = rig.ended()
+    assert found["CompilationJobStatus"] == "COMPLETED", found
+    assert found["InferenceImage"].endswith("/sagemaker-inference-tensorflow:2.9.2-cpu-py3")
+    assert rig.runtime.started[0].image == "neotensorflow"
+    assert rig.environments.interpreter("neo") == sys.executable
 
 
 def test_the_containers_reason_is_the_jobs(rig: CompilationRig) -> None:

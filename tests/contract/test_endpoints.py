@@ -17,6 +17,7 @@ import botocore.exceptions
 import numpy as np
 import psutil
 import pytest
+from harness import ROLE
 from support.environments import define, package
 from support.serving import MODEL, SKLEARN, XGBOOST, Rig, archive, variant, xgboost_model
 
@@ -70,6 +71,44 @@ def test_the_endpoint_answers_like_the_model(rig: Rig, endpoint: dict[str, Any])
     assert dict(answer.headers)["x-Amzn-Invoked-Production-Variant"] == "AllTraffic"
     streamed = rig.invoke(b"5,1", action="invocations-response-stream")
     assert b"PayloadPart" in streamed.body
+
+
+LOOKS = b"""
+import json, os
+def model_fn(place):
+    root = os.environ.get("SAGEWRIGHT_ML_ROOT", "/opt/ml") + "/additional-model-data-sources"
+    return {f"{channel}/{name}": open(f"{root}/{channel}/{name}").read() for channel in os.listdir(root) for name in os.listdir(f"{root}/{channel}")}
+def transform_fn(model, data, content_type, accept):
+    return json.dumps(model, sort_keys=True), "application/json"
+"""
+
+
+def test_additional_sources_are_there_before_the_model_is_loaded(rig: Rig) -> None:
+    """API AdditionalModelDataSource, K02: an archive and a prefix, each in the folder of its channel; a missing one fails the endpoint."""
+    rig.objects.put(MODEL, archive({"code/inference.py": LOOKS}))
+    rig.objects.put("s3://bucket/draft.tar.gz", archive({"weights": b"1"}))
+    rig.objects.put("s3://bucket/adapters/german", b"2")
+
+    def source(name: str, uri: str, kind: str, compression: str) -> dict[str, Any]:
+        return {"ChannelName": name, "S3DataSource": {"S3Uri": uri, "S3DataType": kind, "CompressionType": compression}}
+
+    draft = source("draft", "s3://bucket/draft.tar.gz", "S3Object", "Gzip")
+    for name, adapters in (("model", "s3://bucket/adapters/"), ("lacking", "s3://bucket/none/")):
+        both = [draft, source("adapters", adapters, "S3Prefix", "None")]
+        container = {
+            "Image": SKLEARN,
+            "ModelDataUrl": MODEL,
+            "AdditionalModelDataSources": both,
+            "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+        }
+        rig.sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    rig.config()
+    assert rig.endpoint()["EndpointStatus"] == "InService"
+    assert rig.invoke(b"x").body == b'{"adapters/german": "2", "draft/weights": "1"}'
+    rig.config("lacking", variant(model="lacking"))
+    failed = rig.endpoint("lacking", "lacking")
+    assert failed["EndpointStatus"] == "Failed"
+    assert 'from URL: "s3://bucket/none/"' in failed["FailureReason"]
 
 
 def test_describe_shows_the_variants(rig: Rig, endpoint: dict[str, Any]) -> None:

@@ -50,6 +50,30 @@ def statistic(server: Server, namespace: str, name: str, kind: str = "Maximum") 
     return float(max(found["MetricDataResults"][0]["Values"], default=0.0))
 
 
+def wake_on(server: Server, target: dict[str, str], metric: str, dimensions: dict[str, str]) -> None:
+    """One more as soon as the metric says that there is none, by steps on an alarm."""
+    config = {
+        "AdjustmentType": "ChangeInCapacity",
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+        "MetricAggregationType": "Maximum",
+    }
+    policy = server.client("application-autoscaling").put_scaling_policy(
+        PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
+    )["PolicyARN"]
+    server.client("cloudwatch").put_metric_alarm(
+        AlarmName=f"wakes-{metric}",
+        Namespace="AWS/SageMaker",
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        Statistic="Maximum",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        AlarmActions=[policy],
+    )
+
+
 def test_from_one_to_two_and_back(server: Server) -> None:
     """Target tracking adds an instance; a policy of steps on the user's own alarm removes it. Not one call fails."""
     scaling, cloudwatch = server.client("application-autoscaling"), server.client("cloudwatch")
@@ -100,7 +124,7 @@ def test_from_one_to_two_and_back(server: Server) -> None:
 @pytest.mark.slow
 def test_an_asynchronous_endpoint_sleeps_and_wakes(server: Server) -> None:
     """To no instance by a scheduled action, and back by an alarm on HasBacklogWithoutCapacity (DG async-inference-autoscale)."""
-    scaling, cloudwatch, sagemaker = (server.client(name) for name in ("application-autoscaling", "cloudwatch", "sagemaker"))
+    scaling, sagemaker = (server.client(name) for name in ("application-autoscaling", "sagemaker"))
     store = bucket(server, "sleeping")
     variant = {"VariantName": "v", "ModelName": "busy", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
     sagemaker.create_endpoint_config(
@@ -130,26 +154,7 @@ def test_an_asynchronous_endpoint_sleeps_and_wakes(server: Server) -> None:
     eventually(lambda: instances() == 0, 60)
     scaling.delete_scheduled_action(ScheduledActionName="sleep", **target)
     scaling.register_scalable_target(**target, MaxCapacity=1)
-    config = {
-        "AdjustmentType": "ChangeInCapacity",
-        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
-        "MetricAggregationType": "Maximum",
-    }
-    policy = scaling.put_scaling_policy(
-        PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
-    )["PolicyARN"]
-    cloudwatch.put_metric_alarm(
-        AlarmName="waiting",
-        Namespace="AWS/SageMaker",
-        MetricName="HasBacklogWithoutCapacity",
-        Dimensions=[{"Name": "EndpointName", "Value": "sleeping"}],
-        Statistic="Maximum",
-        Period=10,
-        EvaluationPeriods=1,
-        Threshold=1.0,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        AlarmActions=[policy],
-    )
+    wake_on(server, target, "HasBacklogWithoutCapacity", {"EndpointName": "sleeping"})
     server.client("s3").put_object(Bucket=store, Key="in", Body=b"5,1", ContentType="text/csv")
     answer = server.client("sagemaker-runtime").invoke_endpoint_async(EndpointName="sleeping", InputLocation=f"s3://{store}/in")
     key = answer["OutputLocation"].removeprefix(f"s3://{store}/")
@@ -161,7 +166,7 @@ def test_an_asynchronous_endpoint_sleeps_and_wakes(server: Server) -> None:
 @pytest.mark.slow
 def test_an_inference_component_wakes(server: Server) -> None:
     """From no copies and no instances by an alarm on NoCapacityInvocationFailures (DG endpoint-auto-scaling-zero-instances)."""
-    scaling, cloudwatch, sagemaker = (server.client(name) for name in ("application-autoscaling", "cloudwatch", "sagemaker"))
+    scaling, sagemaker = (server.client(name) for name in ("application-autoscaling", "sagemaker"))
     managed = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 1}
     host = {"VariantName": "v", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large", "ManagedInstanceScaling": managed}
     sagemaker.create_endpoint_config(EndpointConfigName="host", ProductionVariants=[host], ExecutionRoleArn=ROLE)
@@ -186,26 +191,7 @@ def test_an_inference_component_wakes(server: Server) -> None:
 
     eventually(lambda: status() == "InService", 60)
     scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=1)
-    config = {
-        "AdjustmentType": "ChangeInCapacity",
-        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
-        "MetricAggregationType": "Maximum",
-    }
-    policy = scaling.put_scaling_policy(
-        PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
-    )["PolicyARN"]
-    cloudwatch.put_metric_alarm(
-        AlarmName="asked-in-vain",
-        Namespace="AWS/SageMaker",
-        MetricName="NoCapacityInvocationFailures",
-        Dimensions=[{"Name": "InferenceComponentName", "Value": "copy"}],
-        Statistic="Maximum",
-        Period=10,
-        EvaluationPeriods=1,
-        Threshold=1.0,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        AlarmActions=[policy],
-    )
+    wake_on(server, target, "NoCapacityInvocationFailures", {"InferenceComponentName": "copy"})
     runtime = server.client("sagemaker-runtime")
 
     def answer() -> bytes:

@@ -49,8 +49,8 @@ class MemoryObjects(Objects):
         for folder in folders:
             yield folder
 
-    async def read_range(self, stored: Stored, start: int, stop: int) -> bytes:
-        return self._body(stored.location)[start:stop]
+    async def read_into(self, stored: Stored, start: int, memory: memoryview) -> None:
+        memory[:] = self._body(stored.location)[start : start + len(memory)]
 
     async def stream(self, stored: Stored, start: int = 0) -> AsyncIterator[bytes]:  # type: ignore[override]
         body = self._body(stored.location)[: stored.size]

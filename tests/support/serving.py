@@ -123,10 +123,10 @@ class Rig:
 
     def _install(self, parts: Parts) -> None:
         self._compose(parts)
-        self.hosting.register(parts.operations, parts.engine.catalog)
-        self.components.register(parts.operations, parts.engine.catalog)
-        self.transform.register(parts.operations, parts.engine.catalog)
-        self.experiments.register(parts.operations, parts.engine.catalog)
+        self.hosting.register(parts.engine, parts.operations)
+        self.components.register(parts.engine, parts.operations)
+        self.transform.register(parts.engine, parts.operations)
+        self.experiments.register(parts.engine, parts.operations)
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
         self.gates = Gates(self.routes, self._wake)

@@ -111,7 +111,7 @@ class Rig:
             self.folder,
             lambda address: self.model,  # type: ignore[arg-type,return-value]
         )
-        self.feature.register(parts.operations)
+        self.feature.register(parts.engine, parts.operations)
 
     async def _endpoint(self) -> None:
         row = Resource(WORLD, "Endpoint", KEY, created=0.0)

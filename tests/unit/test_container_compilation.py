@@ -22,6 +22,8 @@ from sagewright_container.compilation import compile as program
 from sagewright_container.serving import compiled, functions
 from sagewright_container.serving.handler import UserEndpoint
 from sagewright_container.serving.message import Request
+from sagewright_container.tensorflow_serving.compiled import Models
+from sagewright_container.tensorflow_serving.endpoint import TensorFlowEndpoint
 
 ROWS = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
 SUM = ROWS.sum(1)
@@ -96,6 +98,28 @@ def test_pytorch(job: Job) -> None:
     with torch.no_grad():
         wanted = network(torch.from_numpy(ROWS[:7])).numpy()
     assert np.allclose(job.ask({"input0": ROWS[:7].tolist()}), wanted, atol=1e-4)
+
+
+def test_what_was_made_of_tensorflow_s_models_is_served_in_its_form(job: Job) -> None:
+    """L02: the image sagemaker-inference-tensorflow answers as TensorFlow Serving does; the model is an ONNX one in its place."""
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    shapes = (("x", [None, 2]), ("y", [None, 2]), ("doubled", [None, 2]))
+    given, found, doubled = (helper.make_tensor_value_info(name, number, shape) for name, shape in shapes)
+    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Add", ["x", "x"], ["doubled"])]
+    graph = helper.make_graph(nodes, "g", [given], [found, doubled])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), job.model / "m.onnx")
+    assert job.compile("ONNX") == 0, job.root.failure()
+    endpoint = TensorFlowEndpoint(Models(job.root.folder / "model"), None)
+
+    def ask(body: Any) -> Any:
+        (response,) = endpoint.invoke([Request(json.dumps(body).encode(), "application/json")])
+        assert isinstance(response.body, bytes)
+        return response.status, json.loads(response.body)
+
+    assert ask({"instances": [[1, -2]]}) == (200, {"predictions": [{"y": [1.0, 0.0], "doubled": [2.0, -4.0]}]})
+    assert ask({"inputs": {"x": [[1, -2]]}}) == (200, {"outputs": {"y": [[1.0, 0.0]], "doubled": [[2.0, -4.0]]}})
+    assert ask({"instances": [[1, 2, 3]]})[0] == 400
+    assert ask({"instances": [[1, 2]], "signature_name": "other"})[0] == 400
 
 
 def test_onnx(job: Job) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from sagewright_container.serving.message import Request, Response
+from sagewright_container.tensorflow_serving.document import document as translated
 from sagewright_container.tensorflow_serving.endpoint import TensorFlowEndpoint
 from sagewright_container.tensorflow_serving.models import Models
 from sagewright_container.tensorflow_serving.rest import Array, RestError, Signature
@@ -42,7 +45,7 @@ class Shelf:
 
 
 def ask(body: Any, content_type: str = "application/json", attributes: str = "", script: Any = None) -> Response:
-    endpoint = TensorFlowEndpoint(Shelf(), script)  # type: ignore[arg-type]
+    endpoint = TensorFlowEndpoint(Shelf(), script)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     (response,) = endpoint.invoke([Request(data, content_type, "", attributes)])
     return response
@@ -61,11 +64,61 @@ def document(response: Response, status: int = 200) -> Any:
         ([[1.0], [2.0]], "application/json"),
         (b"[1.0]\n[2.0]\n", "application/jsonlines"),
         (b"[1.0]\n[2.0]\n", "application/json"),
-        (b"1.0\n2.0\n", "text/csv"),
+        (b'{"instances": [[1.0], [2.0]]}', "application/jsonlines"),
     ],
 )
 def test_rows(body: Any, content_type: str) -> None:
     assert document(ask(body, content_type)) == {"predictions": [[2.5], [3.0]]}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "rows"),
+    [
+        (b"[1, 2, 3]", "application/json", [[1, 2, 3]]),
+        (b"[[1, 2], [3, 4]]", "application/json", [[1, 2], [3, 4]]),
+        (b'{"x": 1}', "application/json", [{"x": 1}]),
+        (b"[1, 2]\n[3, 4]\n", "application/jsonlines", [[1, 2], [3, 4]]),
+        (b"[1, 2]", "application/jsons", [[1, 2]]),
+        (b"1\n2\n", "text/csv", [1, 2]),
+        (b"1,2\n3,4\n", "text/csv", [[1, 2], [3, 4]]),
+        (b"abc\nd\n", "text/csv", ["abc", "d"]),
+        (b'1,"a,b"\n', "text/csv", [[1, "a,b"]]),
+    ],
+)
+def test_requests_in_other_forms_become_rows(body: bytes, content_type: str, rows: Any) -> None:
+    """What the container of AWS makes of them before it asks TensorFlow Serving."""
+    assert json.loads(translated(body, content_type)) == {"instances": rows}
+
+
+@pytest.mark.parametrize(("content_type", "status"), [("text/plain", 415), ("text/csv; charset=utf-8", 400)])
+def test_what_is_not_understood(content_type: str, status: int) -> None:
+    assert "error" in document(ask(b"\xff\xfe", content_type), status)
+
+
+def test_a_script_asks_the_models_itself() -> None:
+    """context.rest_uri: TensorFlow Serving's own address, also for another model and for what goes wrong."""
+
+    def handler(data: Any, context: Any) -> tuple[str, str]:
+        found = []
+        for address in (context.rest_uri, context.rest_uri.replace("half", "none"), context.rest_uri.replace("predict", "x/y")):
+            request = urllib.request.Request(address, data.getvalue(), {"Content-Type": "application/json"})
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    found.append([answer.status, json.loads(answer.read())])
+            except urllib.error.HTTPError as error:
+                with error:
+                    found.append([error.code, "error" in json.loads(error.read())])
+        return json.dumps(found), "application/json"
+
+    response = ask({"instances": [1.0]}, script=SimpleNamespace(handler=handler))
+    assert document(response) == [[200, {"predictions": [2.5]}], [404, True], [404, True]]
+
+
+def test_json_lines_are_answered_where_they_are_asked_for() -> None:
+    endpoint = TensorFlowEndpoint(Shelf(), None)
+    body = json.dumps({"instances": [1.0]}).encode()
+    (response,) = endpoint.invoke([Request(body, "application/json", "application/jsonlines")])
+    assert (response.content_type, response.body) == ("application/jsonlines", b'{"predictions": [2.5]}')
 
 
 def test_columns() -> None:

@@ -6,6 +6,7 @@ import importlib
 import os
 
 _TEXT_SERVERS = ("tgi", "lmi", "vllm", "sglang")  # images that are a server of their own: no script of the user's
+_TENSORFLOW = ("tensorflow", "neo-tensorflow")
 
 
 def main() -> int:
@@ -15,8 +16,10 @@ def main() -> int:
         module = "sagewright_container.text_generation.serve"
     elif os.environ.get("SAGEWRIGHT_FRAMEWORK") == "tei":
         module = "sagewright_container.text_embeddings.serve"
-    elif os.environ.get("SAGEWRIGHT_FRAMEWORK") == "tensorflow":
+    elif os.environ.get("SAGEWRIGHT_FRAMEWORK") in _TENSORFLOW:
         module = "sagewright_container.tensorflow_serving.serve"
+    elif os.environ.get("SAGEWRIGHT_FRAMEWORK") == "sparkml":
+        module = "sagewright_container.sparkml.serve"
     elif algorithm and not os.environ.get("SAGEMAKER_PROGRAM"):
         module = f"sagewright_algorithms.{algorithm.replace('-', '_')}.serve"
     else:

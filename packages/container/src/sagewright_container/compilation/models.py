@@ -139,11 +139,23 @@ def _onnx(folder: Path, _: Mapping[str, list[int]]) -> Source:
     return Source(model.SerializeToString(), tuple(output.name for output in model.graph.output), {})
 
 
+def _tensorflow(folder: Path, shapes: Mapping[str, list[int]]) -> Source:
+    source: Source = importlib.import_module("sagewright_container.compilation.tensorflow").read_tensorflow(folder, shapes)
+    return source
+
+
+def _keras(folder: Path, shapes: Mapping[str, list[int]]) -> Source:
+    source: Source = importlib.import_module("sagewright_container.compilation.tensorflow").read_keras(folder, shapes)
+    return source
+
+
 _READERS: Mapping[str, Callable[[Path, Mapping[str, list[int]]], Source]] = {
     "XGBOOST": _xgboost,
     "SKLEARN": _sklearn,
     "PYTORCH": _pytorch,
     "ONNX": _onnx,
+    "TENSORFLOW": _tensorflow,
+    "KERAS": _keras,
 }
 
 

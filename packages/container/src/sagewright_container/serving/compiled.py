@@ -20,11 +20,12 @@ _TYPES = {
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
     "tensor(bool)": np.bool_,
+    "tensor(string)": np.object_,
 }
 
 
 class CompiledModel:
-    """model.onnx with compiled.json beside it. Raises CodeError."""
+    """model.onnx with compiled.json beside it. Raises CodeError. ``inputs`` are names and types, ``outputs`` names."""
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "compiled.json").is_file():
@@ -33,18 +34,19 @@ class CompiledModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
         self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
-        self._outputs, self._column = about["outputs"], about["column"]
-        self._inputs: dict[str, type[np.generic]] = {
+        self.outputs: tuple[str, ...] = tuple(about["outputs"])
+        self._column = about["column"]
+        self.inputs: dict[str, type[np.generic]] = {
             given.name: _TYPES.get(given.type, np.float32) for given in self._session.get_inputs()
         }
 
     def __call__(self, data: Any) -> Any:
         """An array for a model of one input, a mapping by name for others. One output is an array, several a list. Raises ValueError."""
-        given = data if isinstance(data, dict) else {next(iter(self._inputs)): data}
-        if given.keys() != self._inputs.keys():
-            raise ValueError(f"the model's inputs are {', '.join(self._inputs)}")
-        tensors: dict[str, Array] = {name: np.ascontiguousarray(value, self._inputs[name]) for name, value in given.items()}
-        found = self._session.run(self._outputs, tensors)
+        given = data if isinstance(data, dict) else {next(iter(self.inputs)): data}
+        if given.keys() != self.inputs.keys():
+            raise ValueError(f"the model's inputs are {', '.join(self.inputs)}")
+        tensors: dict[str, Array] = {name: np.ascontiguousarray(value, self.inputs[name]) for name, value in given.items()}
+        found = self._session.run(self.outputs, tensors)
         answers = [answer if self._column is None else answer[:, self._column] for answer in found]
         return answers[0] if len(answers) == 1 else answers
 

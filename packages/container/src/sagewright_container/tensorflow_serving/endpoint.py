@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sagewright_container.serving.content import media_type
 from sagewright_container.serving.message import Request, Response
-from sagewright_container.tensorflow_serving.models import Models
-from sagewright_container.tensorflow_serving.rest import RestError, predict
+from sagewright_container.tensorflow_serving.document import JSON, document
+from sagewright_container.tensorflow_serving.rest import RestError, Signature, predict
+from sagewright_container.tensorflow_serving.rest_server import RestServer
 
-_JSON, _CSV = "application/json", "text/csv"
-_LINES = ("application/jsonlines", "application/jsons")
+_LINES = "application/jsonlines"
+_ATTRIBUTE = re.compile(r"(tfs-[a-z-]+)=([^,]+)")
+
+
+class Shelf(Protocol):
+    """The models of a container: of TensorFlow, or compiled."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """In order."""
+
+    def signatures(self, name: str, version: str = "") -> Mapping[str, Signature]:
+        """Of a version, or of the highest. Raises RestError."""
 
 
 class Context(NamedTuple):
@@ -42,7 +55,7 @@ class Answer:
         self.status_code = status
         self.content = content
         self.ok = status < 400
-        self.headers = {"content-type": _JSON}
+        self.headers = {"content-type": JSON}
 
     @property
     def text(self) -> str:
@@ -55,14 +68,18 @@ class Answer:
 
 
 class TensorFlowEndpoint:
-    """A request at a time."""
+    """A request at a time. A script's ``handler`` wins over its ``input_handler`` and ``output_handler``."""
 
-    def __init__(self, models: Models, script: ModuleType | None) -> None:
+    def __init__(self, models: Shelf, script: ModuleType | None) -> None:
         self._models = models
         self._default = os.environ.get("SAGEMAKER_TFS_DEFAULT_MODEL_NAME") or models.names[0]
         self._input = getattr(script, "input_handler", None)
         self._output = getattr(script, "output_handler", None)
         self._handler: Callable[..., Any] | None = getattr(script, "handler", None)
+        self._rest: RestServer | None = None
+        if script is not None:
+            self._rest = RestServer(lambda *asked: _ask(models, *asked))
+            weakref.finalize(self, self._rest.close)  # one of many models is unloaded by being forgotten
 
     def invoke(self, requests: list[Request]) -> list[Response]:
         """A script's exception is a 500 with its words, as the container answers."""
@@ -80,85 +97,61 @@ class TensorFlowEndpoint:
         try:
             return self._through(request, self._context(request))
         except RestError as error:
-            return Response(error.status, json.dumps({"error": str(error)}).encode(), _JSON)
+            return Response(error.status, _error(error), JSON)
         except Exception as error:  # noqa: BLE001 - the user's handlers may raise anything
             traceback.print_exc(file=sys.stderr)
-            return Response(500, json.dumps({"error": str(error)}).encode(), _JSON)
+            return Response(500, _error(error), JSON)
 
     def _through(self, request: Request, context: Context) -> Response:
         if self._handler is not None:
             body, kind = self._handler(io.BytesIO(request.body), context)
             return Response(200, _bytes(body), kind, request.custom_attributes)
-        document = self._input(io.BytesIO(request.body), context) if self._input else _document(request.body, context)
-        answer = self._asked(_bytes(document), context)
+        if self._input:
+            asked = _bytes(self._input(io.BytesIO(request.body), context))
+        else:
+            asked = document(request.body, context.request_content_type)
+        answer = Answer(*_ask(self._models, context.model_name, context.model_version, context.method, asked))
         if self._output is not None:
             body, kind = self._output(answer, context)
             return Response(200, _bytes(body), kind, request.custom_attributes)
-        return Response(answer.status_code, answer.content, _JSON, request.custom_attributes)
-
-    def _asked(self, document: bytes, context: Context) -> Answer:
-        try:
-            if context.method != "predict":
-                raise RestError(400, f"the method {context.method} is not served, only predict")
-            return Answer(200, predict(self._models.signatures(context.model_name, context.model_version), document))
-        except RestError as error:
-            return Answer(error.status, json.dumps({"error": str(error)}).encode())
+        kind = _LINES if context.accept_header.startswith(_LINES) else JSON
+        return Response(answer.status_code, answer.content, kind, request.custom_attributes)
 
     def _context(self, request: Request) -> Context:
-        named = dict(part.strip().partition("=")[::2] for part in request.custom_attributes.split(",") if "=" in part)
+        named = dict(_ATTRIBUTE.findall(request.custom_attributes))
         accept = (
             request.accept
             if request.accept not in ("", "*/*")
-            else os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", _JSON)
+            else os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", JSON)
         )
+        model, version = named.get("tfs-model-name", self._default), named.get("tfs-model-version", "")
+        method = named.get("tfs-method", "predict")
         return Context(
-            named.get("tfs-model-name", self._default),
-            named.get("tfs-model-version", ""),
-            named.get("tfs-method", "predict"),
-            "",
+            model,
+            version,
+            method,
+            self._rest.uri(model, version, method) if self._rest else "",
             "",
             request.custom_attributes,
-            media_type(request.content_type) or _JSON,
+            media_type(request.content_type) or JSON,
             accept,
             str(len(request.body)),
         )
 
 
-def _document(body: bytes, context: Context) -> bytes:
-    """The default input handler. Raises RestError."""
-    kind = context.request_content_type
+def _ask(models: Shelf, model: str, version: str, method: str, body: bytes) -> tuple[int, bytes]:
+    """As TensorFlow Serving answers (rest_server.Ask)."""
     try:
-        if kind == _JSON:
-            return _json(body)
-        if kind in _LINES:
-            return json.dumps({"instances": [json.loads(line) for line in body.decode().splitlines() if line.strip()]}).encode()
-        if kind == _CSV:
-            rows = [[_cell(cell) for cell in row] for row in csv.reader(io.StringIO(body.decode())) if row]
-            return json.dumps({"instances": rows}).encode()
-    except ValueError as error:
-        raise RestError(400, f"the request is not {kind}: {error}") from error
-    raise RestError(415, f'{{"error": "Unsupported Media Type: {kind}"}}')
+        signatures = models.signatures(model, version)
+        if method != "predict":
+            raise RestError(400, f"the method {method} is not served, only predict")
+        return 200, predict(signatures, body)
+    except RestError as error:
+        return error.status, _error(error)
 
 
-def _json(body: bytes) -> bytes:
-    """A list is rows; several documents, one per line, are, too. Raises ValueError."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        lines = [json.loads(line) for line in body.decode().splitlines() if line.strip()]
-        if len(lines) < 2:
-            raise
-        document = lines
-    if isinstance(document, dict) and ("instances" in document or "inputs" in document):
-        return body
-    return json.dumps({"instances": document if isinstance(document, list) else [document]}).encode()
-
-
-def _cell(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+def _error(error: Exception) -> bytes:
+    return json.dumps({"error": str(error)}).encode()
 
 
 def _bytes(body: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The models of a container: ``<name>/<version>/saved_model.pb`` anywhere below /opt/ml/model, the highest version of each."""
+"""The models of a container: ``<name>/<version>/saved_model.pb`` anywhere below a folder, the highest version of each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from sagewright_container.tensorflow_serving.rest import Array, RestError, Signature
@@ -18,12 +19,10 @@ class Models:
     """Loaded. Raises ValueError when there are none."""
 
     def __init__(self, folder: Path) -> None:
-        self._folders = _versions(folder)
-        if not self._folders:
+        folders = _versions(folder)
+        if not folders:
             raise ValueError("no SavedModel bundles found! (a folder <name>/<version> with saved_model.pb is needed)")
-        self._loaded = {
-            name: {version: _load(place) for version, place in found.items()} for name, found in self._folders.items()
-        }
+        self._loaded = {name: {version: _load(place) for version, place in found.items()} for name, found in folders.items()}
 
     @property
     def names(self) -> list[str]:
@@ -34,11 +33,14 @@ class Models:
         """Of a version, or of the highest. Raises RestError."""
         versions = self._loaded.get(name)
         if versions is None or (version and version not in versions):
-            raise RestError(
-                404,
-                f"Servable not found for request: {'Specific' if version else 'Latest'}({name}{', ' + version if version else ''})",
-            )
+            raise not_found(name, version)
         return versions[version or max(versions, key=int)]
+
+
+def not_found(name: str, version: str) -> RestError:
+    """In TensorFlow Serving's words."""
+    which = f"Specific({name}, {version})" if version else f"Latest({name})"
+    return RestError(404, f"Servable not found for request: {which}")
 
 
 def _versions(folder: Path) -> dict[str, dict[str, Path]]:
@@ -53,10 +55,11 @@ def _versions(folder: Path) -> dict[str, dict[str, Path]]:
 
 
 class _Function:
-    """A signature of a SavedModel."""
+    """A signature of a SavedModel, which it keeps: a signature alone does not keep its model's variables alive."""
 
-    def __init__(self, tensorflow: Any, function: Any) -> None:
+    def __init__(self, tensorflow: Any, model: Any, function: Any) -> None:
         self._tensorflow = tensorflow
+        self._model = model
         self._function = function
         specs = function.structured_input_signature[1]
         self._types = {name: spec.dtype for name, spec in specs.items()}
@@ -66,17 +69,16 @@ class _Function:
 
     def __call__(self, tensors: Mapping[str, Array]) -> Mapping[str, Array]:
         """See Signature."""
-        given = {name: self._tensorflow.constant(value.tolist(), self._types[name]) for name, value in tensors.items()}
+        given = {name: self._tensorflow.constant(_plain(value), self._types[name]) for name, value in tensors.items()}
         return {name: value.numpy() for name, value in self._function(**given).items()}
+
+
+def _plain(value: Array) -> Any:
+    """TensorFlow takes strings from lists only."""
+    return value.tolist() if value.dtype == np.dtype(object) else value
 
 
 def _load(place: Path) -> dict[str, Signature]:
     tensorflow = importlib.import_module("tensorflow")
     model = tensorflow.saved_model.load(str(place))
-    functions: dict[str, Signature] = {name: _Function(tensorflow, function) for name, function in model.signatures.items()}
-    _KEPT.append(model)
-    return functions
-
-
-_KEPT: list[Any] = []
-"""A signature does not keep its model's variables alive."""
+    return {name: _Function(tensorflow, model, function) for name, function in model.signatures.items()}

@@ -14,6 +14,7 @@ import torch
 from huggingface_hub import constants
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
+from sagewright_container.optimization import quantizer
 from sagewright_container.text_generation.configuration import Configuration, ConfigurationError
 from sagewright_container.text_generation.engine import Engine
 from sagewright_container.text_generation.generation import Generation
@@ -86,7 +87,7 @@ def load(configuration: Configuration) -> TextModel:
             f"HF_MODEL_ID names {configuration.model}, which cannot be fetched from here. Put the model's files into S3, give them as "
             "ModelDataUrl or ModelDataSource, and set HF_MODEL_ID=/opt/ml/model."
         ) from error
-    _say(configuration)
+    _say(configuration, network)
     _try(network)
     return TextModel(tokenizer, network, configuration)
 
@@ -123,10 +124,14 @@ def _both(configuration: Configuration, given: dict[str, Any]) -> tuple[Any, Any
     config = AutoConfig.from_pretrained(configuration.model, **given)
     if config.is_encoder_decoder:
         raise ConfigurationError(f"{config.model_type} is an encoder-decoder model; only causal language models are served.")
+    dtype = _dtype(configuration, config)
+    quantizer.taken_up(config)
     tokenizer = AutoTokenizer.from_pretrained(configuration.model, **given)
     loader: Any = AutoModelForCausalLM  # its from_pretrained is made when it is imported, and typed as a method
-    network = loader.from_pretrained(configuration.model, config=config, dtype=_dtype(configuration, config), **given)
-    return tokenizer, network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    network = loader.from_pretrained(configuration.model, config=config, dtype=dtype, **given)
+    network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    quantizer.prepare(network)
+    return tokenizer, network
 
 
 def _dtype(configuration: Configuration, config: Any) -> torch.dtype:
@@ -142,11 +147,11 @@ def _dtype(configuration: Configuration, config: Any) -> torch.dtype:
     return torch.float32 if named == torch.float16 and not torch.cuda.is_available() else named
 
 
-def _say(configuration: Configuration) -> None:
+def _say(configuration: Configuration, network: Any) -> None:
     """What is not as on AWS belongs into the log."""
     if configuration.accelerators and not torch.cuda.is_available():
         print("No GPU is visible: the model runs on this machine's processors.", flush=True)
-    if configuration.quantization:
+    if configuration.quantization and not getattr(network, "is_quantized", False):
         print(f"The model is not quantized ({configuration.quantization}): it runs in the precision it has.", flush=True)
 
 

@@ -118,7 +118,7 @@ def _account(uri: str) -> str:
 
 
 def _edition(repository: str, entry: _Entry, tag: str) -> str:
-    if entry.framework not in RECIPES or entry.environment not in RECIPES or repository in _SERVERS:
+    if entry.framework not in RECIPES or entry.environment not in RECIPES:
         return ""
     if entry.framework == "python":
         python = _BASE_PYTHON.fullmatch(repository)
@@ -224,6 +224,7 @@ _ENVIRONMENTS = {
         "compilation",
         ("onnx", "onnxruntime", "onnxmltools", "skl2onnx"),
     ),
+    "neotensorflow": _Environment((), _TOOLKIT),  # compiles only, and has an interpreter of its own: compute/environments
     "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
     "spark": _Environment((), _TOOLKIT, programs=("java",)),  # likewise
     "rl": _Environment(
@@ -271,6 +272,9 @@ _FRAMEWORKS = {
     "sagemaker-rl-vw-container": "rl",
 }
 
+# What compiles models of TensorFlow: no image of AWS's, a name for compilation jobs; no repository may have capital letters.
+TENSORFLOW_COMPILER = "Compiler-of-TensorFlow"
+
 # Servers of language models, each with its own form of requests (sagewright_container.text_generation, text_embeddings): they run in the server's own
 # Python. AWS's alone: a repository of the user's own may be called vllm, too.
 _TEXT_SERVERS = {
@@ -284,9 +288,6 @@ _TEXT_SERVERS = {
     "tei-cpu": "tei",
 }
 
-# TensorFlow Serving, not Python: what stands for it here is the server's own TensorFlow, where that is installed.
-_SERVERS = ("tensorflow-inference", "tensorflow-inference-graviton", "sagemaker-tensorflow-serving")
-
 _REPOSITORIES: dict[str, _Entry] = {
     **{
         repository: _Entry(manifest.environment, manifest.algorithm, _SCRIPT_MODE.get(repository, ""))
@@ -295,6 +296,9 @@ _REPOSITORIES: dict[str, _Entry] = {
     },
     **{repository: _Entry(framework, "", framework) for repository, framework in _FRAMEWORKS.items()},
     **{repository: _Entry("huggingface", "", server) for repository, server in _TEXT_SERVERS.items()},
+    "sagemaker-inference-tensorflow": _Entry("neo", "", "neo-tensorflow"),
+    "sagemaker-sparkml-serving": _Entry("numpy", "", "sparkml"),
+    TENSORFLOW_COMPILER: _Entry("neotensorflow", "", "neo-tensorflow"),
 }
 
 _URI = re.compile(
@@ -329,7 +333,7 @@ def _problem(uri: str, entry: _Entry) -> str:
     repository, tag = _split(uri)
     if repository in _TEXT_SERVERS and "neuron" in tag:
         return f"The image {uri} cannot be run here: {refusals.NEURON}"
-    if not entry.algorithm and entry.environment in RECIPES and repository not in (*_SERVERS, *_TEXT_SERVERS):
+    if not entry.algorithm and entry.environment in RECIPES and repository not in _TEXT_SERVERS:
         return ""
     missing = [module for module in _ENVIRONMENTS[entry.environment].requires if not installed(module)]
     if missing:

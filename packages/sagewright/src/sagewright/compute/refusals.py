@@ -22,7 +22,6 @@ _REASONS = (
     (r"sagemaker-(inference|neo)-.*|.*-neo", "models that SageMaker Neo has compiled are for its own runtime, which only AWS distributes."),
     (r"(huggingface-)?(vllm-omni|sglang-.*)|sagemaker-tritonserver|whisperx|ray", _ENGINE),
     (r"stabilityai-pytorch-inference|(huggingface-)?llama-?cpp(-arm64)?", _ENGINE),
-    (r"sagemaker-sparkml-serving", "it serves MLeap bundles on the Java virtual machine, which has no environment here."),
     (r"sagemaker-geospatial-.*|sagemaker-inspect-ai", "AWS does not publish what is in it."),
 )  # fmt: skip
 _PATTERNS = tuple((re.compile(pattern), reason) for pattern, reason in _REASONS)

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -155,24 +156,19 @@ class Objects:
         """A whole object; for small ones."""
         return await (await self._ask("GET", location)).read(_OBJECT_LIMIT)
 
-    async def read_range(self, stored: Stored, start: int, stop: int) -> bytes | memoryview:
-        """Bytes ``start`` to ``stop`` of an object. OSError (ESTALE) when it is not any more what the listing said."""
-        location = stored.location
-        if _ODD_KEY.search(location.key):
-            return (await self.read(location))[start:stop]
-        options: GetOptions = {"range": (start, stop)}
+    async def read_into(self, stored: Stored, start: int, memory: memoryview) -> None:
+        """Fills the memory from byte ``start`` of an object on. OSError (ESTALE) when it is not any more what the listing said."""
+        headers: Headers = [("range", f"bytes={start}-{start + len(memory) - 1}")]
         if stored.etag:
-            options["if_match"] = f'"{stored.etag}"'
+            headers.append(("if-match", f'"{stored.etag}"'))
+        answer = await self._ask("GET", stored.location, headers=headers)
+        if answer.status != 206 or answer.header("content-length") != str(len(memory)):
+            await answer.parts.aclose()
+            raise _changed(stored.location)
         try:
-            answer = await obstore.get_async(self._store(location.bucket), location.key, options=options)
-            content = memoryview(await answer.bytes_async())
-        except PreconditionError as changed:
-            raise OSError(errno.ESTALE, f"{location} has changed since it was listed") from changed
-        except BaseError as refused:
-            raise _translated(refused, location) from refused
-        if len(content) != stop - start:
-            raise OSError(errno.ESTALE, f"{location} is shorter than it was when it was listed")
-        return content
+            await _fill(answer, memory)
+        except TimeoutError as silent:
+            raise ConnectionError(f"{self._url} did not answer in time") from silent
 
     async def stream(self, stored: Stored, start: int = 0) -> AsyncIterator[bytes | memoryview]:
         """An object from ``start`` to its end, in pieces of some megabytes. OSError (ESTALE) when it is not any more what the listing said.
@@ -191,7 +187,7 @@ class Objects:
             async for part in answer.stream(min_chunk_size=_PIECE):
                 yield memoryview(part)
         except PreconditionError as changed:
-            raise OSError(errno.ESTALE, f"{location} has changed since it was listed") from changed
+            raise _changed(location) from changed
         except BaseError as refused:
             raise _translated(refused, location) from refused
 
@@ -256,10 +252,12 @@ class Objects:
         except BaseError as refused:
             raise _translated(refused, location) from refused
 
-    async def _ask(self, method: str, location: Location, body: bytes = b"", query: Headers | None = None) -> OriginAnswer:
+    async def _ask(
+        self, method: str, location: Location, body: bytes = b"", query: Headers | None = None, headers: Headers | None = None
+    ) -> OriginAnswer:
         """A signed request; what is not a success is raised."""
         path = encode_path(f"/{location.bucket}/{location.key}".encode()) if location.key else f"/{location.bucket}"
-        headers: Headers = [("content-length", str(len(body)))] if method == "PUT" else []
+        headers = [*(headers or ()), *([("content-length", str(len(body)))] if method == "PUT" else [])]
         digest = hashlib.sha256(body).hexdigest()
         target, signed = self._signer.sign(method, path, query or [], headers, digest)
         try:
@@ -300,7 +298,27 @@ def _failure(status: int, method: str, location: Location) -> OSError:
         return FileNotFoundError(f"{location} does not exist")
     if status in (401, 403):
         return PermissionError(f"access to {location} was denied")
+    if status in (412, 416):
+        return _changed(location)
     return ConnectionError(f"{method} {location} was answered {status}")
+
+
+def _changed(location: Location) -> OSError:
+    return OSError(errno.ESTALE, f"{location} has changed since it was listed")
+
+
+async def _fill(answer: OriginAnswer, memory: memoryview) -> None:
+    """The body of an answer, which is as long as the memory. Raises ConnectionError, TimeoutError."""
+    direct = answer.parts.direct()
+    if direct is not None:
+        with direct:
+            await direct.read_into(memory)
+        return
+    at = 0
+    async with aclosing(answer.parts) as parts:
+        async for part in parts:
+            memory[at : at + len(part)] = part
+            at += len(part)
 
 
 def _translated(refused: BaseError, location: Location) -> OSError:

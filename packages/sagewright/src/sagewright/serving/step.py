@@ -69,6 +69,14 @@ class Slot:
         return {"Index": self.index, "Attempt": self.attempt, "StartAt": self.start_at, "Served": self.served}
 
 
+def resized(slots: tuple[Slot, ...], count: int, highest: int) -> tuple[Slot, ...]:
+    """``count`` of them: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
+    if count <= len(slots):
+        return slots[:count]
+    following = 1 + max((highest, *(slot.index for slot in slots)))
+    return slots + tuple(Slot(following + offset) for offset in range(count - len(slots)))
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """The slot as it is now, what to do with the attempt it was, when to look again, why it has failed for good (or empty), and what

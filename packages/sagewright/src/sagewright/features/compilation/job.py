@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from sagewright.compute.images import Image
+from sagewright.compute.images import TENSORFLOW_COMPILER, Image
 from sagewright.jobs.launch import Program
 from sagewright.objects.s3 import Location
 from sagewright.store.rows import Resource
 
-IMAGE = "xgboost-neo"
-"""What compiles is in the image that serves what was compiled."""
+TENSORFLOW = ("TENSORFLOW", "KERAS")
+_IMAGE = "xgboost-neo"
 GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL: a conversion has nothing to save."""
 DEFAULT_MAX_RUNTIME = 900
 _ACCOUNT = "785573368785"  # of AWS's images of Neo in us-east-1; here the repository's name decides
-_SERVED_BY = {"XGBOOST": "xgboost-neo:latest", "SKLEARN": "xgboost-neo:latest"}
+_SERVED_BY = {
+    "XGBOOST": "xgboost-neo:latest",
+    "SKLEARN": "xgboost-neo:latest",
+    **dict.fromkeys(TENSORFLOW, "sagemaker-inference-tensorflow:2.9.2-cpu-py3"),
+}
 _SERVED_ELSE = "sagemaker-inference-pytorch:2.0-cpu-py3"
-
-
-def on_machine(resource: Resource) -> Resource:
-    """The row as the shared parts of jobs want it: AWS says nothing of the instance that compiles."""
-    asked = {"InstanceType": "ml.c5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30}
-    return replace(resource, spec={**resource.spec, "ResourceConfig": asked})
 
 
 def program(resource: Resource) -> Program:
     """For jobs.launch. What the user's pickles may do they do in a container without a network."""
     return Program(
-        image_uri=IMAGE,
+        image_uri=image(resource.spec),
         command=_command,
         environment=dict,
         isolated=True,
         seconds=max_runtime(resource.spec) + GRACE_SECONDS,
     )
+
+
+def image(spec: Mapping[str, Any]) -> str:
+    """What compiles is in the image that serves what was compiled; only TensorFlow is not where its compiled models are served."""
+    return TENSORFLOW_COMPILER if spec["InputConfig"]["Framework"] in TENSORFLOW else _IMAGE
 
 
 def max_runtime(spec: Mapping[str, Any]) -> float:
@@ -61,8 +63,8 @@ def artefact(spec: Mapping[str, Any]) -> Location:
 
 def inference_image(region: str, spec: Mapping[str, Any]) -> str:
     """DescribeCompilationJob: InferenceImage."""
-    image = _SERVED_BY.get(spec["InputConfig"]["Framework"], _SERVED_ELSE)
-    return f"{_ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{image}"
+    served_by = _SERVED_BY.get(spec["InputConfig"]["Framework"], _SERVED_ELSE)
+    return f"{_ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{served_by}"
 
 
 def task(spec: Mapping[str, Any]) -> dict[str, Any]:
