@@ -56,7 +56,9 @@ def _keras() -> Figure:
     with tempfile.TemporaryDirectory() as folder:
         python = asyncio.run(Environments(Path(folder) / "environments").prepare("neotensorflow"))
         words = [python, "-m", "benchmarks.compilation_tensorflow", str(Path(folder) / "ml")]
-        said = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
+        said = subprocess.run(
+            words, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+        )
     rounds = [(compiled, saved) for compiled, saved, _ in json.loads(said.stdout.splitlines()[-1])]
     return median_ratio("compiled KERAS, calls of one image, against the SavedModel", rounds, 1.0, "calls/s")
 
