@@ -56,6 +56,12 @@ def test_tensorflow(sdk: str, run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_sparkml(run_program: RunProgram) -> None:
+    """B07, K06: SparkMLModel.deploy; before XGBoost in a PipelineModel."""
+    assert run_program("sdk2", "sdk2_sparkml.py").endswith("sdk2 sparkml: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_right_sizes_a_model(run_program: RunProgram) -> None:
     """L05, L06, L07: Model.right_size().deploy(), a deployment by recommendation id, ModelPackage.right_size with ranges and phases."""
     output = run_program("sdk2", "sdk2_right_size.py")
