@@ -24,17 +24,6 @@ class Model(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(
-        Model(),
-        accelerator="cpu",
-        workers_per_device=int(os.environ.get("LW", 2)),
-        fast_queue=bool(int(os.environ.get("LQ", "1"))),
-    )
-    server.run(
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        num_api_servers=int(os.environ.get("LA", 1)),
-        generate_client_file=False,
-        log_level="error",
-        access_log=False,
-    )
+    server = litserve.LitServer(Model(), accelerator="cpu", workers_per_device=os.cpu_count(), fast_queue=True)
+    options = {"generate_client_file": False, "log_level": "error", "access_log": False}
+    server.run(host="127.0.0.1", port=int(sys.argv[1]), num_api_servers=1, **options)

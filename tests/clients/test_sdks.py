@@ -312,6 +312,25 @@ def test_model_builder(sdk: str, run_program: RunProgram) -> None:
     assert run_program(sdk, f"{sdk}_model_builder.py").endswith(f"{sdk} model builder: done\n")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_adapters(sdk: str, server: Server, run_program: RunProgram) -> None:
+    """K06: adapter inference components; each says what the base says once the adapter is merged into its weights."""
+    text_adapters = importlib.import_module("support.text_adapters")
+    jobs = importlib.import_module("support.jobs")
+    found = {name: text_adapters.adapter(seed) for name, seed in (("one", 1), ("two", 2))}
+    prefix, archives = text_model(server), []
+    for name, files in found.items():
+        server.client("s3").put_object(Bucket="text-models-of-clients", Key=f"adapters/{name}.tar.gz", Body=jobs.archive(files))
+        archives.append(f"s3://text-models-of-clients/adapters/{name}.tar.gz")
+    output = run_program(sdk, f"{sdk}_adapters.py", prefix, *archives)
+    said = [
+        f"{sdk}-base: defghi",
+        *(f"{sdk}-adapter-{at}: {text_adapters.merged(each, 'abc', 6)}" for at, each in enumerate(found.values())),
+    ]
+    assert output.endswith("\n".join([*said, f"{sdk} adapters: done"]) + "\n")
+
+
 def text_model(server: Server) -> str:
     """A prefix with a language model's files."""
     s3, store = server.client("s3"), "text-models-of-clients"

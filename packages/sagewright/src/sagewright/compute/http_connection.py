@@ -158,7 +158,6 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise Unsent("the connection was closed")
         self._exchange = exchange = _Exchange(self._loop, self._transport, streams)
-        self._acknowledge_at_once()
         self._transport.writelines(request)
         return exchange
 
@@ -207,7 +206,6 @@ class HttpConnection(asyncio.Protocol):
         if exchange is None:
             self.abort()  # bytes that nobody asked for: the next answer could not be told from them
             return
-        self._acknowledge_at_once()
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as problem:
@@ -215,6 +213,10 @@ class HttpConnection(asyncio.Protocol):
             exchange.fail(Broken(f"the container's answer is not HTTP: {problem}"))
         if exchange.done.done():
             self._end(exchange)
+        elif (
+            self._is_tcp
+        ):  # the rest waits for an acknowledgement; the kernel forgets this after some packets, and it costs a packet
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def connection_lost(self, problem: Exception | None) -> None:
         """asyncio: the connection has ended."""
@@ -260,11 +262,6 @@ class HttpConnection(asyncio.Protocol):
             self._released(self)
         else:
             self.abort()
-
-    def _acknowledge_at_once(self) -> None:
-        # The kernel forgets TCP_QUICKACK after some packets, so it is set again before every read.
-        if self._is_tcp:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 class _Exchange:

@@ -14,6 +14,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -21,7 +22,7 @@ import httptools
 from sagewright.front.body import Body
 from sagewright.front.encode import CONTINUE, LAST_CHUNK, DateHeader, encode_head, has_body
 from sagewright.front.exchange import Application, Exchange, Patience
-from sagewright.front.relay import SMALLEST, TakerGoneError, relay
+from sagewright.front.relay import POSSIBLE, SMALLEST, TakerGoneError, relay
 from sagewright.front.streamed import Answer, Parts, Streamed
 from sagewright.objects.direct import Direct
 from sagewright.objects.origin import OriginParts
@@ -170,7 +171,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
         self._head_bytes += len(name) + len(value)
-        key = name.decode("latin-1").lower()
+        key = _lower_case(name)
         text = value.decode("latin-1")
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known},{text}"
@@ -391,8 +392,8 @@ class Connection(asyncio.Protocol):
             length = direct.left + sum(map(len, direct.received))
             self._transport.set_write_buffer_limits(high=0)
             self._transport.writelines(direct.received)
-            while self._drained is not None:
-                await self._drained
+            while self._transport.get_write_buffer_size():
+                await (self._drained or asyncio.sleep(0))
             self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
             with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as target:
                 self._relaying = True
@@ -480,9 +481,15 @@ class Connection(asyncio.Protocol):
         self._refuse(incoming or Exchange(request, False, False), Fault(code, message, status))
 
 
+@lru_cache(maxsize=512)
+def _lower_case(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
 def _direct(parts: Parts, length: int | None) -> Direct | None:
     """A long body that comes from another server as it is."""
-    return parts.direct() if length is not None and length >= SMALLEST and isinstance(parts, OriginParts) else None
+    wanted = POSSIBLE and length is not None and length >= SMALLEST
+    return parts.direct() if wanted and isinstance(parts, OriginParts) else None
 
 
 def _too_large(limit: int) -> Fault:

@@ -166,7 +166,7 @@ class Work:
                 else:
                     await self._send_all(item, source, file, sender)
         finally:
-            source.abandon()
+            await source.abandon()
         await self._transfer(lambda: self._objects.upload(staged, target))
 
     async def _transfer(self, move: Callable[[], Awaitable[None]]) -> None:
