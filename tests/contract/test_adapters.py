@@ -177,7 +177,8 @@ def test_what_cannot_be_an_adapter(rig: Rig) -> None:
         rig.sagemaker.update_inference_component_runtime_config(
             InferenceComponentName="fine", DesiredRuntimeConfig={"CopyCount": 2}
         )
-    deleted(rig, "second", "fine")
+    deleted(rig, "second")
+    deleted(rig, "fine")
 
 
 @pytest.mark.slow
