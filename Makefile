@@ -30,7 +30,7 @@ lint: .venv/tested ## types, style, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/tested $(CLIENTS)/peers $(CLIENTS)/trainers ## the figures, as ratios measured in one run
+bench: .venv/tested $(CLIENTS)/peers $(CLIENTS)/servers $(CLIENTS)/mlserver $(CLIENTS)/trainers ## the figures, as ratios measured in one run
 	$(BIN)/python -m benchmarks
 
 coverage: .venv/installed ## write docs/coverage.md anew
@@ -60,8 +60,8 @@ $(CLIENTS)/installed: requirements/sdk2.txt requirements/sdk3.txt requirements/c
 	scripts/client-environments sdk2 sdk3 cli
 	@touch $@
 
-$(CLIENTS)/peers: requirements/peers.txt .venv/tested
-	scripts/client-environments peers
+$(CLIENTS)/peers $(CLIENTS)/servers $(CLIENTS)/mlserver: $(CLIENTS)/%: requirements/%.txt .venv/tested
+	scripts/client-environments $*
 	@touch $@
 
 $(CLIENTS)/trainers: requirements/trainers.txt .venv/tested

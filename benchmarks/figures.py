@@ -60,3 +60,14 @@ def print_figures(figures: Iterable[Figure]) -> None:
     for figure in figures:
         verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
         print(f"  {figure.name:<66} {figure.value:<52} {figure.target:<14} {verdict}", flush=True)
+
+
+def print_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """A line may be shorter than the head; its last cell may then be longer than its column."""
+    widths = [16, *(max(len(name), 8) for name in head[1:])]
+    for line in (head, *lines):
+        first, *rest = line
+        print(
+            f"  {first:<{widths[0]}}" + "".join(f"  {cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=False)),
+            flush=True,
+        )

@@ -1,64 +1,128 @@
-"""InvokeEndpoint, one CSV row × 30 features, 100 trees of depth 6, signed, through the front, beside FastAPI and granian holding the model.
+"""InvokeEndpoint, one row × 30 features, 100 trees of depth 6, signed, through the front, beside model servers that hold the same model.
 
-The peers answer unsigned: the signature is our handicap. Rounds with the contestants in turn; the median of the rounds' ratios.
+The peers answer unsigned: the signature is our handicap. Each peer runs alone beside us, because some use the processor while they are
+idle; rounds with the two in turn, and the median of the rounds' ratios.
 """
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-import xgboost
-from support.jobs import archive, bucket, wait_for_endpoint
-from support.server import ROLE, XGBOOST, Server, running_server
+from collections.abc import Iterable, Sequence
 
 from benchmarks import load
-from benchmarks.figures import Figure, at_least, median, median_no_worse, median_ratio
-from benchmarks.peers.process import peer
+from benchmarks.endpoint import Bench, ask, bench, serve
+from benchmarks.figures import Figure, at_least, median, median_no_worse, median_ratio, print_table
+from benchmarks.peers.model_servers import FASTAPI, GRANIAN, PEERS, ModelServer
+from benchmarks.peers.process import DoesNotStart
 
+_CONCURRENCIES = (1, 8, 32)
 _MANY_ROWS = 100
 _LARGE = 6_000_000
-_ROUNDS = 5
-_SECONDS = 1
+_ROUNDS = 3
+_MORE_ROUNDS = 5
+
+
+Rounds = dict[int, list[tuple[load.Result, load.Result]]]
+"""By concurrency: ours and theirs of each round."""
 
 
 def figures() -> list[Figure]:
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder, "xgboost-model")
-        row = _train(model)
-        environment = {"MODEL": str(model)}
-        fastapi = ["uvicorn", "fastapi_app:app", "--port", "{port}", "--log-level", "error", "--no-access-log"]
-        granian = [
-            "granian",
-            "--interface",
-            "rsgi",
-            "--port",
-            "{port}",
-            "--workers",
-            "1",
-            "--log-level",
-            "error",
-            "granian_app:app",
-        ]
-        with running_server() as server, peer(fastapi, environment) as fastapi_url, peer(granian, environment) as granian_url:
-            ours = _deploy(server, model, row)
-            contestants = {
-                "ours": (server.settings.url, ours),
-                "fastapi": (fastapi_url, [load.plain(fastapi_url, "/invocations", row, "text/csv")]),
-                "granian": (granian_url, [load.plain(granian_url, "/invocations", row, "text/csv")]),
-            }
-            return [*_measure(contestants), *_payloads(server, row, granian_url), *_captured(server, row)]
+    with bench() as ours:
+        against, missing = _compare(ours)
+        print_table(_TABLE, _table(against, missing))
+        return [*_ratios(against, missing), *_payloads(ours), *_captured(ours)]
 
 
-def _payloads(server: Server, row: bytes, granian: str) -> list[Figure]:
+def _compare(ours: Bench) -> tuple[dict[ModelServer, Rounds], dict[ModelServer, str]]:
+    """The rounds of each peer, and why there are none."""
+    against: dict[ModelServer, Rounds] = {}
+    missing: dict[ModelServer, str] = {}
+    for peer in PEERS:
+        try:
+            against[peer] = _rounds(ours, peer)
+        except DoesNotStart as problem:
+            missing[peer] = str(problem)
+    return against, missing
+
+
+def _rounds(ours: Bench, peer: ModelServer) -> Rounds:
+    with peer.running(ours.model, ours.row, ours.expected) as url:
+        theirs = (url, [load.plain(url, peer.path, peer.body(ours.row), peer.content_type)])
+        mine = (ours.url, ours.request(ours.line))
+        for side in (mine, theirs):
+            ask(*side, 8)
+        return {number: [(ask(*mine, number), ask(*theirs, number)) for _ in range(_ROUNDS)] for number in _CONCURRENCIES}
+
+
+_TABLE = ("", *(f"{what} at {number}" for number in _CONCURRENCIES for what in ("req/s", "p50 ms", "p99 ms")))
+
+
+def _table(against: dict[ModelServer, Rounds], missing: dict[ModelServer, str]) -> list[Sequence[str]]:
+    ours = {number: [mine for rounds in against.values() for mine, _ in rounds[number]] for number in _CONCURRENCIES}
+    theirs = [
+        (peer.name, {number: [its for _, its in pairs] for number, pairs in rounds.items()}) for peer, rounds in against.items()
+    ]
+    return [*(_line(*side) for side in [("ours, signed", ours), *theirs]), *((peer.name, why) for peer, why in missing.items())]
+
+
+def _line(name: str, results: dict[int, list[load.Result]]) -> Sequence[str]:
+    cells = [name]
+    for found in results.values():
+        cells += [f"{median(each.rate for each in found):,.0f}"]
+        cells += [f"{median(each.p50 for each in found):.2f}", f"{median(each.p99 for each in found):.2f}"]
+    return cells
+
+
+def _ratios(against: dict[ModelServer, Rounds], missing: dict[ModelServer, str]) -> list[Figure]:
+    """Beside FastAPI, granian and the best of the model servers; and our own percentiles."""
+    tails = [_tail(number, [mine for rounds in against.values() for mine, _ in rounds[number]]) for number in _CONCURRENCIES]
+    found = [_best(against, missing), *tails]
+    if FASTAPI in against:
+        one = [(ours.p50, theirs.p50) for ours, theirs in against[FASTAPI][1]]
+        found.append(median_no_worse("p50 at concurrency 1, against FastAPI", one, 1.0, "ms"))
+    targets = {FASTAPI: 5.0, GRANIAN: 3.0}
+    for peer, rounds in against.items():
+        if not peer.is_product:
+            rates = _rates(rounds)
+            name = f"requests/s at concurrency 32, against {peer.name}"
+            found.append(median_ratio(name, rates, targets[peer], "req/s") if peer in targets else _ratio(name, rates))
+    return found
+
+
+def _best(against: dict[ModelServer, Rounds], missing: dict[ModelServer, str]) -> Figure:
+    """Beside the model server that comes nearest; a server that could not be measured might be it."""
+    products = {peer: _rates(rounds) for peer, rounds in against.items() if peer.is_product}
+    absent = [peer.name for peer in missing if peer.is_product]
+    name = "requests/s at concurrency 32, against the best model server"
+    if not products or absent:
+        return Figure(name, f"not measured: {', '.join(absent)}", ">= 8x", False)
+    best = min(products, key=lambda peer: median(ours / theirs for ours, theirs in products[peer]))
+    return median_ratio(f"{name}, {best.name}", products[best], 8.0, "req/s")
+
+
+def _rates(rounds: Rounds) -> list[tuple[float, float]]:
+    return [(ours.rate, theirs.rate) for ours, theirs in rounds[32]]
+
+
+def _ratio(name: str, rounds: Sequence[tuple[float, float]]) -> Figure:
+    return Figure(name, f"{median(ours / theirs for ours, theirs in rounds):.2f}x")
+
+
+def _tail(number: int, results: Iterable[load.Result]) -> Figure:
+    found = list(results)
+    ratio = median(each.p99 / each.p50 for each in found)
+    value = f"{ratio:.2f}x   ({median(each.p99 for each in found):.2f} against {median(each.p50 for each in found):.2f} ms)"
+    return Figure(f"p99 at concurrency {number}, against p50", value, "<= 3x", ratio <= 3)
+
+
+def _payloads(ours: Bench) -> list[Figure]:
     """Requests of many rows: a hundred of them, and as many as make six megabytes."""
-    body = row * _MANY_ROWS
-    many, theirs = [_request(server, "bench", body)], [load.plain(granian, "/invocations", body, "text/csv")]
-    rounds = [(_run(server.settings.url, many, 8).rate, _run(granian, theirs, 8).rate) for _ in range(_ROUNDS)]
-    large = [_request(server, "bench", row * (_LARGE // len(row)))]
-    moved = [_run(server.settings.url, large, 4).rate * _LARGE / 1e6 for _ in range(3)]
+    body = ours.line * _MANY_ROWS
+    url, many = ours.url, ours.request(body)
+    with GRANIAN.running(ours.model, ours.row, ours.expected) as granian:
+        theirs = [load.plain(granian, GRANIAN.path, body, GRANIAN.content_type)]
+        rounds = [(ask(url, many, 8).rate, ask(granian, theirs, 8).rate) for _ in range(_MORE_ROUNDS)]
+    large = ours.request(ours.line * (_LARGE // len(ours.line)))
+    moved = [ask(url, large, 4).rate * _LARGE / 1e6 for _ in range(3)]
     return [
         at_least(f"requests/s of {_MANY_ROWS} rows at concurrency 8", median(ours for ours, _ in rounds), 1800, "req/s"),
         median_ratio(f"requests/s of {_MANY_ROWS} rows at concurrency 8, against granian", rounds, 1.96, "req/s"),
@@ -66,7 +130,7 @@ def _payloads(server: Server, row: bytes, granian: str) -> list[Figure]:
     ]
 
 
-def _captured(server: Server, row: bytes) -> list[Figure]:
+def _captured(ours: Bench) -> list[Figure]:
     """The same endpoint with all of its calls captured, in turn with one that captures none."""
     capture = {
         "InitialSamplingPercentage": 100,
@@ -74,68 +138,11 @@ def _captured(server: Server, row: bytes) -> list[Figure]:
         "CaptureOptions": [{"CaptureMode": "InputAndOutput"}],
         "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
     }
-    _serve(server, "captured", DataCaptureConfig=capture)
-    plain, captured = [_request(server, "bench", row)], [_request(server, "captured", row)]
-    url = server.settings.url
-    rates = [(_run(url, captured, 32).rate, _run(url, plain, 32).rate) for _ in range(_ROUNDS)]
-    latency = [(_run(url, captured, 1).p50, _run(url, plain, 1).p50) for _ in range(_ROUNDS)]
+    serve(ours.server, "captured", DataCaptureConfig=capture)
+    url, plain, captured = ours.url, ours.request(ours.line), ours.request(ours.line, "captured")
+    rates = [(ask(url, captured, 32).rate, ask(url, plain, 32).rate) for _ in range(_MORE_ROUNDS)]
+    latency = [(ask(url, captured, 1).p50, ask(url, plain, 1).p50) for _ in range(_MORE_ROUNDS)]
     return [
         median_ratio("requests/s at concurrency 32 with every call captured, against none", rates, 0.7, "req/s"),
         median_no_worse("p50 at concurrency 1 with every call captured, against none", latency, 1.1, "ms"),
     ]
-
-
-def _measure(contestants: dict[str, tuple[str, list[bytes]]]) -> list[Figure]:
-    for url, requests in contestants.values():
-        load.run(url, requests, 8, 1)
-    latency = [{name: _run(*contestant, 1).p50 for name, contestant in contestants.items()} for _ in range(_ROUNDS)]
-    rate = [{name: _run(*contestant, 32).rate for name, contestant in contestants.items()} for _ in range(_ROUNDS)]
-    one = [(found["ours"], found["fastapi"]) for found in latency]
-    many = {peer: [(found["ours"], found[peer]) for found in rate] for peer in ("granian", "fastapi")}
-    return [
-        median_no_worse("p50 at concurrency 1, against FastAPI", one, 1.0, "ms"),
-        median_ratio("requests/s at concurrency 32, against granian", many["granian"], 3.0, "req/s"),
-        median_ratio("requests/s at concurrency 32, against FastAPI", many["fastapi"], 3.0, "req/s"),
-    ]
-
-
-def _run(url: str, requests: list[bytes], connections: int) -> load.Result:
-    result = load.run(url, requests, connections, _SECONDS)
-    if result.errors:
-        raise RuntimeError(f"{url}: {result.errors} errors")
-    return result
-
-
-def _train(file: Path) -> bytes:
-    generator = np.random.default_rng(0)
-    features = generator.normal(size=(20_000, 30)).astype(np.float32)
-    labels = (features[:, :5].sum(axis=1) + generator.normal(size=20_000) > 0).astype(int)
-    booster = xgboost.train({"objective": "binary:logistic", "max_depth": 6}, xgboost.DMatrix(features, labels), 100)
-    booster.save_model(file.with_suffix(".json"))
-    file.with_suffix(".json").rename(file)
-    return ",".join(f"{value:.6f}" for value in features[0]).encode() + b"\n"
-
-
-def _deploy(server: Server, model: Path, row: bytes) -> list[bytes]:
-    name = bucket(server, "bench-inference")
-    server.client("s3").put_object(Bucket=name, Key="model.tar.gz", Body=archive({"xgboost-model": model.read_bytes()}))
-    sagemaker = server.client("sagemaker")
-    container = {"Image": XGBOOST, "ModelDataUrl": f"s3://{name}/model.tar.gz"}
-    sagemaker.create_model(ModelName="bench", ExecutionRoleArn=ROLE, PrimaryContainer=container)
-    _serve(server, "bench")
-    return [_request(server, "bench", row)]
-
-
-def _serve(server: Server, name: str, **config: Any) -> None:
-    """An endpoint of this name with the model; ``config`` is for its configuration."""
-    sagemaker = server.client("sagemaker")
-    variant = {"VariantName": "AllTraffic", "ModelName": "bench", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], **config)
-    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    if wait_for_endpoint(sagemaker, name)["EndpointStatus"] != "InService":
-        raise RuntimeError(f"endpoint {name} is not in service")
-
-
-def _request(server: Server, endpoint: str, body: bytes) -> bytes:
-    path = f"/endpoints/{endpoint}/invocations"
-    return load.signed(server.settings.url, "POST", path, body, {"Content-Type": "text/csv"}, server.keys())

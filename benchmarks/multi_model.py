@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import http.client
 import statistics
-import tempfile
 from pathlib import Path
 from time import perf_counter
 
 import psutil
-from support.jobs import archive, bucket, processes, wait_for_endpoint
-from support.server import ROLE, XGBOOST, Server, running_server
+from support.jobs import archive, bucket, processes
+from support.server import ROLE, XGBOOST, Server
 
-from benchmarks import inference, load
+from benchmarks import load
+from benchmarks.endpoint import ask, bench, serve
 from benchmarks.figures import Figure, median_no_worse
 
 MODELS = 1000
@@ -30,19 +30,14 @@ _MEMORY = 0.8 * 8 * 1024
 
 def figures() -> list[Figure]:
     """Makes the models, asks, measures."""
-    with tempfile.TemporaryDirectory() as folder, running_server() as server:
-        model = Path(folder, "xgboost-model")
-        row = inference._train(model)
-        plain = inference._deploy(server, model, row)
-        _deploy(server, model)
+    with bench() as ours:
+        server, row = ours.server, ours.line
+        _deploy(server, ours.model)
         cold = [_ask(server, row, number) for number in range(COLD)]
-        many = [_signed(server, row, 0)]
+        plain, many = ours.request(row), [_signed(server, row, 0)]
         for requests in (plain, many):
-            load.run(server.settings.url, requests, 8, 1)
-        pairs = [
-            (inference._run(server.settings.url, many, 1).p50, inference._run(server.settings.url, plain, 1).p50)
-            for _ in range(_ROUNDS)
-        ]
+            ask(ours.url, requests, 8)
+        pairs = [(ask(ours.url, many, 1).p50, ask(ours.url, plain, 1).p50) for _ in range(_ROUNDS)]
         before = _resident(server)
         for number in range(COLD, MODELS):
             _ask(server, row, number)
@@ -66,11 +61,7 @@ def _deploy(server: Server, model: Path) -> None:
     sagemaker = server.client("sagemaker")
     container = {"Image": XGBOOST, "Mode": "MultiModel", "ModelDataUrl": f"s3://{name}/models/"}
     sagemaker.create_model(ModelName="many", ExecutionRoleArn=ROLE, PrimaryContainer=container)
-    variant = {"VariantName": "AllTraffic", "ModelName": "many", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
-    sagemaker.create_endpoint_config(EndpointConfigName="many", ProductionVariants=[variant])
-    sagemaker.create_endpoint(EndpointName="many", EndpointConfigName="many")
-    if wait_for_endpoint(sagemaker, "many")["EndpointStatus"] != "InService":
-        raise RuntimeError("the endpoint is not in service")
+    serve(server, "many", "many")
 
 
 def _signed(server: Server, row: bytes, number: int) -> bytes:

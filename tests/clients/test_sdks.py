@@ -70,6 +70,12 @@ def test_sdk2_right_sizes_a_model(run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk3_right_sizes_a_model(run_program: RunProgram) -> None:
+    """L05, L06: ModelBuilder.right_size, a default and an advanced job; deploy as recommended."""
+    assert run_program("sdk3", "sdk3_right_size.py").endswith("sdk3 right size: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_pipelines_and_many_models(run_program: RunProgram) -> None:
     """K06, K07: PipelineModel.deploy and .transformer; MultiDataModel.add_model, list_models, predict(target_model=…)."""
     assert run_program("sdk2", "sdk2_many.py").endswith("sdk2 many: done\n")
@@ -299,9 +305,10 @@ def test_sdk3_with_an_image_of_ones_own(run_program: RunProgram, own_image: str)
 
 
 @pytest.mark.slow
-def test_sdk2_text_generation(server: Server, run_program: RunProgram) -> None:
-    """K02: HuggingFaceModel with get_huggingface_llm_image_uri (TGI and LMI), predict_stream."""
-    assert run_program("sdk2", "sdk2_text_generation.py", text_model(server)).endswith("sdk2 text generation: done\n")
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_text_generation(sdk: str, server: Server, run_program: RunProgram) -> None:
+    """K02, L01: TGI's image (HuggingFaceModel, ModelBuilder), streamed; the model optimized, then served by the recommended image."""
+    assert run_program(sdk, f"{sdk}_text_generation.py", text_model(server)).endswith(f"{sdk} text generation: done\n")
 
 
 @pytest.mark.slow
@@ -309,6 +316,25 @@ def test_sdk2_text_generation(server: Server, run_program: RunProgram) -> None:
 def test_model_builder(sdk: str, run_program: RunProgram) -> None:
     """K13: ModelBuilder with InferenceSpec and SchemaBuilder; its pickle is read by the SDK, which is laid over the image."""
     assert run_program(sdk, f"{sdk}_model_builder.py").endswith(f"{sdk} model builder: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_adapters(sdk: str, server: Server, run_program: RunProgram) -> None:
+    """K06: adapter inference components; each says what the base says once the adapter is merged into its weights."""
+    text_adapters = importlib.import_module("support.text_adapters")
+    jobs = importlib.import_module("support.jobs")
+    found = {name: text_adapters.adapter(seed) for name, seed in (("one", 1), ("two", 2))}
+    prefix, archives = text_model(server), []
+    for name, files in found.items():
+        server.client("s3").put_object(Bucket="text-models-of-clients", Key=f"adapters/{name}.tar.gz", Body=jobs.archive(files))
+        archives.append(f"s3://text-models-of-clients/adapters/{name}.tar.gz")
+    output = run_program(sdk, f"{sdk}_adapters.py", prefix, *archives)
+    said = [
+        f"{sdk}-base: defghi",
+        *(f"{sdk}-adapter-{at}: {text_adapters.merged(each, 'abc', 6)}" for at, each in enumerate(found.values())),
+    ]
+    assert output.endswith("\n".join([*said, f"{sdk} adapters: done"]) + "\n")
 
 
 def text_model(server: Server) -> str:

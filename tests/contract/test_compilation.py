@@ -15,7 +15,7 @@ from harness import WORLD
 from support.compilation import CompilationRig
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.compilation import job, plan
+from sagewright.jobs import steps
 
 
 def compiles(spec: InstanceSpec) -> int:
@@ -34,9 +34,8 @@ def fails(spec: InstanceSpec) -> int:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(job, "GRACE_SECONDS", 0.4)
+    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])
@@ -63,7 +62,7 @@ def test_from_archive_to_artefact(rig: CompilationRig) -> None:
     spec = rig.runtime.started[0]
     assert (spec.network, spec.argv[-1]) == ("isolated", "compile")
     assert not any(name.startswith("AWS_") for name in spec.env)
-    rig.until(lambda: rig.folder().exists(), lambda there: not there)
+    rig.until(lambda: rig.folder().parent.exists(), lambda there: not there)
 
 
 @pytest.mark.parametrize(("framework", "entry"), [("TENSORFLOW", "input"), ("KERAS", "image")])

@@ -152,6 +152,18 @@ def test_what_has_no_room_waits_and_says_so(rig: Rig) -> None:
     assert (found["InferenceComponentStatus"], found.get("FailureReason")) == ("InService", None)
 
 
+def test_a_copy_that_the_machine_has_no_memory_for_waits(rig: Rig) -> None:
+    """K14: shown in FailureReason, as where the instances have no room."""
+    rig.free = 0
+    create(rig)
+    found = rig.until(lambda: describe(rig), lambda seen: seen.get("FailureReason"))
+    assert found["InferenceComponentStatus"] == "Creating"
+    assert found["FailureReason"].startswith("Waiting for capacity: this machine")
+    rig.free = 8 * 1024**3
+    found = settled(rig)
+    assert (found["InferenceComponentStatus"], found.get("FailureReason")) == ("InService", None)
+
+
 def test_an_update_changes_the_model_without_a_gap_and_a_bad_one_changes_nothing(rig: Rig) -> None:
     create(rig)
     settled(rig)
@@ -166,6 +178,78 @@ def test_an_update_changes_the_model_without_a_gap_and_a_bad_one_changes_nothing
         assert found["InferenceComponentStatus"] == "InService"
         assert asked(rig, "c") == pytest.approx(expected, abs=0.4)
     assert "Failed to download model data" in found["FailureReason"]
+
+
+def test_a_specification_for_each_instance_type(rig: Rig) -> None:
+    """API CreateInferenceComponent, Specifications: the one for the variant's instances is deployed."""
+    rig.model("tripled", url="s3://bucket/tripled.tar.gz")
+
+    def made(name: str, *specifications: dict[str, Any], **more: Any) -> None:
+        rig.sagemaker.create_inference_component(
+            InferenceComponentName=name,
+            EndpointName="e",
+            VariantName="AllTraffic",
+            Specifications=[{"ComputeResourceRequirements": REQUIREMENTS, **each} for each in specifications],
+            RuntimeConfig={"CopyCount": 1},
+            **more,
+        )
+
+    here, elsewhere = {"InstanceType": "ml.m5.large"}, {"InstanceType": "ml.c5.xlarge"}
+    made("typed", {**elsewhere, "ModelName": "model"}, {**here, "ModelName": "tripled"})
+    found = settled(rig, "typed")
+    assert found["InferenceComponentStatus"] == "InService", found
+    assert [each["ModelName"] for each in found["Specifications"]] == ["tripled", "model"]
+    assert asked(rig, "typed") == pytest.approx(9.0, abs=0.4)
+    made("homeless", {**elsewhere, "ModelName": "model"})
+    assert "no specification for the instance type ml.m5.large" in settled(rig, "homeless")["FailureReason"]
+    wrong: dict[str, dict[str, Any]] = {
+        "InstanceType of its own": {"Specifications": [{"ModelName": "model"}]},
+        "and not both": {"Specification": {"ModelName": "model"}},
+    }
+    for words, more in wrong.items():
+        given = {"Specifications": [{**here, "ModelName": "model"}], **more}
+        with pytest.raises(botocore.exceptions.ClientError, match=words):
+            rig.sagemaker.create_inference_component(
+                InferenceComponentName="wrong", EndpointName="e", RuntimeConfig={"CopyCount": 1}, **given
+            )
+    with pytest.raises(botocore.exceptions.ClientError, match="is updated so"):
+        rig.sagemaker.update_inference_component(InferenceComponentName="typed", Specification={"ModelName": "model"})
+
+
+def test_an_update_in_batches_and_its_alarm(rig: Rig) -> None:
+    """API InferenceComponentDeploymentConfig: an alarm in the bake brings the old model back; Describe shows the policy."""
+    create(rig, copies=2, ComputeResourceRequirements={"MinMemoryRequiredInMb": 512})
+    assert settled(rig)["InferenceComponentStatus"] == "InService"
+    rig.model("tripled", url="s3://bucket/tripled.tar.gz")
+    config = {
+        "RollingUpdatePolicy": {"MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1}, "WaitIntervalInSeconds": 3600},
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "high"}]},
+    }
+    changed = {"ModelName": "tripled", "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 512}}
+
+    def update(**deployment: Any) -> None:
+        rig.sagemaker.update_inference_component(
+            InferenceComponentName="c", Specification=changed, DeploymentConfig={**config, **deployment}
+        )
+
+    with pytest.raises(botocore.exceptions.ClientError, match="Could not find the CloudWatch alarm"):
+        update()
+    rig.alarms["high"] = "OK"
+    update()
+    rig.until(lambda: {round(asked(rig, "c")) for _ in range(6)}, lambda answers: answers == {3, 9})
+    rig.restart()
+    assert describe(rig)["InferenceComponentStatus"] == "Updating"
+    rig.alarms["high"] = "ALARM"
+    found = settled(rig)
+    assert (found["InferenceComponentStatus"], found["Specification"]["ModelName"]) == ("InService", "model")
+    assert "state ALARM: high" in found["FailureReason"]
+    assert found["LastDeploymentConfig"] == config
+    assert {round(asked(rig, "c")) for _ in range(6)} == {3}
+    rig.alarms["high"] = "OK"
+    update(RollingUpdatePolicy={**config["RollingUpdatePolicy"], "WaitIntervalInSeconds": 0})
+    found = settled(rig)
+    assert (found["Specification"]["ModelName"], found.get("FailureReason")) == ("tripled", None)
+    assert {round(asked(rig, "c")) for _ in range(6)} == {9}
 
 
 def test_requests_that_name_no_component(rig: Rig) -> None:
@@ -184,7 +268,7 @@ def test_requests_that_name_no_component(rig: Rig) -> None:
 def test_what_is_refused(rig: Rig) -> None:
     """At once where the request says so, else as a failure with a reason."""
     for changes, words in (
-        ({"BaseInferenceComponentName": "c"}, "does not support Specification.BaseInferenceComponentName"),
+        ({"BaseInferenceComponentName": "c"}, "ModelName, ComputeResourceRequirements cannot be specified for an adapter"),
         ({"ModelName": "none"}, "Could not find model"),
     ):
         with pytest.raises(botocore.exceptions.ClientError, match=words) as caught:

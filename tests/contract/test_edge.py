@@ -18,14 +18,14 @@ from harness import WORLD
 from support.edge import ARTEFACT, COMPILED, EdgeRig
 from support.jobs import archive
 
-from sagewright.features.edge import plan
 from sagewright.features.records import fleet_report
+from sagewright.jobs import steps
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])

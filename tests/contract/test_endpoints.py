@@ -250,6 +250,25 @@ def test_capacity_grows_and_shrinks_while_it_serves(rig: Rig, endpoint: dict[str
         resize(rig, 1000)
 
 
+def test_instances_that_the_machine_has_no_memory_for_wait_and_say_so(rig: Rig, endpoint: dict[str, Any]) -> None:
+    """K14: capacity that is not there is queued and shown; what serves goes on, and so does the scaling when there is room."""
+    rig.free = 100 * 1024**2
+    resize(rig, 2)
+    (shown,) = rig.until(
+        lambda: rig.describe()["ProductionVariants"],
+        lambda found: found[0].get("VariantStatus", [{}])[0].get("StatusMessage", "").startswith("Waiting for capacity"),
+    )
+    assert "256 MiB of memory free" in shown["VariantStatus"][0]["StatusMessage"]
+    assert (shown["CurrentInstanceCount"], shown["DesiredInstanceCount"]) == (1, 2)
+    assert rig.describe()["EndpointStatus"] == "Updating"
+    assert predicted(rig) == pytest.approx(5.0, abs=0.3)
+    assert len(rig.run_folders()) == 1
+    rig.free = 8 * 1024**3
+    found = rig.settled()
+    assert (found["EndpointStatus"], found["ProductionVariants"][0]["CurrentInstanceCount"]) == ("InService", 2)
+    assert "VariantStatus" not in found["ProductionVariants"][0]
+
+
 def test_an_update_replaces_the_model_without_a_gap(rig: Rig, endpoint: dict[str, Any]) -> None:
     """K10: blue/green, all at once."""
     rig.objects.put("s3://bucket/tripled.tar.gz", archive({"xgboost-model": xgboost_model(3.0)}))

@@ -83,6 +83,24 @@ async def test_files(objects: Objects, bucket: str, tmp_path: Path, key: str, si
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["source", "target"]
 
 
+@pytest.mark.parametrize("key", ["k", "a//b"])
+async def test_ranges_into_memory(objects: Objects, bucket: str, key: str) -> None:
+    """Of objects in several pieces, at any place; one that is another object by now is not mixed up with it (G07)."""
+    location, body = Location(bucket, key), os.urandom(17 << 20)
+    await objects.write(location, body)
+    stored = await objects.head(location)
+    for start, stop in ((0, len(body)), (5, 6), (8_000_000, 9_000_001), (len(body) - 3, len(body))):
+        memory = bytearray(stop - start)
+        await objects.read_into(stored, start, memoryview(memory))
+        assert memory == body[start:stop]
+    await objects.write(location, b"another")
+    with pytest.raises(OSError, match="has changed since it was listed"):
+        await objects.read_into(stored, 0, memoryview(bytearray(100)))
+    await objects.delete(location)
+    with pytest.raises(FileNotFoundError):
+        await objects.read_into(stored, 0, memoryview(bytearray(100)))
+
+
 async def test_delete(objects: Objects, bucket: str) -> None:
     await objects.write(Location(bucket, "k"), b"x")
     await objects.delete(Location(bucket, "k"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from support.processing import INPUT, OUTPUT, ProcessingRig, cluster, processing
 from support.training import SKLEARN
 
 from sagewright.compute.runtime import InstanceSpec, Peers
-from sagewright.features.processing import plan
-from sagewright.jobs import synchronised
+from sagewright.features.processing.plan import COURSE
+from sagewright.jobs import steps, synchronised
 
 
 def below(spec: InstanceSpec, path: str) -> Path:
@@ -39,9 +40,9 @@ def processes(spec: InstanceSpec) -> int:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "PEERS_GRACE_SECONDS", 0.4)
+    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "PEERS_GRACE_SECONDS", 0.4)
     monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.2)
 
@@ -293,7 +294,7 @@ class TestEnd:
 class TestStop:
     def test_sigterm_then_sigkill(self, rig: ProcessingRig, monkeypatch: pytest.MonkeyPatch) -> None:
         """API StopProcessingJob; outputs of the end are not brought out."""
-        monkeypatch.setattr(plan, "GRACE_SECONDS", 0.3)
+        monkeypatch.setattr(rig.feature.controller, "course", replace(COURSE, grace=0.3))
         rig.runtime.ends_on = {9}
         rig.create()
         rig.runs()

@@ -19,7 +19,7 @@ from harness import ROLE
 from support.processing import ProcessingRig, cluster
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.processing import plan
+from sagewright.jobs import steps
 
 TABLES = """
 [athena.AwsDataCatalog.sales.orders]
@@ -42,7 +42,7 @@ LOCAL = "/opt/ml/processing/input/answer"
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessingRig]:
-    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
     with ProcessingRig(tmp_path) as made:
         made.tables.write_text(TABLES)
         made.objects.put("s3://bucket/orders/2024/a.csv", b"id,item,price\n1,x,2.5\n2,y,4\n")

@@ -16,8 +16,7 @@ from harness import ROLE, WORLD
 from support.training import SKLEARN, XGBOOST, FakeRig, request, statuses
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import steps
-from sagewright.jobs import synchronised
+from sagewright.jobs import steps, synchronised
 from sagewright.signals import scrape
 from sagewright.wire.credentials import assumed_role_arn
 

@@ -15,10 +15,9 @@ from harness import WORLD
 from support.training import XGBOOST, FakeRig, statuses
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import plan, steps
 from sagewright.features.training.interruption import NotInterruptible
 from sagewright.features.training.prospects import Terms
-from sagewright.jobs import synchronised
+from sagewright.jobs import steps, synchronised
 
 SPOT: dict[str, Any] = {
     "EnableManagedSpotTraining": True,
@@ -40,7 +39,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
     monkeypatch.setattr(steps, "WAIT_SECONDS", 0.1)
     monkeypatch.setattr(steps, "SOON_SECONDS", 0.05)
-    monkeypatch.setattr(plan, "PEERS_GRACE_SECONDS", 0.4)
+    monkeypatch.setattr(steps, "PEERS_GRACE_SECONDS", 0.4)
     monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.0)
 
@@ -364,7 +363,7 @@ class TestWarmPools:
         rig.ended()
         rig.sagemaker.delete_training_job(TrainingJobName="job")
         rig.until(lambda: list((rig.jobs / "warm-pool").rglob("names")), lambda found: not found)
-        rig.until(lambda: rig.training.controller.slots.held, lambda held: not held)
+        rig.until(lambda: rig.training.controller.workshop.slots.held, lambda held: not held)
 
 
 class TestGpus:

@@ -19,8 +19,7 @@ import pytest
 from support.training import LDA, SKLEARN, XGBOOST, FakeRig, statuses
 
 from sagewright.compute.runtime import InstanceSpec, Peers
-from sagewright.features.training import plan, steps
-from sagewright.jobs import synchronised
+from sagewright.jobs import steps, synchronised
 
 TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
 GROUPS = {
@@ -37,7 +36,7 @@ HOSTS = ("algo-1", "algo-2")
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
     monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(plan, "PEERS_GRACE_SECONDS", 0.4)
+    monkeypatch.setattr(steps, "PEERS_GRACE_SECONDS", 0.4)
     monkeypatch.setattr(synchronised, "PUSH_SECONDS", 0.2)
     monkeypatch.setattr(synchronised, "SETTLED_SECONDS", 0.2)
 

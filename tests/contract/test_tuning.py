@@ -13,8 +13,8 @@ from support.training import XGBOOST
 from support.tuning import KIND, METRIC, TuningRig, continuous, definition, objective, tuning_job
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import steps
 from sagewright.features.tuning import plan
+from sagewright.jobs import steps
 
 
 @pytest.fixture(autouse=True)

@@ -50,6 +50,30 @@ def statistic(server: Server, namespace: str, name: str, kind: str = "Maximum") 
     return float(max(found["MetricDataResults"][0]["Values"], default=0.0))
 
 
+def wake_on(server: Server, target: dict[str, str], metric: str, dimensions: dict[str, str]) -> None:
+    """One more as soon as the metric says that there is none, by steps on an alarm."""
+    config = {
+        "AdjustmentType": "ChangeInCapacity",
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+        "MetricAggregationType": "Maximum",
+    }
+    policy = server.client("application-autoscaling").put_scaling_policy(
+        PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
+    )["PolicyARN"]
+    server.client("cloudwatch").put_metric_alarm(
+        AlarmName=f"wakes-{metric}",
+        Namespace="AWS/SageMaker",
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        Statistic="Maximum",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        AlarmActions=[policy],
+    )
+
+
 def test_from_one_to_two_and_back(server: Server) -> None:
     """Target tracking adds an instance; a policy of steps on the user's own alarm removes it. Not one call fails."""
     scaling, cloudwatch = server.client("application-autoscaling"), server.client("cloudwatch")
@@ -100,7 +124,7 @@ def test_from_one_to_two_and_back(server: Server) -> None:
 @pytest.mark.slow
 def test_an_asynchronous_endpoint_sleeps_and_wakes(server: Server) -> None:
     """To no instance by a scheduled action, and back by an alarm on HasBacklogWithoutCapacity (DG async-inference-autoscale)."""
-    scaling, cloudwatch, sagemaker = (server.client(name) for name in ("application-autoscaling", "cloudwatch", "sagemaker"))
+    scaling, sagemaker = (server.client(name) for name in ("application-autoscaling", "sagemaker"))
     store = bucket(server, "sleeping")
     variant = {"VariantName": "v", "ModelName": "busy", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
     sagemaker.create_endpoint_config(
@@ -130,26 +154,7 @@ def test_an_asynchronous_endpoint_sleeps_and_wakes(server: Server) -> None:
     eventually(lambda: instances() == 0, 60)
     scaling.delete_scheduled_action(ScheduledActionName="sleep", **target)
     scaling.register_scalable_target(**target, MaxCapacity=1)
-    config = {
-        "AdjustmentType": "ChangeInCapacity",
-        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
-        "MetricAggregationType": "Maximum",
-    }
-    policy = scaling.put_scaling_policy(
-        PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
-    )["PolicyARN"]
-    cloudwatch.put_metric_alarm(
-        AlarmName="waiting",
-        Namespace="AWS/SageMaker",
-        MetricName="HasBacklogWithoutCapacity",
-        Dimensions=[{"Name": "EndpointName", "Value": "sleeping"}],
-        Statistic="Maximum",
-        Period=10,
-        EvaluationPeriods=1,
-        Threshold=1.0,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        AlarmActions=[policy],
-    )
+    wake_on(server, target, "HasBacklogWithoutCapacity", {"EndpointName": "sleeping"})
     server.client("s3").put_object(Bucket=store, Key="in", Body=b"5,1", ContentType="text/csv")
     answer = server.client("sagemaker-runtime").invoke_endpoint_async(EndpointName="sleeping", InputLocation=f"s3://{store}/in")
     key = answer["OutputLocation"].removeprefix(f"s3://{store}/")
@@ -161,7 +166,7 @@ def test_an_asynchronous_endpoint_sleeps_and_wakes(server: Server) -> None:
 @pytest.mark.slow
 def test_an_inference_component_wakes(server: Server) -> None:
     """From no copies and no instances by an alarm on NoCapacityInvocationFailures (DG endpoint-auto-scaling-zero-instances)."""
-    scaling, cloudwatch, sagemaker = (server.client(name) for name in ("application-autoscaling", "cloudwatch", "sagemaker"))
+    scaling, sagemaker = (server.client(name) for name in ("application-autoscaling", "sagemaker"))
     managed = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 1}
     host = {"VariantName": "v", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large", "ManagedInstanceScaling": managed}
     sagemaker.create_endpoint_config(EndpointConfigName="host", ProductionVariants=[host], ExecutionRoleArn=ROLE)
@@ -186,26 +191,7 @@ def test_an_inference_component_wakes(server: Server) -> None:
 
     eventually(lambda: status() == "InService", 60)
     scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=1)
-    config = {
-        "AdjustmentType": "ChangeInCapacity",
-        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
-        "MetricAggregationType": "Maximum",
-    }
-    policy = scaling.put_scaling_policy(
-        PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
-    )["PolicyARN"]
-    cloudwatch.put_metric_alarm(
-        AlarmName="asked-in-vain",
-        Namespace="AWS/SageMaker",
-        MetricName="NoCapacityInvocationFailures",
-        Dimensions=[{"Name": "InferenceComponentName", "Value": "copy"}],
-        Statistic="Maximum",
-        Period=10,
-        EvaluationPeriods=1,
-        Threshold=1.0,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        AlarmActions=[policy],
-    )
+    wake_on(server, target, "NoCapacityInvocationFailures", {"InferenceComponentName": "copy"})
     runtime = server.client("sagemaker-runtime")
 
     def answer() -> bytes:
@@ -229,3 +215,79 @@ def _read(server: Server, store: str, key: str) -> bytes:
     s3 = server.client("s3")
     found = [entry["Key"] for entry in s3.list_objects_v2(Bucket=store, Prefix=key).get("Contents", [])]
     return bytes(s3.get_object(Bucket=store, Key=key)["Body"].read()) if key in found else b""
+
+
+def alarmed(server: Server, target: dict[str, str], capacity: int) -> None:
+    """A policy of steps sets the capacity, because a metric of the user's own says so."""
+    scaling, cloudwatch = server.client("application-autoscaling"), server.client("cloudwatch")
+    scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=2)
+    step = {"MetricIntervalLowerBound": 0, "ScalingAdjustment": capacity}
+    config = {"AdjustmentType": "ExactCapacity", "StepAdjustments": [step], "Cooldown": 0}
+    policy = scaling.put_scaling_policy(
+        PolicyName=f"to-{capacity}", PolicyType="StepScaling", StepScalingPolicyConfiguration=config, **target
+    )
+    name = f"{target['ResourceId'].replace('/', '-')}-{capacity}"
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="Test", MetricName=name, Statistic="Sum", Period=1, EvaluationPeriods=2, DatapointsToAlarm=1,
+        Threshold=5.0, ComparisonOperator="GreaterThanThreshold", AlarmActions=[policy["PolicyARN"]],
+    )  # fmt: skip
+    cloudwatch.put_metric_data(Namespace="Test", MetricData=[{"MetricName": name, "Value": 10.0}])
+
+
+@pytest.mark.slow
+def test_provisioned_concurrency_follows_a_policy(server: Server) -> None:
+    """API RegisterScalableTarget, sagemaker:variant:DesiredProvisionedConcurrency, with the real containers of a variant (K03)."""
+    sagemaker = server.client("sagemaker")
+    config = {"MemorySizeInMB": 1024, "MaxConcurrency": 4, "ProvisionedConcurrency": 1}
+    variant = {"VariantName": "v", "ModelName": "busy", "ServerlessConfig": config}
+    sagemaker.create_endpoint_config(EndpointConfigName="provisioned", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="provisioned", EndpointConfigName="provisioned")
+    assert wait_for_endpoint(sagemaker, "provisioned")["EndpointStatus"] == "InService"
+
+    def shown() -> tuple[str, int]:
+        found = sagemaker.describe_endpoint(EndpointName="provisioned")
+        (described,) = found["ProductionVariants"]
+        return found["EndpointStatus"], described["CurrentServerlessConfig"]["ProvisionedConcurrency"]
+
+    assert shown() == ("InService", 1)
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/provisioned/variant/v",
+        "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency",
+    }
+    for capacity in (2, 1):
+        alarmed(server, target, capacity)
+        eventually(lambda capacity=capacity: shown() == ("InService", capacity), 60, lambda: str(shown()))  # type: ignore[misc]
+    runtime = server.client("sagemaker-runtime")
+    assert runtime.invoke_endpoint(EndpointName="provisioned", ContentType="text/csv", Body=b"5,1")["Body"].read()
+
+
+@pytest.mark.slow
+def test_copies_of_a_component_follow_a_policy(server: Server) -> None:
+    """API RegisterScalableTarget, sagemaker:inference-component:DesiredCopyCount, with real copies (K06)."""
+    sagemaker = server.client("sagemaker")
+    host = {"VariantName": "v", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    sagemaker.create_endpoint_config(EndpointConfigName="hosts", ProductionVariants=[host], ExecutionRoleArn=ROLE)
+    sagemaker.create_endpoint(EndpointName="hosts", EndpointConfigName="hosts")
+    assert wait_for_endpoint(sagemaker, "hosts")["EndpointStatus"] == "InService"
+    sagemaker.create_inference_component(
+        InferenceComponentName="copied",
+        EndpointName="hosts",
+        VariantName="v",
+        Specification={"ModelName": "busy", "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 256}},
+        RuntimeConfig={"CopyCount": 1},
+    )
+
+    def shown() -> tuple[str, int]:
+        found = sagemaker.describe_inference_component(InferenceComponentName="copied")
+        return found["InferenceComponentStatus"], found.get("RuntimeConfig", {}).get("CurrentCopyCount", 0)
+
+    eventually(lambda: shown() == ("InService", 1), 60, lambda: str(shown()))
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "inference-component/copied",
+        "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
+    }
+    for capacity in (2, 1):
+        alarmed(server, target, capacity)
+        eventually(lambda capacity=capacity: shown() == ("InService", capacity), 60, lambda: str(shown()))  # type: ignore[misc]

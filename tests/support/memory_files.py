@@ -20,12 +20,12 @@ from sagewright.objects.mounted.session import Errors, Session
 from sagewright.objects.s3 import Location, Stored
 
 
-async def fetch(stored: Stored, start: int, stop: int) -> bytes:
+async def fetch(stored: Stored, start: int, memory: memoryview) -> None:
     if stored.location.key == "slow":
         await asyncio.Event().wait()
     if stored.location.key == "broken":
         raise OSError(errno.ESTALE, "this object has changed")
-    return stored.location.bucket.encode()[start:stop]
+    memory[:] = stored.location.bucket.encode()[start : start + len(memory)]
 
 
 async def serve(texts: list[str], owner: tuple[int, int]) -> None:

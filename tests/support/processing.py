@@ -1,135 +1,50 @@
-"""A Sagewright with processing jobs in this process: the real loop, rows and operations; containers and S3 are stand-ins."""
+"""A Sagewright with processing jobs in this process."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from harness import ROLE, WORLD, Harness, Parts
+from harness import ROLE, Parts
 
-from sagewright.base.clock import SystemClock
-from sagewright.compute.environments.folder import Environments
-from sagewright.compute.placement import Machine
-from sagewright.compute.runtime import InstanceSpec
-from sagewright.compute.slots import Slots
-from sagewright.compute.way_back import WayBack
-from sagewright.features.processing import feature
-from sagewright.features.processing.feature import Processing
-from sagewright.kernel.loop import Loop
+from sagewright.features.processing.feature import processing
+from sagewright.features.processing.kinds import QUIRKS
+from sagewright.jobs.feature import JobFeature
+from sagewright.jobs.ground import Ground
 from sagewright.neighbours.iam.operations import Iam
-from sagewright.signals import logs
-from sagewright.wire.credentials import Keyring
-from support.objects import MemoryObjects
-from support.signals import messages
-from support.training import SKLEARN, Containers
+from support.job_rig import FakeRig
+from support.training import SKLEARN
 
-GROUP = "/aws/sagemaker/ProcessingJobs"
 INPUT = "/opt/ml/processing/input/data"
 OUTPUT = "/opt/ml/processing/output"
 
 
-class ProcessingRig:
-    """A Sagewright with processing; ``restart`` is a control that died and came back."""
+class ProcessingRig(FakeRig):
+    """See support.job_rig."""
 
-    def __init__(self, tmp_path: Path, twice: bool = False, hold: float = 0.0, slots: int = 4) -> None:
-        self.runtime = Containers()
-        self.objects = MemoryObjects("bucket")
-        self.objects.put("s3://bucket/in/a.csv", b"1,2")
-        self.jobs = tmp_path / "jobs"
+    KIND = "ProcessingJob"
+    kinds = frozenset({KIND})
+    quirks = QUIRKS
+
+    def __init__(self, tmp_path: Path, **options: Any) -> None:
+        super().__init__(tmp_path, **options)
         self.tables = tmp_path / "tables.toml"
-        self.environments = Environments(tmp_path / "environments", tmp_path / "definitions")
-        self.keyring = Keyring.open(tmp_path / "credentials.json")
-        self._twice, self._hold, self._slots = twice, hold, slots
-        self.harness = Harness(controllers={"ProcessingJob"}, quirks=feature.QUIRKS, install=self._install)
+        self.objects.put("s3://bucket/in/a.csv", b"1,2")
 
-    def __enter__(self) -> ProcessingRig:
-        self.harness.__enter__()
-        self.harness.run(self.loop.start())
-        self.sagemaker = self.harness.client("sagemaker")
+    def __enter__(self) -> Self:
+        super().__enter__()
         self.iam = self.harness.client("iam")
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._stop()
-        self.harness.__exit__(None, None, None)
-
-    def restart(self) -> None:
-        self._stop()
-        self._compose(self.harness.parts)
-        self.harness.run(self.loop.start())
-
-    def _stop(self) -> None:
-        self.harness.run(self.loop.close())
-        self.harness.run(self.processing.close())
+    def composed(self, ground: Ground, parts: Parts) -> JobFeature:
+        return processing(ground, self.tables)
 
     def _install(self, parts: Parts) -> None:
-        self._compose(parts)
-        self.processing.install(parts.engine, parts.operations)
-        for name, handler in Iam(parts.store).operations().items():
-            parts.operations.write("iam", name, handler)
+        super()._install(parts)
+        parts.operations.write_all("iam", Iam(parts.store).operations())
 
-    def _compose(self, parts: Parts) -> None:
-        address = ("127.0.0.1", 8400)
-        self.processing = Processing.compose(
-            store=parts.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            way_back=WayBack(address, "http://127.0.0.1:8400", self.keyring, SystemClock()),
-            jobs=self.jobs,
-            tables=self.tables,
-            environments=self.environments,
-            wake=lambda job: self.loop.hint(job),
-            slots=Slots(self._slots),
-            machine=Machine(2, 8 * 1024**3),
-            hold_describe=self._hold,
-        )
-        self.loop = Loop(parts.store, [self.processing.controller], twice=self._twice)
-
-    def folder(self, name: str = "job", host: str = "algo-1") -> Path:
-        return self.jobs / "processing-job" / WORLD.account / WORLD.region / name / host
-
-    def spec(self, name: str = "job", host: str = "algo-1") -> InstanceSpec:
-        key = f"processing-job/{WORLD.account}/{WORLD.region}/{name}/{host}"
-        return next(spec for spec in self.runtime.started if spec.key == key)
-
-    def create(self, name: str = "job", **changes: Any) -> str:
-        return str(self.sagemaker.create_processing_job(**processing_job(name, **changes))["ProcessingJobArn"])
-
-    def describe(self, name: str = "job") -> dict[str, Any]:
-        return dict(self.sagemaker.describe_processing_job(ProcessingJobName=name))
-
-    def runs(self, name: str = "job", hosts: int = 1) -> None:
-        """Until every container of the job was started."""
-        prefix = f"processing-job/{WORLD.account}/{WORLD.region}/{name}/"
-        self.until(
-            lambda: [spec for spec in self.runtime.started if spec.key.startswith(prefix)], lambda seen: len(seen) >= hosts
-        )
-
-    def ended(self, name: str = "job") -> dict[str, Any]:
-        return self.until(
-            lambda: self.describe(name), lambda job: job["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped")
-        )
-
-    def until(self, look: Callable[[], Any], fits: Callable[[Any], Any], seconds: float = 20.0) -> Any:
-        deadline = time.monotonic() + seconds
-        while not fits(found := look()):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
-        return found
-
-    def lines(self, job: dict[str, Any], host: str = "algo-1") -> list[str]:
-        stream = f"{job['ProcessingJobName']}/{host}-{int(job['ProcessingStartTime'].timestamp())}"
-        return self.harness.run(self.harness.parts.store.read(lambda transaction: messages(transaction, GROUP, stream)))
-
-    def streams(self, job: dict[str, Any]) -> list[str]:
-        """The hosts that have a log stream."""
-        prefix = f"{job['ProcessingJobName']}/"
-        found = self.harness.run(
-            self.harness.parts.store.read(lambda transaction: logs.describe_streams(transaction, WORLD, GROUP, prefix=prefix))
-        )
-        return [series.name.removeprefix(prefix).rpartition("-")[0] for series in found]
+    def request(self, name: str, **changes: Any) -> dict[str, Any]:
+        return processing_job(name, **changes)
 
 
 def s3_input(name: str = "data", uri: str = "s3://bucket/in/", path: str = INPUT, **changes: Any) -> dict[str, Any]:

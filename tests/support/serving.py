@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
-import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -42,6 +41,7 @@ from sagewright.wire.credentials import Keyring
 from sagewright.wire.http import Request, Response
 from support.objects import MemoryObjects
 from support.signals import messages
+from support.waiting import until
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -68,6 +68,7 @@ class Rig:
         self.snapshot = tmp_path / "run" / "routes.json"
         self.snapshot.parent.mkdir()
         self.alarms: dict[str, str] = {}
+        self.free = 8 * 1024**3
         self._twice = twice
         self._front = front
         self._keyring = Keyring.open(tmp_path / "credentials.json")
@@ -111,6 +112,7 @@ class Rig:
     async def _stop(self) -> None:
         self._reporter.cancel()
         await self.loop.close()
+        await self.components.close()
         await self.transform.close()
         await self.hosting.close()
         await self.containers.close()
@@ -121,10 +123,10 @@ class Rig:
 
     def _install(self, parts: Parts) -> None:
         self._compose(parts)
-        self.hosting.register(parts.operations, parts.engine.catalog)
-        self.components.register(parts.operations, parts.engine.catalog)
-        self.transform.register(parts.operations, parts.engine.catalog)
-        self.experiments.register(parts.operations, parts.engine.catalog)
+        self.hosting.register(parts.engine, parts.operations)
+        self.components.register(parts.engine, parts.operations)
+        self.transform.register(parts.engine, parts.operations)
+        self.experiments.register(parts.engine, parts.operations)
         self.counters = Counters()
         self.routes = RouteTable(self.snapshot, told=self.counters.contained)
         self.gates = Gates(self.routes, self._wake)
@@ -148,7 +150,9 @@ class Rig:
         machine = Machine(2, 8 * 1024**3)
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
-        self.containers = Containers(self.runtime, self.objects, parts.store, told, way_back, self.environments)
+        self.containers = Containers(
+            self.runtime, self.objects, parts.store, told, way_back, self.environments, lambda: self.free
+        )
         replicas = Replicas(self.containers)
         mounts = self.runtime.name != "process"
         self.hosting = Hosting(
@@ -163,7 +167,17 @@ class Rig:
             told=told,
             serverless_idle=self._serverless_idle,
         )
-        self.components = Components(parts.store, replicas, self.hosting.publisher, self.jobs, machine)
+        self.components = Components(
+            parts.store,
+            replicas,
+            self.hosting.publisher,
+            self.jobs,
+            machine,
+            self.objects,
+            told,
+            mounts=mounts,
+            alarms=lambda *_: dict(self.alarms),
+        )
         self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)
         self.experiments = Experiments(parts.store, parts.client)
         features = (self.hosting, self.components, self.transform, self.experiments)
@@ -197,12 +211,7 @@ class Rig:
             lambda: self.describe(name), lambda found: found["EndpointStatus"] in ("InService", "Failed"), seconds
         )
 
-    def until(self, look: Callable[[], Any], fits: Callable[[Any], Any], seconds: float = 30.0) -> Any:
-        deadline = time.monotonic() + seconds
-        while not fits(found := look()):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
-        return found
+    until = staticmethod(until)
 
     def invoke(self, body: bytes, name: str = "e", action: str = "invocations", **headers: str) -> Response:
         """As the front does it; raises Fault."""

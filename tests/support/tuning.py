@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness import ROLE, Harness, Parts
+from harness import ROLE, Parts
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.features.training import feature
+from sagewright.features.training.feature import Training
 from sagewright.features.tuning.tuning import Tuning
-from sagewright.kernel.loop import Loop
+from sagewright.jobs.ground import Ground
+from sagewright.kernel.feature import quirks
 from support.training import SKLEARN, FakeRig
 
 KIND = "HyperParameterTuningJob"
@@ -19,27 +20,40 @@ METRIC = {"Name": "loss", "Regex": "loss=([0-9.eE+-]+)"}
 ENDED = ("Completed", "Failed", "Stopped")
 
 
+_current: dict[str, Any] = {}
+
+
+def _late(kind: str) -> Callable[..., dict[str, Any]]:
+    """The fills of the tuning that is composed now: a restarted control has another one."""
+
+    def fill(context: Any, spec: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for one in _current[kind]["fills"] for name, value in one(context, spec).items()}
+
+    return fill
+
+
+_QUIRKS = {kind: {"fills": (_late(kind),)} for kind in ("TrainingJob", KIND)}
+
+
 class TuningRig(FakeRig):
     """``program`` of the fake runtime is what every training job does; its hyperparameters are its own."""
 
+    kinds = frozenset({"TrainingJob", KIND})
+    quirks = _QUIRKS
     tuning: Tuning
 
-    def _harness(self) -> Harness:
-        return Harness(controllers={"TrainingJob", KIND}, quirks=_QUIRKS, install=self._install)
-
-    def __enter__(self) -> TuningRig:
-        super().__enter__()
-        return self
+    def composed(self, ground: Ground, parts: Parts) -> Training:
+        self.tuning = Tuning(parts.store, parts.client, ground.wake)
+        training = super().composed(ground, parts)
+        _current.update(quirks([training, self.tuning]))
+        return training
 
     def _install(self, parts: Parts) -> None:
         super()._install(parts)
         self.tuning.register(parts.engine, parts.operations)
 
-    def _compose(self, parts: Parts) -> None:
-        super()._compose(parts)
-        self.tuning = Tuning(parts.store, parts.client, lambda job: self.loop.hint(job))
-        _current.update(self.tuning.quirks(feature.QUIRKS))
-        self.loop = Loop(parts.store, [self.training.controller, self.tuning.controller], twice=bool(self._options["twice"]))
+    def _controllers(self) -> list[Any]:
+        return [*super()._controllers(), self.tuning.controller]
 
     def _stop(self) -> None:
         super()._stop()
@@ -59,21 +73,6 @@ class TuningRig(FakeRig):
             HyperParameterTuningJobName=name, **request
         )
         return [item for page in pages for item in page["TrainingJobSummaries"]]
-
-
-_current: dict[str, Any] = {}
-
-
-def _late(kind: str) -> Callable[..., dict[str, Any]]:
-    """The fills of the tuning that is composed now: a restarted control has another one."""
-
-    def fill(context: Any, spec: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for one in _current[kind]["fills"] for name, value in one(context, spec).items()}
-
-    return fill
-
-
-_QUIRKS = {kind: {"fills": (_late(kind),)} for kind in ("TrainingJob", KIND)}
 
 
 def objective(loss: Callable[[dict[str, str]], float], *more: float) -> Callable[[InstanceSpec], int]:

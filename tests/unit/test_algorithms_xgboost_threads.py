@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from sagewright_algorithms.common.threads import VALUES_PER_THREAD, sleep_when_busy, threads_for
+from sagewright_algorithms.common.threads import VALUES_PER_THREAD, sleep_when_busy, spin_when_idle, threads_for
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,15 @@ def test_threads_that_wait_sleep_on_a_busy_machine(
     monkeypatch.setattr(os, "environ", {} if given is None else {"OMP_WAIT_POLICY": given})
     sleep_when_busy()
     assert os.environ.get("OMP_WAIT_POLICY") == expected
+
+
+@pytest.mark.parametrize(
+    ("processors", "given", "expected"), [(10_000, None, "30000"), (0, None, None), (10_000, "0", "0"), (0, "5", "5")]
+)
+def test_threads_of_short_steps_spin_on_an_idle_machine(
+    processors: int, given: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
+    monkeypatch.setattr(os, "environ", {} if given is None else {"GOMP_SPINCOUNT": given})
+    spin_when_idle()
+    assert os.environ.get("GOMP_SPINCOUNT") == expected

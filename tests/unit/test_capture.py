@@ -230,3 +230,35 @@ def test_a_file_without_its_first_line_is_nothing(tmp_path: Path) -> None:
     torn = tmp_path / "torn"
     torn.write_bytes(Source(ENDPOINT, "v", CONFIG).line()[:20])
     assert read(torn) is None
+
+
+async def test_a_streamed_answer_is_one_record(tmp_path: Path) -> None:
+    """InvokeEndpointWithResponseStream: the parts of the answer together, once it has come to its end."""
+    objects = MemoryObjects("bucket")
+    kept = capture(tmp_path)
+    for parts, whole in (([b"a", b"b", b"c"], True), ([b"half"], False)):
+        gathered = kept.gather(ENDPOINT, "v", CapturePlan(CONFIG))
+        assert gathered is not None
+        for part in parts:
+            gathered.add(part)
+        gathered.end(CSV, b"1,2", {"content-type": "text/csv"}, whole=whole)
+    assert kept.gather(ENDPOINT, "v", CapturePlan({**CONFIG, "InitialSamplingPercentage": 0})) is None
+    await spooled(tmp_path, kept)
+    (record,) = await records(tmp_path, objects)
+    assert record["captureData"]["endpointInput"]["data"] == "1,2"
+    assert record["captureData"]["endpointOutput"]["data"] == "abc"
+
+
+async def test_a_streamed_answer_without_room_is_dropped_and_counted(tmp_path: Path) -> None:
+    """What is on its way counts against the memory, too, and gives it back."""
+    kept = capture(tmp_path, memory=2_000)
+    large, small = (kept.gather(ENDPOINT, "v", CapturePlan(CONFIG)) for _ in range(2))
+    assert large is not None
+    assert small is not None
+    large.add(b"x" * 1_500)
+    small.add(b"x" * 400)
+    large.add(b"x" * 1_500)
+    large.end(CSV, b"", {}, whole=True)
+    small.end(CSV, b"", {}, whole=True)
+    assert kept.dropped == {(ENDPOINT, "v"): 1}
+    assert len(await spooled(tmp_path, kept)) == 1

@@ -93,3 +93,11 @@ def test_the_first_error_of_a_log(log: str, line: str) -> None:
 
 def test_who_has_not_failed_gets_no_advice() -> None:
     assert diagnose(Evidence("Completed", {})).fixes == ()
+
+
+def test_what_an_endpoint_waits_for_is_a_fact() -> None:
+    """K14: `sagewright explain` of an endpoint whose instances find no room."""
+    stage = {"Status": "Updating", "StatusMessage": "Waiting for capacity: this machine is full."}
+    variants = [{"VariantName": "a"}, {"VariantName": "b", "VariantStatus": [stage]}]
+    facts = diagnose(Evidence("Updating", {"ProductionVariants": variants})).facts
+    assert facts == (("variants", "b: Waiting for capacity: this machine is full."),)

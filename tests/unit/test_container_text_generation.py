@@ -20,9 +20,10 @@ from sagewright_container.text_generation.endpoint import TextEndpoint
 from sagewright_container.text_generation.lmi import Lmi
 from sagewright_container.text_generation.model import TextModel, load
 from sagewright_container.text_generation.parameters import Parameters
+from sagewright_container.text_generation.sglang import Sglang
 from sagewright_container.text_generation.tgi import Tgi
 
-DIALECTS = {"tgi": Tgi, "lmi": Lmi, "vllm": vllm.Vllm}
+DIALECTS = {"tgi": Tgi, "lmi": Lmi, "vllm": vllm.Vllm, "sglang": Sglang}
 
 
 @pytest.fixture(scope="module")
@@ -371,3 +372,16 @@ def test_vllms_own_server_is_started_where_it_can_run(monkeypatch: pytest.Monkey
     command = vllm.own_server(configuration, given)
     assert command[1:5] == ["-m", "vllm.entrypoints.openai.api_server", "--model", str(alphabet())]
     assert command[-5:] == ["--port", "9000", "--enforce-eager", "--max-model-len", "4096"]
+
+
+def test_sglang_is_chats_and_nothing_else(model: TextModel) -> None:
+    """http_server.py of sgl-project/sglang: /invocations is the chat completion; errors are not nested."""
+    sglang = Asked(model, "sglang", SM_SGLANG_CONTEXT_LENGTH="32")
+    assert sglang.model.longest == 32
+    messages = [{"role": "user", "content": "abc"}]
+    answer = sglang.document({"messages": messages, "temperature": 0, "max_tokens": 3})
+    assert answer["choices"][0]["message"]["content"] == "def"
+    *pieces, done = sglang.pieces({"messages": messages, "temperature": 0, "max_tokens": 3, "stream": True}, "data: ")
+    assert (done, "".join(piece["choices"][0]["delta"].get("content") or "" for piece in pieces)) == ("[DONE]", "def")
+    refused = sglang.document({"prompt": "abc"}, 400)
+    assert (refused["object"], refused["type"], refused["code"]) == ("error", "BadRequestError", 400)

@@ -77,6 +77,19 @@ def test_invocations_reach_inference(rig: FrontRig) -> None:
         assert answer["ResponseMetadata"]["RequestId"]
 
 
+def test_a_large_body_is_part_of_what_is_signed(rig: FrontRig) -> None:
+    """SigV4: the payload's hash. A byte that changes on the way is seen in six megabytes as in six bytes."""
+
+    def changed(request: Any, **_: Any) -> None:
+        request.body = request.body[:-1] + b"y"
+
+    with contextlib.closing(rig.client("sagemaker-runtime")) as runtime:
+        runtime.meta.events.register("before-send.sagemaker-runtime.InvokeEndpoint", changed)
+        for size in (6, 6_291_456):
+            refused = refusal(lambda size=size: runtime.invoke_endpoint(EndpointName="e", Body=b"x" * size))  # type: ignore[misc]
+            assert refused == (403, "InvalidSignatureException")
+
+
 def test_invocation_that_is_too_large(rig: FrontRig) -> None:
     """25 MiB are allowed (DG:realtime-endpoints); the client gets a modelled error although it is still sending."""
     with contextlib.closing(rig.client("sagemaker-runtime")) as runtime:

@@ -18,6 +18,7 @@ from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 
 LIMIT = 1000
+LARGE_LIMIT = 2_000_000
 
 
 class Echo:
@@ -30,7 +31,7 @@ class Echo:
         self.closed = 0
 
     def body_limit(self, head: Request) -> int | None:
-        return None if head.path.startswith("/stream") else LIMIT
+        return None if head.path.startswith("/stream") else LARGE_LIMIT if head.path == "/large" else LIMIT
 
     def refuse(self, head: Request, fault: Fault) -> Response:
         return Response(fault.status, [("Content-Type", "text/plain")], fault.code.encode())
@@ -158,6 +159,22 @@ async def test_request_in_single_bytes() -> None:
         await client.send(*(bytes([byte]) for byte in request))
         assert await client.answer() == (200, b"POST /slow? abcde")
         assert rig.echo.seen[0].headers["x-twice"] == "a,b"
+
+
+@pytest.mark.parametrize("packet", [1460, 300_000, 10**7])
+async def test_large_bodies_keep_their_place(packet: int) -> None:
+    """However they are cut into packets, they arrive whole, and what follows them is the next request."""
+    body = random.Random(packet).randbytes(1_000_000)
+    large = b"POST /large HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + body
+    requests = (large + b"GET /after HTTP/1.1\r\n\r\n") * 2
+    async with serving() as rig, rig.client() as client:
+        sending = asyncio.create_task(client.send(*(requests[at : at + packet] for at in range(0, len(requests), packet))))
+        for _ in range(2):
+            assert await client.answer() == (200, b"POST /large? " + body)
+            assert await client.answer() == (200, b"GET /after? ")
+        await sending
+        await client.send(b"POST /large HTTP/1.1\r\nContent-Length: 2000001\r\n\r\n" + body)
+        assert (await client.answer())[0] == 413
 
 
 async def test_head_and_bodiless_answers() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from sagewright.objects.body import ObjectBody
 from sagewright.objects.origin import Headers, Origin, dial_tcp
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -214,3 +215,79 @@ async def test_line_breaks_do_not_leave() -> None:
     for target, field in (("/a b", "x"), ("/a\r\nb", "x"), ("/", "a\r\nb: c"), ("/", "a\nb")):
         with pytest.raises(ValueError, match="line break"):
             await client.exchange("GET", target, headers(("x", field)), b"")
+
+
+LONG = bytes(range(256)) * 8192
+
+
+def answering(*bodies: bytes) -> tuple[Serve, list[bytes]]:
+    return script(*(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body for body in bodies))
+
+
+async def test_a_long_body_straight_from_its_socket() -> None:
+    """Into memory that is there, in parts or at once; the connection is kept for the next exchange."""
+    serve, asked = answering(LONG, LONG, b"ok")
+    async with origin(serve) as client:
+        for step in (len(LONG), 300_000):
+            answer, memory = await client.exchange("GET", "/", headers(), b""), bytearray(len(LONG))
+            direct = answer.parts.direct()
+            assert direct is not None
+            with direct:
+                for start in range(0, len(LONG), step):
+                    await direct.read_into(memoryview(memory)[start : start + step])
+            assert memory == LONG
+            assert await answer.read(10) == b""
+        connection = (await client.exchange("GET", "/", headers(), b"")).parts
+        assert b"".join([part async for part in connection]) == b"ok"
+    assert len(asked) == 3
+
+
+async def test_a_body_that_is_not_taken_whole_costs_the_connection() -> None:
+    serve, _ = answering(LONG, b"ok")
+    async with origin(serve) as client:
+        direct = (await client.exchange("GET", "/", headers(), b"")).parts.direct()
+        assert direct is not None
+        with direct:
+            await direct.read_into(memoryview(bytearray(1000)))
+        assert await (await client.exchange("GET", "/", headers(), b"")).read(10) == b"ok"
+
+
+@pytest.mark.parametrize(("ends", "error"), [(True, ConnectionError), (False, TimeoutError)])
+async def test_a_long_body_that_does_not_come(ends: bool, error: type[Exception]) -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\nabc")
+        await writer.drain()
+        await (asyncio.sleep(0) if ends else reader.read())
+
+    async with origin(half, patience=0.2) as client:
+        direct = (await client.exchange("GET", "/", headers(), b"")).parts.direct()
+        assert direct is not None
+        with direct, pytest.raises(error):
+            await direct.read_into(memoryview(bytearray(5_000_000)))
+
+
+async def test_a_body_in_chunks_is_not_there_as_it_is() -> None:
+    serve, _ = script(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n", OK)
+    async with origin(serve) as client:
+        for body in (b"xyz", b"ok"):
+            answer = await client.exchange("GET", "/", headers(), b"")
+            assert answer.parts.direct() is None
+            assert await answer.read(10) == body
+
+
+async def test_an_object_is_filled_in_whichever_way_it_comes() -> None:
+    """In chunks it must be looked at; and what does not come in full is an error, not fewer bytes."""
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"
+    serve, asked = script(chunked, chunked, OK)
+    async with origin(serve) as client:
+        body, memory = ObjectBody(await client.exchange("GET", "/", headers(), b"")), memoryview(bytearray(5))
+        await body.fill(memory[:3])
+        await body.fill(memory[3:])
+        assert memory == b"abcde"
+        await body.close()
+        await body.close()
+        with pytest.raises(ConnectionError):
+            await ObjectBody(await client.exchange("GET", "/", headers(), b"")).fill(memoryview(bytearray(6)))
+        assert await (await client.exchange("GET", "/", headers(), b"")).read(10) == b"ok"
+    assert len(asked) == 3

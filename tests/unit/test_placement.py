@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sagewright.compute.free import free_memory
 from sagewright.compute.placement import GIB, Machine, Size, gpu_shares, gpus, limits, notice, size
 
 
@@ -76,3 +77,15 @@ def test_what_is_said_about_accelerators() -> None:
     assert notice("ml.p3.8xlarge", 2) == "ml.p3.8xlarge has 4 GPUs, and this machine has 2 for it."
     assert notice("ml.p3.8xlarge", 4) == ""
     assert notice("ml.m5.large", 0) == ""
+
+
+def test_free_memory_is_what_the_control_group_leaves(tmp_path: Path) -> None:
+    """A server in a container has the container's limit; cached files can be let go of."""
+    machine = free_memory(tmp_path)
+    assert machine > 0
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 300\n")
+    assert free_memory(tmp_path) == 400
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory(tmp_path) > 1000

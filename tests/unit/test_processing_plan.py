@@ -11,11 +11,12 @@ import pytest
 
 from sagewright.base.world import World
 from sagewright.compute.runtime import Observed as Instance
-from sagewright.features.processing import outcome, progress
+from sagewright.features.processing import outcome
 from sagewright.features.processing.message import ExitMessage
-from sagewright.features.processing.plan import plan
-from sagewright.features.processing.sight import Sight, Upload
-from sagewright.jobs.sight import Download, Failure, Forget, Remove, Reserve, Signal, Start, Watch
+from sagewright.features.processing.outcome import PROGRESS
+from sagewright.features.processing.plan import COURSE, created
+from sagewright.features.processing.sight import Sight
+from sagewright.jobs.sight import Download, Failure, Forget, Remove, Reserve, Signal, Start, Upload, Watch
 from sagewright.kernel.errands import Errand
 from sagewright.store.rows import Resource
 
@@ -42,13 +43,13 @@ def seen(*instances: Instance, **more: Any) -> Sight:
     return Sight(instances, Failure(failed[0]) if failed else None, **more)
 
 
-NEW = progress.created()
-BEGUN = progress.begun(NEW, "job/algo-1-1800000000", T0)
-STOPPING = progress.stopping(BEGUN)
-TOLD = progress.signalled(STOPPING, T0 + 6)
-LEFT = progress.abandoned(BEGUN, T0 + 6)
-WELL = progress.settled(BEGUN, {"Status": "Completed", "ExitMessage": "said"})
-BADLY = progress.settled(BEGUN, {"Status": "Failed", "FailureReason": "AlgorithmError: x"})
+NEW = created()
+BEGUN = PROGRESS.begun(NEW, "job/algo-1-1800000000", T0)
+STOPPING = PROGRESS.stopping(BEGUN)
+TOLD = PROGRESS.signalled(STOPPING, T0 + 6)
+LEFT = PROGRESS.abandoned(BEGUN, T0 + 6)
+WELL = PROGRESS.settled(BEGUN, {"Status": "Completed", "ExitMessage": "said"})
+BADLY = PROGRESS.settled(BEGUN, {"Status": "Failed", "FailureReason": "AlgorithmError: x"})
 FREE = {"placed": True}
 
 TABLE: list[tuple[str, Mapping[str, Any], Sight, tuple[Any, ...], str]] = [
@@ -69,17 +70,17 @@ TABLE: list[tuple[str, Mapping[str, Any], Sight, tuple[Any, ...], str]] = [
     ("a save was lost", NEW, seen(UP), (), "InProgress"),
     ("one of two is not started yet", BEGUN, seen(UP, GONE, **FREE, download=DONE, start=RUNNING), (), ""),
     ("one of two is not started any more", BEGUN, seen(UP, GONE, **FREE, download=DONE), (Start(),), ""),
-    ("it ended well", BEGUN, seen(exited(0), **FREE), (Upload(completed=True),), "InProgress"),
-    ("it ended badly", BEGUN, seen(exited(1), **FREE), (Upload(completed=False),), "InProgress"),
-    ("it is lost", BEGUN, seen(Instance("lost"), **FREE), (Upload(completed=False),), "InProgress"),
+    ("it ended well", BEGUN, seen(exited(0), **FREE), (Upload(wanted=True),), "InProgress"),
+    ("it ended badly", BEGUN, seen(exited(1), **FREE), (Upload(wanted=False),), "InProgress"),
+    ("it is lost", BEGUN, seen(Instance("lost"), **FREE), (Upload(wanted=False),), "InProgress"),
     ("one of two failed", BEGUN, seen(UP, exited(1), **FREE), (Signal(signal.SIGTERM), Watch()), "InProgress"),
     ("the other was told", LEFT, seen(UP, exited(1), **FREE), (Watch(),), ""),
     ("stop was asked for", STOPPING, seen(UP, **FREE), (Signal(signal.SIGTERM), Watch()), "Stopping"),
     ("stop, and the user's process knows", TOLD, seen(UP, **FREE), (Watch(),), ""),
-    ("stop before anything ran", progress.stopping(NEW), Sight(), (), "Stopped"),
+    ("stop before anything ran", PROGRESS.stopping(NEW), Sight(), (), "Stopped"),
     ("stop while data come in", STOPPING, Sight(**FREE, download=RUNNING), (), "Stopped"),
-    ("stopped, and it ended by itself", TOLD, seen(exited(0), **FREE), (Upload(completed=False),), "Stopping"),
-    ("outputs were not begun", WELL, seen(exited(0)), (Upload(completed=True),), ""),
+    ("stopped, and it ended by itself", TOLD, seen(exited(0), **FREE), (Upload(wanted=False),), "Stopping"),
+    ("outputs were not begun", WELL, seen(exited(0)), (Upload(wanted=True),), ""),
     ("outputs go out", WELL, seen(exited(0), upload=RUNNING), (), ""),
     ("outputs wait for S3", WELL, seen(exited(0), upload=AWAY), (Forget("upload"),), ""),
     ("outputs are out", WELL, seen(exited(0), upload=DONE), (), "Completed"),
@@ -91,20 +92,20 @@ TABLE: list[tuple[str, Mapping[str, Any], Sight, tuple[Any, ...], str]] = [
 
 @pytest.mark.parametrize(("name", "status", "sight", "actions", "written"), TABLE, ids=[row[0] for row in TABLE])
 def test_the_table(name: str, status: Mapping[str, Any], sight: Sight, actions: tuple[Any, ...], written: str) -> None:
-    found = plan(job(status), sight, T0 + 10)
+    found = COURSE.plan(job(status), sight, T0 + 10)
     assert found.actions == actions
     assert (found.state or "") == written
     assert found.due is not None
 
 
 def test_sigkill_comes_two_minutes_after_sigterm() -> None:
-    assert plan(job(TOLD), seen(UP, **FREE), T0 + 125.9).actions == (Watch(),)
-    assert plan(job(TOLD), seen(UP, **FREE), T0 + 126).actions == (Signal(signal.SIGKILL), Watch())
+    assert COURSE.plan(job(TOLD), seen(UP, **FREE), T0 + 125.9).actions == (Watch(),)
+    assert COURSE.plan(job(TOLD), seen(UP, **FREE), T0 + 126).actions == (Signal(signal.SIGKILL), Watch())
 
 
 def test_max_runtime_stops_a_job_that_runs_and_one_that_downloads() -> None:
     for sight in (seen(UP, **FREE), Sight(**FREE, download=RUNNING)):
-        found = plan(job(BEGUN), sight, T0 + 3600)
+        found = COURSE.plan(job(BEGUN), sight, T0 + 3600)
         assert found.state == "Stopping"
         assert found.status is not None
         assert found.status["Run"]["Stop"] == {}
@@ -112,23 +113,23 @@ def test_max_runtime_stops_a_job_that_runs_and_one_that_downloads() -> None:
 
 @pytest.mark.parametrize("state", ["Completed", "Failed", "Stopped"])
 def test_what_is_over_is_removed_and_settled(state: str) -> None:
-    found = plan(job(WELL, state), seen(exited(0)), T0 + 10)
+    found = COURSE.plan(job(WELL, state), seen(exited(0)), T0 + 10)
     assert (found.actions, found.due, found.status) == ((Remove(),), None, None)
 
 
 def test_the_last_status() -> None:
     """API DescribeProcessingJob: ExitMessage, FailureReason and the end's time."""
-    found = plan(job(WELL), seen(exited(0), upload=DONE), T0 + 10).status
+    found = COURSE.plan(job(WELL), seen(exited(0), upload=DONE), T0 + 10).status
     assert found is not None
     assert (found["ExitMessage"], found["ProcessingEndTime"], found["ProcessingStartTime"]) == ("said", T0 + 10, T0)
-    failed = plan(job(BADLY), seen(exited(1), upload=DONE), T0 + 10).status
+    failed = COURSE.plan(job(BADLY), seen(exited(1), upload=DONE), T0 + 10).status
     assert failed is not None
     assert failed["FailureReason"] == "AlgorithmError: x"
 
 
 def test_a_stop_while_outputs_go_out_ends_as_stopped_unless_it_failed() -> None:
-    assert progress.stop_requested(WELL)["Run"]["Outcome"]["Status"] == "Stopped"
-    assert progress.stop_requested(BADLY)["Run"]["Outcome"]["Status"] == "Failed"
+    assert PROGRESS.stop_requested(WELL, T0)["Run"]["Outcome"]["Status"] == "Stopped"
+    assert PROGRESS.stop_requested(BADLY, T0)["Run"]["Outcome"]["Status"] == "Failed"
 
 
 def test_outcomes() -> None:

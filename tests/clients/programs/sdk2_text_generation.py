@@ -1,4 +1,7 @@
-"""SageMaker SDK v2: HuggingFaceModel with TGI's image and DJLModel's LMI image, JSON and streamed, on a model that lies in S3."""
+"""SageMaker SDK v2: HuggingFaceModel with TGI's image on a model in S3, JSON and streamed; the model is optimized and served by LMI's image.
+
+ModelBuilder.optimize asks the Hugging Face Hub about its model; what it then sends is sent here, and waited for as it does.
+"""
 
 import json
 import sys
@@ -30,11 +33,29 @@ assert [event["token"]["text"] for event in events] == ["d", "e", "f"], events
 predictor.delete_model()
 predictor.delete_endpoint()
 
+session.sagemaker_client.create_optimization_job(
+    OptimizationJobName="sdk2-optimized",
+    DeploymentInstanceType="ml.g5.2xlarge",
+    RoleArn=role,
+    ModelSource={"S3": {"S3Uri": sys.argv[1]}},
+    OptimizationConfigs=[
+        {
+            "ModelQuantizationConfig": {
+                "Image": get_huggingface_llm_image_uri("lmi", version="0.27.0"),
+                "OverrideEnvironment": {"OPTION_QUANTIZE": "awq"},
+            }
+        }
+    ],
+    OutputConfig={"S3OutputLocation": f"s3://{session.default_bucket()}/optimized/"},
+    StoppingCondition={"MaxRuntimeInSeconds": 36000},
+)
+job = session.wait_for_optimization_job("sdk2-optimized")
+source["S3DataSource"]["S3Uri"] = job["OutputConfig"]["S3OutputLocation"]
 lmi = Model(
-    image_uri=get_huggingface_llm_image_uri("lmi", version="0.27.0"),
+    image_uri=job["OptimizationOutput"]["RecommendedInferenceImage"],
     model_data=source,
     role=role,
-    env={"OPTION_ROLLING_BATCH": "auto", "OPTION_MAX_MODEL_LEN": "64"},
+    env={"OPTION_ROLLING_BATCH": "auto", "OPTION_MAX_MODEL_LEN": "64", "OPTION_QUANTIZE": "awq"},
     predictor_cls=sagemaker.Predictor,
     sagemaker_session=session,
 )

@@ -1,6 +1,6 @@
 """``python -m sagewright_container train|serve``: the commands that AWS's container contract gives to an image.
 
-``feed``, ``compile`` and ``edge`` (an agent for devices) are our own; ``spark`` is the smspark-submit of AWS's Spark image.
+``feed``, ``compile``, ``optimize`` and ``edge`` (an agent for devices) are our own; ``spark`` is the smspark-submit of AWS's Spark image.
 """
 
 from __future__ import annotations
@@ -23,13 +23,27 @@ def _compile() -> int:
     return code
 
 
+def _optimize() -> int:
+    """The same."""
+    code: int = importlib.import_module("sagewright_container.optimization.optimize").main()
+    return code
+
+
 def _edge() -> int:
     """The same."""
     code: int = importlib.import_module("sagewright_container.edge.agent").main()
     return code
 
 
-COMMANDS = {"train": train.main, "serve": serve.main, "feed": feed.main, "spark": _spark, "compile": _compile, "edge": _edge}
+COMMANDS = {
+    "train": train.main,
+    "serve": serve.main,
+    "feed": feed.main,
+    "spark": _spark,
+    "compile": _compile,
+    "optimize": _optimize,
+    "edge": _edge,
+}
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 
-_TEXT_SERVERS = ("tgi", "lmi", "vllm")  # images that are a server of their own: no script of the user's
+_TEXT_SERVERS = ("tgi", "lmi", "vllm", "sglang")  # images that are a server of their own: no script of the user's
 _TENSORFLOW = ("tensorflow", "neo-tensorflow")
 
 
@@ -14,6 +14,8 @@ def main() -> int:
     algorithm = os.environ.get("SAGEWRIGHT_ALGORITHM")
     if os.environ.get("SAGEWRIGHT_FRAMEWORK") in _TEXT_SERVERS:
         module = "sagewright_container.text_generation.serve"
+    elif os.environ.get("SAGEWRIGHT_FRAMEWORK") == "tei":
+        module = "sagewright_container.text_embeddings.serve"
     elif os.environ.get("SAGEWRIGHT_FRAMEWORK") in _TENSORFLOW:
         module = "sagewright_container.tensorflow_serving.serve"
     elif os.environ.get("SAGEWRIGHT_FRAMEWORK") == "sparkml":

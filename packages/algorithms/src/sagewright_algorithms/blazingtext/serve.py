@@ -5,7 +5,6 @@ The answer has the request's content type, whatever the Accept header says, as A
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +14,10 @@ import orjson
 from sagewright_algorithms.blazingtext import vectors_file
 from sagewright_algorithms.blazingtext.library import Model
 from sagewright_algorithms.blazingtext.questions import JSON, JSON_LINES, Question, UnreadablePayloadError, read
-from sagewright_algorithms.common.endpoint import execution_parameters, media_type
+from sagewright_algorithms.common.endpoint import media_type
 from sagewright_algorithms.common.matrix import Floats
-from sagewright_container.layout import Layout
-from sagewright_container.serving.listen import serve
 from sagewright_container.serving.message import Request, Response
+from sagewright_container.serving.start import execution_parameters, serve_model
 
 _FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _USUAL = ("model.bin", "vectors.bin")
@@ -27,13 +25,7 @@ _USUAL = ("model.bin", "vectors.bin")
 
 def main() -> int:
     """Serves until SIGTERM; 1 when the model cannot be loaded."""
-    try:
-        endpoint = TextEndpoint(load(Layout.current().model))
-    except (OSError, ValueError) as error:
-        print(f"Unable to load model: {error}", file=sys.stderr, flush=True)
-        return 1
-    serve(endpoint)
-    return 0
+    return serve_model(lambda folder: TextEndpoint(load(folder)))
 
 
 class Answerer(Protocol):

@@ -5,5 +5,3 @@ import os
 # OpenMP's threads spin while they wait for one another: on a machine with other work a small torch step costs 16 times as much.
 # Its library reads this when torch is loaded, so it is said before any module here can do that.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Some microseconds of spinning after all: without them LightGBM, whose steps are that short, takes four times as long.
-os.environ.setdefault("GOMP_SPINCOUNT", "30000")

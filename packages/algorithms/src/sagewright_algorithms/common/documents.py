@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import orjson
 
 from sagewright_algorithms.common import requests
-from sagewright_algorithms.common.endpoint import accepted, execution_parameters, media_type
+from sagewright_algorithms.common.endpoint import accepted, media_type
 from sagewright_algorithms.manifest import Inference
 from sagewright_algorithms.recordio import encode
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
+from sagewright_container.serving.start import execution_parameters
 
 _UNREADABLE = "unable to evaluate payload provided"
 

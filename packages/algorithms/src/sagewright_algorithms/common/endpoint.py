@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import orjson
 from threadpoolctl import threadpool_limits
 
 from sagewright_algorithms.common import answers, matrix, requests
 from sagewright_algorithms.common.matrix import Rows
 from sagewright_algorithms.manifest import Inference
-from sagewright_container.layout import Layout
-from sagewright_container.serving import many_models
 from sagewright_container.serving.endpoint import Endpoint
-from sagewright_container.serving.listen import serve
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
+from sagewright_container.serving.start import execution_parameters, serve_models
 
-_MAXIMUM_PAYLOAD_MB = 6
 _UNREADABLE = "unable to evaluate payload provided"
 
 
@@ -85,16 +80,7 @@ def main(load: Callable[[Path], TableModel], inference: Inference) -> int:
 def run(open_endpoint: Callable[[Path], Endpoint]) -> int:
     """Serves what it opens in /opt/ml/model until SIGTERM, or many models; 1 when that cannot be loaded."""
     threadpool_limits(1, "blas")  # waking a second thread costs more than a request's products (measured: 7 times)
-    if many_models.wanted():
-        serve(many_models.ManyModels(open_endpoint))
-        return 0
-    try:
-        endpoint = open_endpoint(Layout.current().model)
-    except (OSError, ValueError, KeyError) as error:
-        print(f"Unable to load model: {error}", file=sys.stderr, flush=True)
-        return 1
-    serve(endpoint)
-    return 0
+    return serve_models(open_endpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +149,6 @@ class ModelEndpoint:
             responses.append(Response(200, body, item.accept, item.custom_attributes))
             start = end
         return responses
-
-
-def execution_parameters() -> Response:
-    """The usual GET /execution-parameters of this family."""
-    document = {
-        "MaxConcurrentTransforms": os.cpu_count() or 1,
-        "BatchStrategy": "MULTI_RECORD",
-        "MaxPayloadInMB": int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _MAXIMUM_PAYLOAD_MB),
-    }
-    return Response(200, orjson.dumps(document), requests.JSON)
 
 
 def accepted(header: str, default: str, inference: Inference) -> tuple[str, bool]:

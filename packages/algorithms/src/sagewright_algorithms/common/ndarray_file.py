@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sagewright_algorithms.common.cursor import Cursor
+
 Array = npt.NDArray[Any]
 _LIST_MAGIC = 0x112
 _ARRAY_MAGIC, _ARRAY_MAGIC_V3 = 0xF993FAC9, 0xF993FACA
@@ -41,31 +43,12 @@ def dump(arrays: Mapping[str, Array] | Sequence[Array]) -> bytes:
 def load(content: bytes) -> dict[str, Array]:
     """By name; arrays without names are called "0", "1", …. Raises MalformedModelError."""
     try:
-        return _load(_Cursor(content))
+        return _load(Cursor(content))
     except (struct.error, UnicodeDecodeError, ValueError, KeyError) as error:
         raise MalformedModelError(f"not an MXNet NDArray file: {error}") from error
 
 
-class _Cursor:
-    """A position in the bytes."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._at = 0
-
-    def numbers(self, layout: str) -> tuple[int, ...]:
-        found = struct.unpack_from("<" + layout, self._content, self._at)
-        self._at += struct.calcsize("<" + layout)
-        return found
-
-    def take(self, size: int) -> bytes:
-        if size > len(self._content) - self._at:
-            raise ValueError("it is cut off")
-        self._at += size
-        return self._content[self._at - size : self._at]
-
-
-def _load(cursor: _Cursor) -> dict[str, Array]:
+def _load(cursor: Cursor) -> dict[str, Array]:
     magic, _, count = cursor.numbers("QQQ")
     if magic != _LIST_MAGIC:
         raise ValueError(f"magic number {magic:#x}")
@@ -75,7 +58,7 @@ def _load(cursor: _Cursor) -> dict[str, Array]:
     return dict(zip(names or map(str, range(count)), arrays, strict=True))
 
 
-def _load_array(cursor: _Cursor) -> Array:
+def _load_array(cursor: Cursor) -> Array:
     magic, storage, rank = cursor.numbers("Iii")
     if magic not in (_ARRAY_MAGIC, _ARRAY_MAGIC_V3) or storage != 0 or not 0 <= rank <= 32:
         raise ValueError("an array that is not dense, or of an unknown version")

@@ -24,8 +24,21 @@ def sleep_when_busy() -> None:
     with threads that spin, 1.6 without; alone on an idle machine spinning makes one a seventh faster. OpenMP reads this when the
     library is loaded, so it has to be said before.
     """
-    if _others() >= len(os.sched_getaffinity(0)):
+    if _busy():
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def spin_when_idle() -> None:
+    """Has threads that would sleep (sagewright_algorithms.common) spin for some microseconds first, where processors are free.
+
+    LightGBM's steps are that short: without it they take four times as long. To be said before the library is loaded.
+    """
+    if not _busy():
+        os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+
+
+def _busy() -> bool:
+    return _others() >= len(os.sched_getaffinity(0))
 
 
 def _others() -> float:

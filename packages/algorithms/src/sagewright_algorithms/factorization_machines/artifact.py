@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
-from sagewright_algorithms.common import ndarray_file
+from sagewright_algorithms.common import parameter_zip
 from sagewright_algorithms.factorization_machines.machine import Machine
 
 _PARAMETERS, _ADDITIONAL = "mx-mod-0000.params", "additional-params.json"
 _NAMES = ("arg:w0", "arg:w1_weight", "arg:v")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +25,12 @@ class FittedMachine:
         machine = self.machine
         arrays = dict(zip(_NAMES, (machine.bias, machine.linear[:, None], machine.factors), strict=True))
         about = {"predictor_type": "binary_classifier" if self.classifier else "regressor"}
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr(zipfile.ZipInfo(_ADDITIONAL, _EPOCH), json.dumps(about))
-            archive.writestr(zipfile.ZipInfo(_PARAMETERS, _EPOCH), ndarray_file.dump(arrays), zipfile.ZIP_DEFLATED)
-        return buffer.getvalue()
+        return parameter_zip.dump((_ADDITIONAL, about), (_PARAMETERS, arrays))
 
     @classmethod
     def load(cls, content: bytes) -> FittedMachine:
         """Raises ValueError, KeyError."""
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                arrays = ndarray_file.load(archive.read(_PARAMETERS))
-                about = json.loads(archive.read(_ADDITIONAL))
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"the model is not a ZIP: {error}") from error
+        about, arrays = parameter_zip.load(content, _ADDITIONAL, _PARAMETERS)
         bias, linear, factors = (arrays[name].astype(np.float32) for name in _NAMES)
         if factors.ndim != 2 or linear.size != len(factors) or bias.size != 1:
             raise ValueError("the parameters of the model do not fit together")

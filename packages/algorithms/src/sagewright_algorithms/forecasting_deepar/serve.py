@@ -18,6 +18,7 @@ from sagewright_algorithms.forecasting_deepar.forecasting import Forecaster, qua
 from sagewright_algorithms.forecasting_deepar.request import Configuration, ForecastRequest
 from sagewright_algorithms.manifest import load as load_manifest
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
+from sagewright_container.serving.start import execution_parameters
 
 _UNREADABLE = "unable to evaluate payload provided"
 
@@ -61,7 +62,7 @@ class ForecastEndpoint:
 
     def execution_parameters(self) -> Response:
         """What batch transform should do unless the request says otherwise."""
-        return endpoint.execution_parameters()
+        return execution_parameters()
 
     def _question(self, asked: Request) -> ForecastRequest | Response:
         try:

@@ -11,9 +11,9 @@ import orjson
 
 from sagewright_algorithms.manifest import Inference
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
+from sagewright_container.serving.start import execution_parameters
 
 JSON, VERBOSE = "application/json", "verbose"
-_MAXIMUM_PAYLOAD_MB = 6
 
 
 class UnreadableInputError(ValueError):
@@ -58,12 +58,7 @@ class JumpStartEndpoint:
 
     def execution_parameters(self) -> Response:
         """What batch transform should do unless the request says otherwise."""
-        document = {
-            "MaxConcurrentTransforms": os.cpu_count() or 1,
-            "BatchStrategy": "MULTI_RECORD",
-            "MaxPayloadInMB": int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _MAXIMUM_PAYLOAD_MB),
-        }
-        return Response(200, orjson.dumps(document), JSON)
+        return execution_parameters()
 
     def _question(self, request: Request) -> _Question | Response:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sagewright_algorithms.common.cursor import Cursor
 from sagewright_algorithms.knn.index import CODEWORDS, Flat, Index, Lists, Metric, Quantizer
 
 _METRICS: dict[Metric, int] = {"INNER_PRODUCT": 0, "L2": 1}
@@ -48,23 +49,8 @@ def load(content: bytes) -> Index:
         raise MalformedIndexError(f"not a faiss index: {error}") from error
 
 
-class _Reader:
-    """A position in the bytes."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._at = 0
-
-    def numbers(self, layout: str) -> tuple[int, ...]:
-        found = struct.unpack_from("<" + layout, self._content, self._at)
-        self._at += struct.calcsize("<" + layout)
-        return found
-
-    def take(self, size: int) -> bytes:
-        if not 0 <= size <= len(self._content) - self._at:
-            raise ValueError("it is cut off")
-        self._at += size
-        return self._content[self._at - size : self._at]
+class _Reader(Cursor):
+    """With rows of numbers."""
 
     def floats(self, count: int) -> npt.NDArray[np.float32]:
         return np.frombuffer(self.take(4 * count), np.float32)

@@ -6,6 +6,7 @@ import importlib
 
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
+from sagewright_algorithms.common.threads import spin_when_idle
 from sagewright_algorithms.jumpstart import job as frame
 from sagewright_algorithms.jumpstart.job import Job
 
@@ -23,4 +24,5 @@ def check_several(wanted: Hyperparameters) -> None:
 
 def train(job: Job) -> None:
     """The library is loaded once it is known to be there. Raises ClientError."""
+    spin_when_idle()
     importlib.import_module("sagewright_algorithms.lightgbm.fitting").fit(job)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sagewright_algorithms.common import ndarray_file
+from sagewright_algorithms.common import ndarray_file, parameter_zip
 from sagewright_algorithms.common.matrix import Floats
 
 _ADDITIONAL, _MANIFEST, _SYMBOL, _PARAMETERS = (
@@ -53,12 +53,7 @@ class LinearModel:
     @classmethod
     def load(cls, content: bytes) -> LinearModel:
         """Raises ValueError, KeyError."""
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                arrays = ndarray_file.load(archive.read(_PARAMETERS))
-                about = json.loads(archive.read(_ADDITIONAL))
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"the model is not a ZIP: {error}") from error
+        about, arrays = parameter_zip.load(content, _ADDITIONAL, _PARAMETERS)
         weights = arrays[_WEIGHT].astype(np.float32)
         bias = arrays.get(_BIAS, np.zeros(len(weights))).astype(np.float32).reshape(-1)
         if weights.ndim != 2 or len(bias) != len(weights):

@@ -6,20 +6,16 @@ the other names are ours.
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sagewright_algorithms.common import ndarray_file
+from sagewright_algorithms.common import parameter_zip
 from sagewright_algorithms.common.matrix import Floats
 
 PARAMETERS, META = "params", "meta.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _PREFIX = "arg:"
 _ACTIVATIONS = ("sigmoid", "tanh", "relu")
 _MEAN, _SPREAD, _PROJECTION = "mean", "log_variance", "projection"
@@ -57,24 +53,17 @@ class TopicModel:
         named |= {_MEAN: self.mean, _SPREAD: self.spread, _PROJECTION: self.projection}
         arrays = {f"{_PREFIX}{name}_weight": layer.weight for name, layer in named.items()}
         arrays |= {f"{_PREFIX}{name}_bias": layer.bias for name, layer in named.items()}
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr(zipfile.ZipInfo(META, _EPOCH), json.dumps({"encoder_layers_activation": self.activation}))
-            archive.writestr(zipfile.ZipInfo(PARAMETERS, _EPOCH), ndarray_file.dump(arrays), zipfile.ZIP_DEFLATED)
-        return buffer.getvalue()
+        return parameter_zip.dump((META, {"encoder_layers_activation": self.activation}), (PARAMETERS, arrays))
 
     @classmethod
     def load(cls, content: bytes) -> TopicModel:
         """Raises ValueError, KeyError."""
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                arrays = ndarray_file.load(archive.read(PARAMETERS))
-                activation = json.loads(archive.read(META))["encoder_layers_activation"]
-        except (zipfile.BadZipFile, TypeError) as error:
-            raise ValueError(f"the model is not a ZIP of parameters: {error}") from error
+        about, arrays = parameter_zip.load(content, META, PARAMETERS)
         count = sum(name.startswith(f"{_PREFIX}encoder_") and name.endswith("_weight") for name in arrays)
         layers = tuple(_dense(arrays, f"encoder_{number}") for number in range(count))
-        model = cls(activation, layers, *(_dense(arrays, name) for name in (_MEAN, _SPREAD, _PROJECTION)))
+        model = cls(
+            about["encoder_layers_activation"], layers, *(_dense(arrays, name) for name in (_MEAN, _SPREAD, _PROJECTION))
+        )
         model._check()
         return model
 

@@ -19,6 +19,7 @@ from sagewright_algorithms.object_detection.settings import Settings
 from sagewright_algorithms.object_detection.training import Training
 from sagewright_algorithms.vision import given_model, mxnet_parameters, optimizers, tensors
 from sagewright_algorithms.vision.checkpoints import Checkpoints
+from sagewright_algorithms.vision.epochs import Epochs
 from sagewright_algorithms.vision.kept_model import KeptModel
 
 _NAME = "object-detection"
@@ -45,7 +46,8 @@ def fit(job: Job, settings: Settings) -> None:
         batches.validation(validation, side, size) as ordered,
     ):
         keeper = Keeper(job, detector, settings.epochs, shuffled.examples)
-        Training(detector, optimizer, settings, checkpoints, job.report.host, job.cluster).run(shuffled, ordered, keeper)
+        training = Training(detector, optimizer, settings, job.report.host, job.cluster, shuffled, ordered)
+        Epochs(checkpoints, settings.stopping, "mAP").run(training, settings.epochs, keeper)
 
 
 def choice(given: Hyperparameters) -> optimizers.Choice:
@@ -65,7 +67,7 @@ class Keeper:
         self._since = time.time()
 
     def better(self, precision: float) -> None:
-        """The model is better than all before."""
+        """See vision.epochs."""
         if not self._job.cluster.leads:
             return
         log.info(f"Updating the best model with validation-mAP={precision}")
@@ -73,7 +75,7 @@ class Keeper:
         log.info(f'Saved checkpoint to "/opt/ml/model/{artifact.PARAMETERS}"')
 
     def passed(self, epochs: int) -> None:
-        """So many epochs are done."""
+        """See vision.epochs."""
         report, passed = self._job.report, time.time() - self._since
         report.metrics(self._since, {"update.time": passed * 1000}, epoch=epochs - 1)
         report.progress(epochs, self._epochs)

@@ -55,7 +55,7 @@ def read(given: Hyperparameters) -> Settings:
             given.number("learning_rate"), given.number("lr_scheduler_factor"), steps(given.text("lr_scheduler_step"))
         ),
         epochs=given.integer("epochs"),
-        stopping=_stopping(given),
+        stopping=EarlyStopping.of(given),
         nms=given.number("nms_threshold"),
         overlap=given.number("overlap_threshold"),
         frozen=_pattern(given.text("freeze_layer_pattern")),
@@ -72,16 +72,6 @@ def _architecture(given: Hyperparameters) -> Architecture:
             f"base_network={RESNET_20} takes smaller images"
         )
     return Architecture(base, given.integer("num_classes"), side)
-
-
-def _stopping(given: Hyperparameters) -> EarlyStopping | None:
-    if not given.flag("early_stopping"):
-        return None
-    return EarlyStopping(
-        given.integer("early_stopping_min_epochs"),
-        given.integer("early_stopping_patience"),
-        given.number("early_stopping_tolerance"),
-    )
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

@@ -16,6 +16,7 @@ from sagewright_algorithms.semantic_segmentation.settings import Settings
 from sagewright_algorithms.semantic_segmentation.training import Training, choice
 from sagewright_algorithms.vision import given_model, optimizers, tensors
 from sagewright_algorithms.vision.checkpoints import Checkpoints
+from sagewright_algorithms.vision.epochs import Epochs
 from sagewright_algorithms.vision.kept_model import KeptModel
 
 _NAME = "semantic-segmentation"
@@ -34,21 +35,31 @@ def fit(job: Job, settings: Settings) -> None:
     checkpoints = Checkpoints(
         job.layout, _NAME, asdict(settings.architecture) | {"optimizer": job.hyperparameters.text("optimizer")}
     )
-    kept = KeptModel(job.layout, artifact.FILES)
-    kept.restore()
-    since = [time.time()]
-
-    def better(score: float) -> None:
-        log.info(f"Storing the best model with validation mIOU: {score}")
-        kept.write(artifact.files(segmenter, job.hyperparameters.final))
-
-    def passed(epochs: int) -> None:
-        job.report.metrics(since[0], {"update.time": (time.time() - since[0]) * 1000}, epoch=epochs - 1)
-        job.report.progress(epochs, settings.schedule.epochs)
-        since[0] = time.time()
-
     with batches.training(train, settings) as shuffled, batches.validation(validation, settings) as ordered:
-        Training(segmenter, optimizer, settings, checkpoints, device).run(shuffled, ordered, better, passed)
+        training = Training(segmenter, optimizer, settings, device, shuffled, ordered)
+        epochs = settings.schedule.epochs
+        Epochs(checkpoints, settings.stopping, "mIOU").run(training, epochs, Keeper(job, segmenter, epochs))
+
+
+class Keeper:
+    """Writes the best model, and the lines that end an epoch."""
+
+    def __init__(self, job: Job, segmenter: Segmenter, epochs: int) -> None:
+        self._job, self._segmenter, self._epochs = job, segmenter, epochs
+        self._kept = KeptModel(job.layout, artifact.FILES)
+        self._kept.restore()
+        self._since = time.time()
+
+    def better(self, score: float) -> None:
+        """See vision.epochs."""
+        log.info(f"Storing the best model with validation mIOU: {score}")
+        self._kept.write(artifact.files(self._segmenter, self._job.hyperparameters.final))
+
+    def passed(self, epochs: int) -> None:
+        """See vision.epochs."""
+        self._job.report.metrics(self._since, {"update.time": (time.time() - self._since) * 1000}, epoch=epochs - 1)
+        self._job.report.progress(epochs, self._epochs)
+        self._since = time.time()
 
 
 def _examples(job: Job, settings: Settings, channel: str) -> Examples:

@@ -53,7 +53,7 @@ def read(given: Hyperparameters) -> Settings:
     return Settings(
         Architecture(given.text("algorithm"), given.text("backbone"), given.integer("num_classes"), crop),
         _schedule(given),
-        _stopping(given),
+        EarlyStopping.of(given),
         given.integer("base_size"),
         given.integer("mini_batch_size"),
         given.integer("validation_mini_batch_size"),
@@ -65,13 +65,3 @@ def _schedule(given: Hyperparameters) -> Schedule:
     if shape == "step" and not at:
         raise ClientError("'lr_scheduler_step' is a required property: lr_scheduler is step")
     return Schedule(shape, given.number("learning_rate"), given.integer("epochs"), given.number("lr_scheduler_factor"), at)
-
-
-def _stopping(given: Hyperparameters) -> EarlyStopping | None:
-    if not given.flag("early_stopping"):
-        return None
-    return EarlyStopping(
-        given.integer("early_stopping_min_epochs"),
-        given.integer("early_stopping_patience"),
-        given.number("early_stopping_tolerance"),
-    )

@@ -1,9 +1,9 @@
-"""The epochs of a segmenter: training, mean IOU and pixel accuracy on the validation channel, the best model kept."""
+"""An epoch of a segmenter: training, mean IOU and pixel accuracy on the validation channel."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,7 +19,6 @@ from sagewright_algorithms.semantic_segmentation.metrics import Confusion
 from sagewright_algorithms.semantic_segmentation.network import Segmenter
 from sagewright_algorithms.semantic_segmentation.settings import Settings
 from sagewright_algorithms.vision import optimizers
-from sagewright_algorithms.vision.checkpoints import Checkpoints
 from sagewright_algorithms.vision.loader import Loader
 from sagewright_algorithms.vision.optimizers import Choice
 
@@ -40,38 +39,38 @@ def choice(given: Hyperparameters) -> Choice:
 
 
 class Training:
-    """``better`` is called when the model is better than all before, ``passed`` with the epochs that are done."""
+    """For vision.epochs."""
 
     def __init__(
         self,
         segmenter: Segmenter,
         optimizer: torch.optim.Optimizer,
         settings: Settings,
-        checkpoints: Checkpoints,
         device: torch.device,
+        train: Loader[Item],
+        validation: Loader[Item],
     ) -> None:
-        self._segmenter, self._optimizer, self._settings = segmenter, optimizer, settings
-        self._checkpoints, self._device = checkpoints, device
-        self._best = -1.0
+        self._segmenter, self._optimizer, self._settings, self._device = segmenter, optimizer, settings, device
+        self._train_batches, self._validation_batches = train, validation
 
-    def run(
-        self, train: Loader[Item], validation: Loader[Item], better: Callable[[float], None], passed: Callable[[int], None]
-    ) -> None:
-        """From the newest checkpoint to the last epoch, or until early stopping. Raises ClientError."""
-        first, stops = self._resumed()
-        for epoch in range(first, 0 if stops else self._settings.schedule.epochs):
-            self._train(train, epoch)
-            score = self._validate(validation, epoch)
-            if score > self._best:
-                self._best = score
-                better(score)
-            stopping = self._settings.stopping
-            stops = stopping is not None and stopping.should_stop(epoch, score)
-            self._checkpoints.save(epoch + 1, self._state(stops))
-            passed(epoch + 1)
-            if stops:
-                log.info(f"Early stopping after epoch {epoch}: the best validation mIOU is {self._best}")
-                return
+    def epoch(self, number: int) -> float:
+        """See vision.epochs: mean IOU."""
+        self._train(self._train_batches, number)
+        return self._validate(self._validation_batches, number)
+
+    def state(self) -> dict[str, Any]:
+        """See vision.epochs."""
+        return {
+            "segmenter": self._segmenter.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "random": torch.get_rng_state(),  # of the dropouts
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See vision.epochs."""
+        self._segmenter.load_state_dict(state["segmenter"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
 
     def _train(self, loader: Loader[Item], epoch: int) -> None:
         self._segmenter.train()
@@ -104,32 +103,6 @@ class Training:
         log.info(f"Epoch: {epoch} validation mIOU: {score} pixel_accuracy: {found.pixel_accuracy()}")
         log.info(f"Epoch: {epoch} validation throughput: {seen / max(time.monotonic() - since, 1e-6)} samples/second")
         return score
-
-    def _resumed(self) -> tuple[int, bool]:
-        """The epochs that are done, and whether there are to be no more."""
-        found = self._checkpoints.newest()
-        if found is None:
-            return 0, False
-        epochs, state = found
-        self._segmenter.load_state_dict(state["segmenter"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._best = state["best"]
-        torch.set_rng_state(state["random"])
-        if self._settings.stopping is not None:
-            self._settings.stopping.best, self._settings.stopping.waited = state["stopping"]
-        log.info(f"Resuming training from the checkpoint after {epochs} epochs")
-        return epochs, bool(state["stopped"])
-
-    def _state(self, stopped: bool) -> dict[str, Any]:
-        stopping = self._settings.stopping
-        return {
-            "segmenter": self._segmenter.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "best": self._best,
-            "stopping": (stopping.best, stopping.waited) if stopping is not None else (None, 0),
-            "stopped": stopped,
-            "random": torch.get_rng_state(),  # of the dropouts
-        }
 
 
 def _loss(scores: Tensor, labels: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sagewright_algorithms.common.hyperparameters import Hyperparameters
+
 
 @dataclass(slots=True)
 class EarlyStopping:
@@ -14,6 +16,17 @@ class EarlyStopping:
     tolerance: float
     best: float | None = None
     waited: int = 0
+
+    @classmethod
+    def of(cls, given: Hyperparameters) -> EarlyStopping | None:
+        """None unless ``early_stopping`` asks for it."""
+        if not given.flag("early_stopping"):
+            return None
+        return cls(
+            given.integer("early_stopping_min_epochs"),
+            given.integer("early_stopping_patience"),
+            given.number("early_stopping_tolerance"),
+        )
 
     def should_stop(self, epoch: int, score: float) -> bool:
         """After epoch ``epoch`` (from 0) with this score; to be asked once per epoch, in order."""

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import orjson
 import torch
 
 from sagewright_algorithms.common.endpoint import media_type
 from sagewright_algorithms.manifest import Inference
 from sagewright_algorithms.vision.image import Picture, UnreadableImageError, decode
-from sagewright_container.layout import Layout
-from sagewright_container.serving.listen import serve
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
+from sagewright_container.serving.start import execution_parameters, serve_model
 
-_MAXIMUM_PAYLOAD_MB = 6
 _MOST_TOGETHER = 32  # images of one forward pass: more cost memory and are not faster
 
 
@@ -44,13 +40,7 @@ class ImageModel(Protocol):
 def run(load: Callable[[Path], ImageModel], inference: Inference) -> int:
     """Serves what ``load`` makes of /opt/ml/model until SIGTERM; 1 when it raises OSError, ValueError or KeyError."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    try:
-        endpoint = ImageEndpoint(load(Layout.current().model), inference)
-    except (OSError, ValueError, KeyError) as error:
-        print(f"Unable to load model: {error}", file=sys.stderr, flush=True)
-        return 1
-    serve(endpoint)
-    return 0
+    return serve_model(lambda folder: ImageEndpoint(load(folder), inference))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +80,7 @@ class ImageEndpoint:
 
     def execution_parameters(self) -> Response:
         """What batch transform should do unless the request says otherwise."""
-        document = {
-            "MaxConcurrentTransforms": os.cpu_count() or 1,
-            "BatchStrategy": "SINGLE_RECORD",
-            "MaxPayloadInMB": int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _MAXIMUM_PAYLOAD_MB),
-        }
-        return Response(200, orjson.dumps(document), "application/json")
+        return execution_parameters("SINGLE_RECORD")
 
     def _question(self, request: Request) -> Question | Response:
         try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +16,10 @@ from sagewright_algorithms.xgboost.model_file import ModelError, load_models
 from sagewright_algorithms.xgboost.predictor import Predictor, WrongFeaturesError
 from sagewright_algorithms.xgboost.rows import DenseRows, Rows, UnreadablePayloadError, read_csv, read_libsvm, read_recordio
 from sagewright_algorithms.xgboost.version import NEWEST, Version, current
-from sagewright_container.layout import Layout
 from sagewright_container.serving import many_models
-from sagewright_container.serving.listen import batch_threads, serve
+from sagewright_container.serving.listen import batch_threads
 from sagewright_container.serving.message import InvalidRequestError, Request, Response
+from sagewright_container.serving.start import execution_parameters, serve_models
 
 Reader = Callable[[bytes], Rows]
 READERS: dict[str, tuple[str, Reader]] = {
@@ -30,21 +28,11 @@ READERS: dict[str, tuple[str, Reader]] = {
     "text/x-libsvm": ("libsvm", read_libsvm),
     "application/x-recordio-protobuf": ("recordio-protobuf", read_recordio),
 }
-_MAXIMUM_PAYLOAD_MB = 6
 
 
 def main() -> int:
     """Serves the model in /opt/ml/model, or many models, until SIGTERM; 1 when it cannot be loaded."""
-    if many_models.wanted():
-        serve(many_models.ManyModels(open_endpoint))
-        return 0
-    try:
-        endpoint = open_endpoint(Layout.current().model)
-    except (ModelError, OSError) as error:
-        print(f"Unable to load model: {error}", file=sys.stderr, flush=True)
-        return 1
-    serve(endpoint, batch_threads())
-    return 0
+    return serve_models(open_endpoint, batch_threads(), (ModelError, OSError))
 
 
 def open_endpoint(folder: Path) -> XgboostEndpoint:
@@ -91,12 +79,7 @@ class XgboostEndpoint:
 
     def execution_parameters(self) -> Response:
         """As AWS's container answers."""
-        document = {
-            "MaxConcurrentTransforms": os.cpu_count() or 1,
-            "BatchStrategy": "MULTI_RECORD",
-            "MaxPayloadInMB": int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or _MAXIMUM_PAYLOAD_MB),
-        }
-        return Response(200, json.dumps(document).encode(), "application/json")
+        return execution_parameters()
 
     def _question(self, request: Request) -> _Question | Response:
         try:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Request:
     """``accept`` and ``custom_attributes`` are "" when the caller sent none; ``body`` is the payload as it came.
 
-    A server of many models is told which ``model`` is asked, or which ``operation`` it is to do with it (many_models.py).
+    A server of many models is told which ``model`` is asked, or which ``operation`` it is to do with it (many_models.py); one that
+    takes adapters which ``adapter`` is to answer, and by which name (``alias``) the caller knows it (adapters.py).
     """
 
     body: bytes
@@ -20,6 +21,8 @@ class Request:
     inference_id: str = ""
     model: str = ""
     operation: str = ""
+    adapter: str = ""
+    alias: str = ""
 
 
 @dataclass(frozen=True)

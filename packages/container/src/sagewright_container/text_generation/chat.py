@@ -92,7 +92,7 @@ class OpenAi:
         )
 
     def _name(self, fields: Fields) -> str:
-        return fields.text("model") or self._model.configuration.model
+        return self._model.alias or fields.text("model") or self._model.configuration.model
 
     def _parameters(self, fields: Fields, prompt: list[int], alternatives: int, limits: tuple[str, ...]) -> Parameters:
         rest = self._model.longest - len(prompt)

@@ -1,6 +1,7 @@
 """What the container's environment says: each server has its own variables.
 
-TGI: HF_MODEL_ID, MAX_INPUT_TOKENS …; LMI: OPTION_… and serving.properties (https://docs.djl.ai, LMI configurations); vLLM: SM_VLLM_….
+TGI: HF_MODEL_ID, MAX_INPUT_TOKENS …; LMI: OPTION_… and serving.properties (https://docs.djl.ai, LMI configurations); vLLM: SM_VLLM_…;
+SGLang: SM_SGLANG_….
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Configuration:
     """``longest_input`` and ``longest`` (input and output together) are in tokens, 0 where only the model limits them.
 
     ``clients`` is how many requests are held at once, ``rows`` how many of them are decoded together. ``formatter`` is LMI's
-    ``output_formatter``, ``like_tgi`` its ``tgi_compat``, ``rolling`` false where ``rolling_batch`` is off.
+    ``output_formatter``, ``like_tgi`` its ``tgi_compat``, ``rolling`` false where ``rolling_batch`` is off. ``adapters``: LoRA adapters of
+    at most ``most_rank`` may come while it serves (vLLM's names and defaults).
     """
 
     server: str
@@ -43,11 +45,13 @@ class Configuration:
     like_tgi: bool = False
     rolling: bool = True
     version: str = ""
+    adapters: bool = False
+    most_rank: int = 16
 
     @classmethod
     def of(cls, server: str, folder: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
         """``folder`` is /opt/ml/model. Raises ConfigurationError."""
-        read = {"tgi": _tgi, "lmi": _lmi, "vllm": _vllm}[server]
+        read = {"tgi": _tgi, "lmi": _lmi, "vllm": _vllm, "sglang": _sglang}[server]
         return read(_Variables(environment), folder)
 
 
@@ -80,7 +84,7 @@ def _tgi(read: _Variables, folder: Path) -> Configuration:
         raise ConfigurationError("`max_input_tokens` must be < `max_total_tokens`")
     return Configuration(
         "tgi",
-        _model(read.text("HF_MODEL_ID"), folder),
+        model_source(read.text("HF_MODEL_ID"), folder),
         read.text("HF_MODEL_DTYPE", "DTYPE"),
         read.text("HF_MODEL_REVISION", "REVISION"),
         read.truth("HF_MODEL_TRUST_REMOTE_CODE", "TRUST_REMOTE_CODE", "HF_TRUST_REMOTE_CODE"),
@@ -105,7 +109,7 @@ def _lmi(read: _Variables, folder: Path) -> Configuration:
     rolling = options.text("OPTION_ROLLING_BATCH").lower() != "disable"
     return Configuration(
         "lmi",
-        _model(options.text("OPTION_MODEL_ID", "HF_MODEL_ID"), folder),
+        model_source(options.text("OPTION_MODEL_ID", "HF_MODEL_ID"), folder),
         options.text("OPTION_DTYPE"),
         options.text("OPTION_REVISION", "HF_REVISION"),
         options.truth("OPTION_TRUST_REMOTE_CODE", "HF_TRUST_REMOTE_CODE", "HF_MODEL_TRUST_REMOTE_CODE"),
@@ -119,13 +123,15 @@ def _lmi(read: _Variables, folder: Path) -> Configuration:
         like_tgi=options.truth("OPTION_TGI_COMPAT"),
         rolling=rolling,
         version=options.text("SAGEWRIGHT_IMAGE_VERSION"),
+        adapters=options.truth("OPTION_ENABLE_LORA"),
+        most_rank=options.number(16, "OPTION_MAX_LORA_RANK"),
     )
 
 
 def _vllm(read: _Variables, folder: Path) -> Configuration:
     return Configuration(
         "vllm",
-        _model(read.text("SM_VLLM_MODEL", "HF_MODEL_ID"), folder),
+        model_source(read.text("SM_VLLM_MODEL", "HF_MODEL_ID"), folder),
         read.text("SM_VLLM_DTYPE"),
         read.text("SM_VLLM_REVISION"),
         read.truth("SM_VLLM_TRUST_REMOTE_CODE"),
@@ -134,6 +140,25 @@ def _vllm(read: _Variables, folder: Path) -> Configuration:
         rows=read.number(32, "SM_VLLM_MAX_NUM_SEQS"),
         quantization=read.text("SM_VLLM_QUANTIZATION"),
         accelerators=read.number(0, "SM_VLLM_TENSOR_PARALLEL_SIZE"),
+        version=read.text("SAGEWRIGHT_IMAGE_VERSION"),
+        adapters=read.truth("SM_VLLM_ENABLE_LORA") and read.truth("VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
+        most_rank=read.number(16, "SM_VLLM_MAX_LORA_RANK"),
+    )
+
+
+def _sglang(read: _Variables, folder: Path) -> Configuration:
+    """SM_SGLANG_X_Y is the server's --x-y (docker/serve of sgl-project/sglang)."""
+    return Configuration(
+        "sglang",
+        model_source(read.text("SM_SGLANG_MODEL_PATH", "HF_MODEL_ID"), folder),
+        read.text("SM_SGLANG_DTYPE"),
+        read.text("SM_SGLANG_REVISION"),
+        read.truth("SM_SGLANG_TRUST_REMOTE_CODE"),
+        0,
+        read.number(0, "SM_SGLANG_CONTEXT_LENGTH"),
+        rows=read.number(32, "SM_SGLANG_MAX_RUNNING_REQUESTS"),
+        quantization=read.text("SM_SGLANG_QUANTIZATION"),
+        accelerators=read.number(0, "SM_SGLANG_TP_SIZE", "SM_SGLANG_TENSOR_PARALLEL_SIZE"),
         version=read.text("SAGEWRIGHT_IMAGE_VERSION"),
     )
 
@@ -145,7 +170,7 @@ def _degree(options: _Variables) -> int:
     return 1
 
 
-def _model(named: str, folder: Path) -> str:
+def model_source(named: str, folder: Path) -> str:
     """A folder in the container, or a name of the Hugging Face Hub. Raises ConfigurationError."""
     if named.startswith("s3://"):
         raise ConfigurationError(

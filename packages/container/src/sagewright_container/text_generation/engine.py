@@ -12,6 +12,7 @@ from typing import Any
 
 from sagewright_container.text_generation.batch import Batch
 from sagewright_container.text_generation.generation import Generation
+from sagewright_container.text_generation.lora import Adapters
 from sagewright_container.text_generation.parameters import Refusal
 
 
@@ -19,6 +20,7 @@ class Engine:
     """``rows`` texts at a time at most; what comes beyond waits its turn."""
 
     def __init__(self, network: Any, rows: int) -> None:
+        self.adapters = Adapters(network)
         self._network = network
         self._most = rows
         self._batch = Batch(network)
@@ -50,7 +52,8 @@ class Engine:
         if generation is None or generation.finished:
             return
         try:
-            logits = self._batch.add(generation.prompt, generation.parameters.scores_prompt)
+            with self.adapters.rows([generation.adapter]):
+                logits = self._batch.add(generation.prompt, generation.parameters.scores_prompt)
         except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
             generation.fail(_failure(error))
             return
@@ -60,7 +63,8 @@ class Engine:
 
     def _step(self) -> None:
         try:
-            logits = self._batch.step([row.last for row in self._rows])
+            with self.adapters.rows([row.adapter for row in self._rows]):
+                logits = self._batch.step([row.last for row in self._rows])
         except Exception as error:  # noqa: BLE001 - see above; the cache cannot be trusted any more
             failure = _failure(error)
             for row in self._rows:

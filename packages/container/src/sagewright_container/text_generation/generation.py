@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from sagewright_container.text_generation.lora import Lora
 from sagewright_container.text_generation.parameters import Parameters, Refusal, Step, Token
 from sagewright_container.text_generation.sampling import Choice, Sampler, top
 
@@ -17,9 +18,18 @@ _INCOMPLETE = "\ufffd"  # bytes of a character whose rest is yet to come
 class Generation:
     """The engine's thread calls ``prompted``, ``take`` and ``fail``; another iterates, once, and may ``cancel``."""
 
-    def __init__(self, tokenizer: Any, ends: frozenset[int], prompt: list[int], given: Parameters, vocabulary: int) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        ends: frozenset[int],
+        prompt: list[int],
+        given: Parameters,
+        vocabulary: int,
+        adapter: Lora | None = None,
+    ) -> None:
         self.prompt = prompt
         self.parameters = given
+        self.adapter = adapter
         self.prefill: list[Token] = []
         self.finished = False
         self._tokenizer = tokenizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import socket
@@ -13,9 +14,11 @@ import torch
 from huggingface_hub import constants
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
+from sagewright_container.optimization import quantizer
 from sagewright_container.text_generation.configuration import Configuration, ConfigurationError
 from sagewright_container.text_generation.engine import Engine
 from sagewright_container.text_generation.generation import Generation
+from sagewright_container.text_generation.lora import Adapters, Lora
 from sagewright_container.text_generation.parameters import Parameters, Refusal
 
 _PATIENCE = 5.0  # seconds
@@ -23,16 +26,30 @@ _FEWEST = 4096  # tokens, of a model that names no limit
 
 
 class TextModel:
-    """Ready to generate. ``longest_input`` and ``longest`` are in tokens."""
+    """Ready to generate. ``longest_input`` and ``longest`` are in tokens; ``alias`` is what an adapted one is called."""
 
     def __init__(self, tokenizer: Any, network: Any, configuration: Configuration) -> None:
         self.tokenizer = tokenizer
+        self.network = network
+        self.alias = ""
         self.configuration = configuration
         self.longest = _longest(configuration, network.config)
         self.longest_input = min(configuration.longest_input or self.longest - 1, self.longest - 1)
         self._ends = _ends(tokenizer, network)
         self._vocabulary = int(network.config.get_text_config().vocab_size)
         self._engine = Engine(network, configuration.rows)
+        self._adapter: Lora | None = None
+
+    @property
+    def adapters(self) -> Adapters:
+        """What the network can be adapted by."""
+        return self._engine.adapters
+
+    def adapted(self, alias: str, adapter: Lora) -> TextModel:
+        """The same network and engine, answering with an adapter."""
+        made = copy.copy(self)
+        made.alias, made._adapter = alias, adapter
+        return made
 
     def tokens(self, text: str, special: bool = True, truncate: int = 0) -> list[int]:
         """The ids of a prompt, of its last ``truncate`` tokens where that is given."""
@@ -51,7 +68,7 @@ class TextModel:
 
     def generate(self, prompt: list[int], parameters: Parameters) -> Generation:
         """Begins; iterate what comes back."""
-        generation = Generation(self.tokenizer, self._ends, prompt, parameters, self._vocabulary)
+        generation = Generation(self.tokenizer, self._ends, prompt, parameters, self._vocabulary, self._adapter)
         self._engine.submit(generation)
         return generation
 
@@ -70,7 +87,7 @@ def load(configuration: Configuration) -> TextModel:
             f"HF_MODEL_ID names {configuration.model}, which cannot be fetched from here. Put the model's files into S3, give them as "
             "ModelDataUrl or ModelDataSource, and set HF_MODEL_ID=/opt/ml/model."
         ) from error
-    _say(configuration)
+    _say(configuration, network)
     _try(network)
     return TextModel(tokenizer, network, configuration)
 
@@ -107,10 +124,14 @@ def _both(configuration: Configuration, given: dict[str, Any]) -> tuple[Any, Any
     config = AutoConfig.from_pretrained(configuration.model, **given)
     if config.is_encoder_decoder:
         raise ConfigurationError(f"{config.model_type} is an encoder-decoder model; only causal language models are served.")
+    dtype = _dtype(configuration, config)
+    quantizer.taken_up(config)
     tokenizer = AutoTokenizer.from_pretrained(configuration.model, **given)
     loader: Any = AutoModelForCausalLM  # its from_pretrained is made when it is imported, and typed as a method
-    network = loader.from_pretrained(configuration.model, config=config, dtype=_dtype(configuration, config), **given)
-    return tokenizer, network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    network = loader.from_pretrained(configuration.model, config=config, dtype=dtype, **given)
+    network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    quantizer.prepare(network)
+    return tokenizer, network
 
 
 def _dtype(configuration: Configuration, config: Any) -> torch.dtype:
@@ -126,11 +147,11 @@ def _dtype(configuration: Configuration, config: Any) -> torch.dtype:
     return torch.float32 if named == torch.float16 and not torch.cuda.is_available() else named
 
 
-def _say(configuration: Configuration) -> None:
+def _say(configuration: Configuration, network: Any) -> None:
     """What is not as on AWS belongs into the log."""
     if configuration.accelerators and not torch.cuda.is_available():
         print("No GPU is visible: the model runs on this machine's processors.", flush=True)
-    if configuration.quantization:
+    if configuration.quantization and not getattr(network, "is_quantized", False):
         print(f"The model is not quantized ({configuration.quantization}): it runs in the precision it has.", flush=True)
 
 

@@ -56,7 +56,7 @@ class Step:
 
 
 class Refusal(Exception):
-    """A request cannot be answered. ``kind``: malformed, validation, template, tool, overloaded or generation."""
+    """A request cannot be answered. ``kind``: malformed, validation, template, tool, overloaded, unknown (adapter) or generation."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Serves the model of an image of TGI, LMI or vLLM."""
+"""Serves the model of an image of TGI, LMI, vLLM or SGLang."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from sagewright_container.text_generation.configuration import Configuration, Co
 from sagewright_container.text_generation.endpoint import Dialect, TextEndpoint
 from sagewright_container.text_generation.lmi import Lmi
 from sagewright_container.text_generation.model import TextModel, load
+from sagewright_container.text_generation.sglang import Sglang
+from sagewright_container.text_generation.shelf import Shelf
 from sagewright_container.text_generation.tgi import Tgi
 from sagewright_container.text_generation.vllm import Vllm, own_server
 
@@ -35,10 +37,17 @@ def main() -> int:
         traceback.print_exc()
         print("Unable to load the model", file=sys.stderr, flush=True)
         return 1
-    serve(TextEndpoint(_dialect(model), configuration.clients), threads=min(configuration.clients + _SPARE, _MOST_THREADS))
+    shelf = Shelf(model, _dialect, configuration.most_rank) if configuration.adapters else None
+    endpoint = TextEndpoint(_dialect(model), configuration.clients, shelf)
+    serve(endpoint, threads=min(configuration.clients + _SPARE, _MOST_THREADS))
     return 0
 
 
 def _dialect(model: TextModel) -> Dialect:
-    dialects: dict[str, type[Tgi] | type[Lmi] | type[Vllm]] = {"tgi": Tgi, "lmi": Lmi, "vllm": Vllm}
+    dialects: dict[str, type[Tgi] | type[Lmi] | type[Vllm] | type[Sglang]] = {
+        "tgi": Tgi,
+        "lmi": Lmi,
+        "vllm": Vllm,
+        "sglang": Sglang,
+    }
     return dialects[model.configuration.server](model)

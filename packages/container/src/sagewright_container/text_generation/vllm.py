@@ -17,7 +17,11 @@ from sagewright_container.text_generation.model import TextModel
 from sagewright_container.text_generation.parameters import Refusal
 
 _VARIABLE = "SM_VLLM_"
-_STATUS = {"generation": (500, "InternalServerError"), "overloaded": (503, "ServiceUnavailableError")}
+_STATUS = {
+    "generation": (500, "InternalServerError"),
+    "overloaded": (503, "ServiceUnavailableError"),
+    "unknown": (404, "NotFoundError"),
+}
 
 
 class Vllm:

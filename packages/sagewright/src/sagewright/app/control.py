@@ -28,6 +28,7 @@ _KIND_OF_FOLDER = {
     "training-job": "TrainingJob",
     "processing-job": "ProcessingJob",
     "compilation-job": "CompilationJob",
+    "optimization-job": "OptimizationJob",
     "endpoint": "Endpoint",
     "inference-component": "InferenceComponent",
     "transform-job": "TransformJob",

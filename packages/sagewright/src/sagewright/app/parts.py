@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,28 +24,31 @@ from sagewright.compute.way_back import WayBack
 from sagewright.compute.zygote import Zygote
 from sagewright.features.asynchronous.feature import Asynchronous
 from sagewright.features.capture.delivery import Delivery
-from sagewright.features.compilation.feature import Compilation
+from sagewright.features.compilation.feature import compilation
 from sagewright.features.components.components import Components
 from sagewright.features.edge.feature import Edge
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
+from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.usage import ReplicaUsage
-from sagewright.features.processing import feature as processing
+from sagewright.features.optimization.feature import optimization
+from sagewright.features.processing.feature import processing
 from sagewright.features.recommendations.loader import LoadProcess
 from sagewright.features.recommendations.recommendations import Recommendations
 from sagewright.features.records import registration as records
-from sagewright.features.training import feature as training
+from sagewright.features.training.feature import Terms, Training
 from sagewright.features.transform.transform import Transform
 from sagewright.features.tuning.tuning import Tuning
+from sagewright.jobs.ground import Ground
 from sagewright.kernel.api import Api
 from sagewright.kernel.client import LocalClient
 from sagewright.kernel.controller import Controller
 from sagewright.kernel.engine import Engine
+from sagewright.kernel.feature import Feature, controllers, quirks, rules
 from sagewright.kernel.loop import Loop
 from sagewright.kernel.operation import Operations
 from sagewright.neighbours import services
 from sagewright.neighbours.autoscaling.autoscaling import Autoscaling
-from sagewright.neighbours.requests import Handlers
 from sagewright.objects.buckets import empty
 from sagewright.objects.s3 import Objects
 from sagewright.objects.signing import Keys
@@ -57,22 +60,6 @@ from sagewright.signals import alarms
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity, Resource
 from sagewright.wire.credentials import Keyring
-
-CONTROLLED = frozenset(
-    {
-        "TrainingJob",
-        "ProcessingJob",
-        "Endpoint",
-        "TransformJob",
-        "HyperParameterTuningJob",
-        "InferenceComponent",
-        "InferenceExperiment",
-        "CompilationJob",
-        "InferenceRecommendationsJob",
-        "EdgePackagingJob",
-    }
-)
-"""The kinds of work that a controller makes true; every other kind of work refuses Create."""
 
 
 @dataclass(slots=True)
@@ -86,15 +73,9 @@ class Parts:
     api: Api
     runtime: Runtime
     environments: Environments
-    training: training.Training
-    processing: processing.Processing
+    features: tuple[Feature, ...]
+    training: Training
     hosting: Hosting
-    asynchronous: Asynchronous
-    transform: Transform
-    tuning: Tuning
-    compilation: Compilation
-    recommendations: Recommendations
-    edge: Edge
     capture: Delivery
     neighbours: tuple[Controller[Any, Any], ...]
     containers: Containers
@@ -104,109 +85,55 @@ class Parts:
     @classmethod
     async def open(cls, settings: Settings) -> Parts:
         """Opens the store and ties everything together; nothing runs yet."""
-        clock = SystemClock()
+        clock, hints = SystemClock(), _Hints()
         store = await Store.open(settings.database_url, clock)
         keyring = Keyring.open(settings.credentials, settings.account, settings.region)
-        objects = Objects(settings.url, Keys(keyring.access_key, keyring.secret), settings.region)
-        this = Host(settings.sockets, (settings.data, settings.sockets))
-        runtime = choose(settings.runtime, this, settings.zygote_idle)
-        here = Machine.here()
-        slots = Slots.of(here)
-        hints = _Hints()
-
-        way_back = WayBack(settings.address, settings.url, keyring, clock)
-        own_images = OwnImages(settings.registry, settings.layers)
-        environments = Environments(settings.environments, images=settings.images, own_images=own_images)
-        containers = Containers(runtime, objects, store, hints, way_back, environments)
-        ground = _Ground(settings, store, runtime, objects, way_back, environments, slots, here, hints)
-        jobs, preparation, compilation = ground.training(keyring), ground.processing(), ground.compilation()
-        replicas = Replicas(containers)
-        hosting = ground.hosting(replicas)
-        routes = hosting.publisher
-        components = Components(store, replicas, routes, settings.jobs, here)
-        asynchronous = Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous")
-        transform = Transform(store, replicas, objects, settings.jobs, here, slots, hints)
-        edge = Edge.compose(store=store, objects=objects, keyring=keyring, jobs=settings.jobs, wake=hints)
-
+        ground = _ground(settings, store, keyring, hints)
+        containers = Containers(ground.runtime, ground.objects, store, hints, ground.way_back, ground.environments)
         operations = Operations()
         api = Api(operations, clock)
-        tuning = Tuning(store, LocalClient(api), hints)
-        experiments = Experiments(store, LocalClient(api))
-        load = LoadProcess(objects, way_back, settings.data / "loads")
-        recommendations = Recommendations(store, LocalClient(api), load, settings.recommender_seconds, hints)
-        engine = _engine(settings, store, operations, keyring, own_images, tuning)
-        records.register(engine, operations, objects)
-        jobs.install(engine, operations)
-        preparation.install(engine, operations)
-        hosting.register(operations, engine.catalog)
-        asynchronous.register(operations)
-        components.register(operations, engine.catalog)
-        transform.register(operations, engine.catalog)
-        tuning.register(engine, operations)
-        experiments.register(operations, engine.catalog)
-        compilation.register(operations, engine.catalog)
-        recommendations.register(engine, operations)
-        edge.register(engine, operations)
-        anywhere = settings.sns_endpoints == "any"
-        found = services.neighbours(store, keyring, own_images.layout, settings.url, anywhere=anywhere)
-        _register_neighbours(operations, found)
-        neighbours = services.controllers(store, hints, anywhere=anywhere)
-        scaling = Autoscaling(store, LocalClient(api), settings.scaling_period)
-        _register_neighbours(operations, {"application-autoscaling": scaling.operations()})
+        client, replicas = LocalClient(api), Replicas(containers)
 
-        features = (jobs, preparation, hosting, components, transform, tuning, experiments, compilation, recommendations, edge)
-        loop = _loop(store, engine, [*(feature.controller for feature in features), *neighbours, *scaling.controllers])
-        hints.loop = loop
+        training, hosting = _training(settings, ground), _hosting(settings, ground, replicas)
+        capture = Delivery(store, ground.objects, settings.captured)
+        features = (hosting, capture, training, *_features(settings, ground, keyring, client, replicas, hosting.publisher))
+        engine = _engine(settings, ground, operations, keyring, features)
+        records.register(engine, operations, ground.objects)
+        for feature in features:
+            feature.register(engine, operations)
+        neighbours = _neighbours(settings, ground, operations, keyring, client)
+        # The event bus hears of what the loop writes.
+        hints.loop = loop = Loop(store, [*controllers(features), *neighbours], announce=services.announce(engine.catalog))
         return cls(
             settings=settings,
             store=store,
             operations=operations,
             engine=engine,
             api=api,
-            runtime=runtime,
-            environments=environments,
-            training=jobs,
-            processing=preparation,
+            runtime=ground.runtime,
+            environments=ground.environments,
+            features=features,
+            training=training,
             hosting=hosting,
-            asynchronous=asynchronous,
-            transform=transform,
-            tuning=tuning,
-            compilation=compilation,
-            recommendations=recommendations,
-            edge=edge,
-            capture=Delivery(store, objects, settings.captured),
+            capture=capture,
             neighbours=neighbours,
             containers=containers,
-            objects=objects,
+            objects=ground.objects,
             loop=loop,
         )
 
     async def start(self) -> None:
         """Adopts what runs and begins to make the rows true."""
         self._warm()
-        await self.hosting.open()
-        await self.asynchronous.open()
-        await self.training.open()
-        await self.processing.open()
-        await self.compilation.open()
-        await self.recommendations.open()
-        self.capture.open()
+        await self._open()
         await self.loop.start()
 
     async def close(self) -> None:
         """Ends what runs in this process; containers go on and are adopted by the next control."""
         await self.loop.close()
-        await self.asynchronous.close()
-        await self.training.close()
-        await self.processing.close()
-        await self.transform.close()
-        await self.tuning.close()
-        await self.compilation.close()
-        await self.recommendations.close()
-        await self.edge.close()
-        await self.capture.close()
+        for feature in reversed(self.features):
+            await feature.close()
         await services.close(self.neighbours)
-        await self.hosting.close()
         await self.containers.close()
         await self.store.close()
         if isinstance(self.runtime, Zygote):
@@ -215,15 +142,8 @@ class Parts:
     async def reset(self) -> None:
         """Empties every account, S3 included (test hooks)."""
         await self.loop.close()
-        await self.asynchronous.close()
-        await self.training.reset()
-        await self.processing.reset()
-        await self.transform.reset()
-        await self.compilation.reset()
-        await self.recommendations.reset()
-        await self.edge.reset()
-        self.tuning.reset()
-        await self.capture.reset()
+        for feature in reversed(self.features):
+            await feature.reset()
         await services.close(self.neighbours)
         await self.containers.close()
         try:
@@ -232,9 +152,12 @@ class Parts:
             await asyncio.to_thread(self.environments.own_images.layout.empty)
             await empty(self.objects)
         finally:
-            await self.hosting.open()
-            await self.asynchronous.open()
+            await self._open()
             await self.loop.start()
+
+    async def _open(self) -> None:
+        for feature in self.features:
+            await feature.open()
 
     def _warm(self) -> None:
         """Starts the zygotes that the settings ask for; their imports go on beside everything else."""
@@ -245,131 +168,103 @@ class Parts:
                     self.runtime.warm(image, python)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What the features stand on, and those of them that take most of it."""
+def _ground(settings: Settings, store: Store, keyring: Keyring, hints: _Hints) -> Ground:
+    """What every feature stands on."""
+    this, here = Host(settings.sockets, (settings.data, settings.sockets)), Machine.here()
+    own_images = OwnImages(settings.registry, settings.layers)
+    return Ground(
+        store=store,
+        runtime=choose(settings.runtime, this, settings.zygote_idle),
+        objects=Objects(settings.url, Keys(keyring.access_key, keyring.secret), settings.region),
+        way_back=WayBack(settings.address, settings.url, keyring, store.clock),
+        jobs=settings.jobs,
+        environments=Environments(settings.environments, images=settings.images, own_images=own_images),
+        slots=Slots.of(here),
+        machine=here,
+        wake=hints,
+        hold_describe=settings.hold_describe,
+        metrics_seconds=settings.metrics_seconds,
+    )
 
-    settings: Settings
-    store: Store
-    runtime: Runtime
-    objects: Objects
-    way_back: WayBack
-    environments: Environments
-    slots: Slots
-    machine: Machine
-    hints: _Hints
 
-    def training(self, keyring: Keyring) -> training.Training:
-        """Training jobs, with the account's limits and the market for spot instances."""
-        settings = self.settings
-        return training.Training.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            keyring=keyring,
-            jobs=settings.jobs,
-            environments=self.environments,
-            endpoint_url=settings.url,
-            wake=self.hints,
-            hold_describe=settings.hold_describe,
-            metrics_seconds=settings.metrics_seconds,
-            slots=self.slots,
-            machine=self.machine,
-            file_systems=settings.registered_file_systems,
-            terms=training.Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions)),
-        )
+def _features(
+    settings: Settings, ground: Ground, keyring: Keyring, client: LocalClient, replicas: Replicas, routes: Publisher
+) -> tuple[Feature, ...]:
+    """Those that nobody else asks for anything."""
+    store, objects, slots, here = ground.store, ground.objects, ground.slots, ground.machine
+    load = LoadProcess(objects, ground.way_back, settings.data / "loads")
+    return (
+        Components(
+            store, replicas, routes, ground.jobs, here, objects, ground.wake, mounts=_mounts(ground), alarms=alarms.states
+        ),
+        Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous"),
+        Experiments(store, client),
+        Recommendations(store, client, load, settings.recommender_seconds, ground.wake),
+        Tuning(store, client, ground.wake),
+        processing(ground, settings.tables),
+        Transform(store, replicas, objects, ground.jobs, here, slots, ground.wake),
+        compilation(ground),
+        optimization(ground),
+        Edge(ground, keyring.master),
+    )
 
-    def processing(self) -> processing.Processing:
-        """Processing jobs."""
-        return processing.Processing.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            way_back=self.way_back,
-            jobs=self.settings.jobs,
-            tables=self.settings.tables,
-            environments=self.environments,
-            wake=self.hints,
-            slots=self.slots,
-            machine=self.machine,
-            hold_describe=self.settings.hold_describe,
-            metrics_seconds=self.settings.metrics_seconds,
-        )
 
-    def compilation(self) -> Compilation:
-        """Compilation jobs."""
-        return Compilation.compose(
-            store=self.store,
-            runtime=self.runtime,
-            objects=self.objects,
-            way_back=self.way_back,
-            jobs=self.settings.jobs,
-            environments=self.environments,
-            wake=self.hints,
-            slots=self.slots,
-            machine=self.machine,
-        )
+def _training(settings: Settings, ground: Ground) -> Training:
+    """Training jobs, with the account's limits and the market for spot instances."""
+    terms = Terms(settings.limits == "aws", settings.spot_price, interruptions(settings.spot_interruptions))
+    return Training(ground, terms, settings.registered_file_systems)
 
-    def hosting(self, replicas: Replicas) -> Hosting:
-        """Endpoints."""
-        settings = self.settings
-        return Hosting(
-            self.store,
-            replicas,
-            settings.jobs,
-            settings.routes,
-            self.machine,
-            self.objects,
-            self.runtime.name != "process",
-            alarms.states,
-            ReplicaUsage(self.store, self.runtime, settings.metrics_seconds),
-            told=self.hints,
-            serverless_idle=settings.serverless_idle,
-        )
+
+def _hosting(settings: Settings, ground: Ground, replicas: Replicas) -> Hosting:
+    """Endpoints."""
+    return Hosting(
+        ground.store,
+        replicas,
+        ground.jobs,
+        settings.routes,
+        ground.machine,
+        ground.objects,
+        _mounts(ground),
+        alarms.states,
+        ReplicaUsage(ground.store, ground.runtime, settings.metrics_seconds),
+        told=ground.wake,
+        serverless_idle=settings.serverless_idle,
+    )
+
+
+def _mounts(ground: Ground) -> bool:
+    """Whether containers see folders at other paths than this machine's."""
+    return ground.runtime.name != "process"
 
 
 def _engine(
-    settings: Settings, store: Store, operations: Operations, keyring: Keyring, own_images: OwnImages, tuning: Tuning
+    settings: Settings, ground: Ground, operations: Operations, keyring: Keyring, features: Collection[Feature]
 ) -> Engine:
-    """Everything that follows from the service model, with what the features say about it."""
+    """Everything that follows from the service model, with what the features say about it.
+
+    A kind of work that no controller makes true refuses Create.
+    """
     return Engine(
-        store,
+        ground.store,
         operations,
-        controllers=CONTROLLED,
-        rules={
-            **Hosting.rules,
-            **Components.rules,
-            **Transform.rules,
-            **Experiments.rules,
-            **Compilation.rules,
-            **Recommendations.rules,
-            **Edge.rules,
-            "CreateModel": (pulled.rule(own_images),),
-        },
-        quirks={
-            **tuning.quirks(training.QUIRKS),
-            **processing.QUIRKS,
-            **Components.quirks,
-            **Transform.quirks,
-            **Experiments.quirks,
-            **Compilation.quirks,
-            **Recommendations.quirks,
-            **Edge.quirks,
-        },
+        controllers=[controller.kind for controller in controllers(features)],
+        rules={**rules(features), "CreateModel": (pulled.rule(ground.environments.own_images),)},
+        quirks=quirks(features),
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),
     )
 
 
-def _loop(store: Store, engine: Engine, controllers: Iterable[Controller[Any, Any]]) -> Loop:
-    """What makes the rows true, those of the neighbours as well; the event bus hears of what it writes."""
-    return Loop(store, controllers, announce=services.announce(engine.catalog))
-
-
-def _register_neighbours(operations: Operations, neighbours: Mapping[str, Handlers]) -> None:
-    for service, handlers in neighbours.items():
-        for name, handler in handlers.items():
-            operations.write(service, name, handler)
+def _neighbours(
+    settings: Settings, ground: Ground, operations: Operations, keyring: Keyring, client: LocalClient
+) -> tuple[Controller[Any, Any], ...]:
+    """Registers their operations; their controllers."""
+    store, layout, anywhere = ground.store, ground.environments.own_images.layout, settings.sns_endpoints == "any"
+    scaling = Autoscaling(store, client, settings.scaling_period)
+    found = services.neighbours(store, keyring, layout, settings.url, anywhere=anywhere)
+    for service, handlers in {**found, "application-autoscaling": scaling.operations()}.items():
+        operations.write_all(service, handlers)
+    return (*services.controllers(store, ground.wake, anywhere=anywhere), *scaling.controllers)
 
 
 def _remove_containers(runtime: Runtime, jobs: Path) -> None:

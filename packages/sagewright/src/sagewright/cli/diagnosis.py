@@ -31,6 +31,14 @@ class Evidence:
         return str(self.description.get("FailureReason", ""))
 
     @property
+    def waits(self) -> list[str]:
+        """What an endpoint's variants say of themselves while they are not as they should be."""
+        entries = self.description.get("ProductionVariants", ())
+        return [
+            f"{entry['VariantName']}: {stage['StatusMessage']}" for entry in entries for stage in entry.get("VariantStatus", ())
+        ]
+
+    @property
     def channels(self) -> list[str]:
         """Names of the training channels or processing inputs."""
         channels = [str(channel["ChannelName"]) for channel in self.description.get("InputDataConfig", ())]
@@ -86,6 +94,7 @@ def first_error(log: Iterable[str]) -> str:
 
 def _facts(evidence: Evidence) -> Iterable[tuple[str, str]]:
     yield "FailureReason", evidence.reason
+    yield "variants", " ".join(evidence.waits)
     yield "exit code", "" if evidence.code is None else str(evidence.code)
     yield "ended by signal", evidence.signal
     yield "first error in the log", first_error(evidence.log)

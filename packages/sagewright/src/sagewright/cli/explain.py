@@ -10,8 +10,8 @@ import typer
 
 from sagewright.cli.client import client, connect
 from sagewright.cli.diagnosis import Diagnosis, Evidence, diagnose
-from sagewright.cli.options import Data, console, fail, settings_or_exit
-from sagewright.cli.work import NAMES, Kind, find
+from sagewright.cli.options import Data, console, settings_or_exit
+from sagewright.cli.work import NAMES, Kind, find_or_exit
 from sagewright.settings import Settings
 
 _METRICS = ("MemoryUtilization", "DiskUtilization", "CPUUtilization")
@@ -25,10 +25,7 @@ def explain(
     """Say why a job or an endpoint has failed, with the evidence, and what to do about it."""
     settings = connect(settings_or_exit(data=data))
     sagemaker = client(settings, "sagemaker")
-    found = find(sagemaker, name)
-    if found is None:
-        fail(f"there is no {NAMES} named {name}")
-    kind, description = found
+    kind, description = find_or_exit(sagemaker, name)
     status = kind.status(description)
     log = list(kind.log(sagemaker, client(settings, "logs"), name).messages(follow=False))
     evidence = Evidence(status, description, log, _peaks(settings, kind, name, description))

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from sagewright.cli.client import client, connect
-from sagewright.cli.options import Data, console, fail, settings_or_exit
-from sagewright.cli.work import NAMES, find
+from sagewright.cli.options import Data, console, settings_or_exit
+from sagewright.cli.work import NAMES, find_or_exit
 
 
 def logs(
@@ -21,10 +21,7 @@ def logs(
     """Print the log of a job or an endpoint."""
     settings = connect(settings_or_exit(data=data))
     sagemaker = client(settings, "sagemaker")
-    found = find(sagemaker, name)
-    if found is None:
-        fail(f"there is no {NAMES} named {name}")
-    kind, _ = found
+    kind, _ = find_or_exit(sagemaker, name)
     try:
         for message in kind.log(sagemaker, client(settings, "logs"), name).messages(follow):
             console.print(message, markup=False, highlight=False, soft_wrap=True)

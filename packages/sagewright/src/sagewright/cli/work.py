@@ -8,6 +8,7 @@ from typing import Any
 import botocore.exceptions
 
 from sagewright.cli.log_streams import LogStreams
+from sagewright.cli.options import fail
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 _UNKNOWN = ("ValidationException", "ResourceNotFound")
@@ -57,10 +58,10 @@ KINDS = (
 NAMES = "training job, processing job, transform job, endpoint or inference component"
 
 
-def find(sagemaker: Any, name: str) -> tuple[Kind, dict[str, Any]] | None:
+def find_or_exit(sagemaker: Any, name: str) -> tuple[Kind, dict[str, Any]]:
     """The first kind that has something of this name, and its description."""
     for kind in KINDS:
         found = kind.describe(sagemaker, name)
         if found is not None:
             return kind, found
-    return None
+    fail(f"there is no {NAMES} named {name}")

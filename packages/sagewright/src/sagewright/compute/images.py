@@ -275,13 +275,17 @@ _FRAMEWORKS = {
 # What compiles models of TensorFlow: no image of AWS's, a name for compilation jobs; no repository may have capital letters.
 TENSORFLOW_COMPILER = "Compiler-of-TensorFlow"
 
-# Servers of language models, each with its own form of requests (sagewright_container.text_generation): they run in the server's own
+# Servers of language models, each with its own form of requests (sagewright_container.text_generation, text_embeddings): they run in the server's own
 # Python. AWS's alone: a repository of the user's own may be called vllm, too.
 _TEXT_SERVERS = {
     "huggingface-pytorch-tgi-inference": "tgi",
     "djl-inference": "lmi",
     "vllm": "vllm",
     "huggingface-vllm": "vllm",
+    "sglang": "sglang",
+    "huggingface-sglang": "sglang",
+    "tei": "tei",
+    "tei-cpu": "tei",
 }
 
 _REPOSITORIES: dict[str, _Entry] = {

@@ -85,13 +85,19 @@ def boot_id() -> str:
 
 def claim(folder: Path) -> int | None:
     """A descriptor that holds the run folder for this process until it ends; None when the container was started before."""
+    descriptor = lock(folder)
+    if descriptor is not None and ((folder / STARTED).exists() or (folder / EXIT).exists()):
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def lock(folder: Path) -> int | None:
+    """A descriptor that holds the folder for this process until it ends; None while another one does."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(descriptor)
-        return None
-    if (folder / STARTED).exists() or (folder / EXIT).exists():
         os.close(descriptor)
         return None
     return descriptor

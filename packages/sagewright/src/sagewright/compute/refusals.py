@@ -20,7 +20,7 @@ _REASONS = (
     (r"huggingface-tensorflow-.*", "transformers has given up TensorFlow. Port the script to the Hugging Face image of PyTorch."),
     (r"smdistributed-modelparallel", "the SageMaker model parallel library exists only in AWS's own images. Use torch_distributed in a PyTorch image."),
     (r"sagemaker-(inference|neo)-.*|.*-neo", "models that SageMaker Neo has compiled are for its own runtime, which only AWS distributes."),
-    (r"(huggingface-)?(vllm-omni|sglang(-.*)?)|tei|tei-cpu|sagemaker-tritonserver|whisperx|ray", _ENGINE),
+    (r"(huggingface-)?(vllm-omni|sglang-.*)|sagemaker-tritonserver|whisperx|ray", _ENGINE),
     (r"stabilityai-pytorch-inference|(huggingface-)?llama-?cpp(-arm64)?", _ENGINE),
     (r"sagemaker-geospatial-.*|sagemaker-inspect-ai", "AWS does not publish what is in it."),
 )  # fmt: skip

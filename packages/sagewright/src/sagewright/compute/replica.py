@@ -11,9 +11,11 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 from typing import Literal, NamedTuple, Protocol
 
 from sagewright.compute.dial import dial_socket
@@ -44,6 +46,9 @@ IDLE_CONNECTIONS = 64
 LARGEST_PAYLOAD = LARGEST_FRAME - 1024 * 1024
 """Bytes of a body that a frame carries beside its header."""
 
+_JOINED = 64 * 1024
+"""Bytes of a body that is sent in one piece with its head."""
+
 HEADER_NAMES = {
     "content_type": "Content-Type",
     "accept": "Accept",
@@ -51,14 +56,16 @@ HEADER_NAMES = {
     "inference_id": "X-Amzn-SageMaker-Inference-Id",
     "session_id": "X-Amzn-SageMaker-Session-Id",
     "target_model": "X-Amzn-SageMaker-Target-Model",
+    "adapter": "X-Amzn-SageMaker-Adapter-Identifier",
+    "adapter_alias": "X-Amzn-SageMaker-Adapter-Alias",
 }
 """The headers a container sees, by their name in a frame; SageMaker strips all others."""
 
 MODEL = "model"
 """The key of ``headers`` that names the one of many models that is asked (Developer Guide, mms-container-apis); no header."""
 
-Operation = Literal["load_model", "unload_model", "describe_model", "list_models"]
-"""What a container of many models is asked besides."""
+Operation = Literal["load_model", "unload_model", "describe_model", "list_models", "load_adapter", "unload_adapter"]
+"""What a container of many models, or of a model with adapters, is asked besides."""
 
 
 class Address(NamedTuple):
@@ -130,14 +137,14 @@ class HttpReplica:
 
     async def get(self, path: str, timeout: float) -> Answer:
         """See Replica."""
-        return await self._ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("latin-1"), timeout)
+        return await self._ask((f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("latin-1"),), timeout)
 
     async def manage(self, operation: Operation, model: str, body: bytes, timeout: float) -> Answer:
         """See ModelHost."""
         method, path = _MANAGED[operation]
         path = path.format(model)
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        return await self._ask(head.encode("latin-1") + body, timeout)
+        return await self._ask((head.encode("latin-1"), body), timeout)
 
     async def ping(self, timeout: float) -> bool:
         """See Replica."""
@@ -154,7 +161,7 @@ class HttpReplica:
                 connection = await self._connection()
                 with _aborted_on_error(connection):
                     if isinstance(body, FilePayload):
-                        status, head, chunks = await connection.stream(_post_head(headers, body.size), body.pieces())
+                        status, head, chunks = await connection.stream((_post_head(headers, body.size),), body.pieces())
                     else:
                         status, head, chunks = await connection.stream(_post(headers, body))
         except BaseException:
@@ -171,7 +178,7 @@ class HttpReplica:
         try:
             connection = await self._connection()
             with _aborted_on_error(connection):
-                status, head, chunks = await connection.stream(_chunked_head(headers), _chunked(read), timeout)
+                status, head, chunks = await connection.stream((_chunked_head(headers),), _chunked(read), timeout)
         except BaseException:
             self.in_flight -= 1
             raise
@@ -183,22 +190,32 @@ class HttpReplica:
         for connection in tuple(self._open):
             connection.abort()
 
-    async def _ask(self, request: bytes, timeout: float) -> Answer:
+    async def _ask(self, request: Sequence[bytes], timeout: float) -> Answer:
         self.in_flight += 1
         try:
-            async with asyncio.timeout(timeout):
-                connection = await self._connection()
-                with _aborted_on_error(connection):
-                    return await connection.ask(request)
+            connection = self._kept()
+            if connection is None:
+                began = monotonic()
+                async with asyncio.timeout(timeout):
+                    connection = await self._connect()
+                timeout -= monotonic() - began
+            return await connection.ask(request, timeout)
         finally:
             self.in_flight -= 1
 
     async def _connection(self) -> HttpConnection:
+        return self._kept() or await self._connect()
+
+    def _kept(self) -> HttpConnection | None:
+        """A connection that was used before; None when there is none that is still good."""
         while self._idle:
             connection = self._idle.pop()
             if connection.alive:
                 return connection
             connection.abort()
+        return None
+
+    async def _connect(self) -> HttpConnection:
         connected = await asyncio.to_thread(_dial, self.address)
         connection = await HttpConnection.open(connected, self._released, self._lost)
         self._open.add(connection)
@@ -334,11 +351,15 @@ _MANAGED: Mapping[Operation, tuple[str, str]] = {
     "unload_model": ("DELETE", "/models/{}"),
     "describe_model": ("GET", "/models/{}"),
     "list_models": ("GET", "/models?next_page_token={}"),
+    "load_adapter": ("POST", "/adapters"),
+    "unload_adapter": ("DELETE", "/adapters/{}"),
 }
 
 
-def _post(headers: Mapping[str, str], body: bytes) -> bytes:
-    return _post_head(headers, len(body)) + body
+def _post(headers: Mapping[str, str], body: bytes) -> tuple[bytes, ...]:
+    """A large body is not copied to stand behind the head."""
+    head = _post_head(headers, len(body))
+    return (head, body) if len(body) > _JOINED else (head + body,)
 
 
 def _post_head(headers: Mapping[str, str], size: int) -> bytes:
@@ -350,8 +371,14 @@ def _chunked_head(headers: Mapping[str, str]) -> bytes:
 
 
 def _target(headers: Mapping[str, str]) -> str:
-    path = f"/models/{headers[MODEL]}/invoke" if MODEL in headers else "/invocations"
-    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers.items() if name != MODEL)
+    return _lines(tuple(headers.items()))
+
+
+@lru_cache(maxsize=256)
+def _lines(headers: tuple[tuple[str, str], ...]) -> str:
+    """What stands before the length of a body; cached because most of a client's requests say the same."""
+    path = next((f"/models/{value}/invoke" for name, value in headers if name == MODEL), "/invocations")
+    lines = "".join(f"{HEADER_NAMES[name]}: {_one_line(value)}\r\n" for name, value in headers if name != MODEL)
     return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}"
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import select
@@ -53,7 +52,7 @@ def main() -> None:
     os.setsid()
     answer = os.dup(1)
     _detach(folder)
-    if _lock(folder) is None:
+    if records.lock(folder) is None:
         _answer(answer, {"ok": True})
         return
     try:
@@ -76,17 +75,6 @@ def _detach(folder: Path) -> None:
     log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for source, target in ((nothing, 0), (nothing, 1), (log, 2)):
         os.dup2(source, target)
-
-
-def _lock(folder: Path) -> int | None:
-    """Held until this process ends; None while another switch of this folder lives."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _dig(addresses: list[str], mask: str) -> tuple[int | None, list[int]]:

@@ -77,6 +77,7 @@ class Capture:
         self._disk = disk
         self._held = 0
         self._writing = 0
+        self._gathered = 0
         self._ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._waiting: dict[_Key, _Waiting] = {}
@@ -88,11 +89,31 @@ class Capture:
         self, endpoint: str, variant: str, plan: CapturePlan, headers: Mapping[str, str], body: bytes, answer: Answer
     ) -> None:
         """Keeps one exchange of ``endpoint`` (``<account>/<region>/<name>``), as often as the plan samples; never raises, never waits."""
-        if random.random() >= plan.share:
-            return
+        if random.random() < plan.share:
+            self.keep(endpoint, variant, plan, headers, body, answer)
+
+    def gather(self, endpoint: str, variant: str, plan: CapturePlan) -> Gathered | None:
+        """For an answer that comes in parts; None when the plan does not sample this one."""
+        return Gathered(self, endpoint, variant, plan) if random.random() < plan.share else None
+
+    def hold(self, size: int) -> bool:
+        """Takes so many bytes of what may wait in memory, or gives them back; False when there is no room for them."""
+        if size > 0 and self._held + self._writing + self._gathered + size > self._memory:
+            return False
+        self._gathered += size
+        return True
+
+    def drop(self, endpoint: str, variant: str) -> None:
+        """Counts an exchange that is not kept."""
+        self.dropped[endpoint, variant] += 1
+
+    def keep(
+        self, endpoint: str, variant: str, plan: CapturePlan, headers: Mapping[str, str], body: bytes, answer: Answer
+    ) -> None:
+        """The same for one that is sampled already."""
         size = len(body) * plan.input + len(answer.body) * plan.output
-        if self._held + self._writing + size > self._memory:
-            self.dropped[endpoint, variant] += 1
+        if self._held + self._writing + self._gathered + size > self._memory:
+            self.drop(endpoint, variant)
             return
         key = endpoint, variant, plan.key
         waiting = self._waiting.get(key)
@@ -181,6 +202,43 @@ class Capture:
     def _count(self, lost: Mapping[_Key, _Waiting]) -> None:
         for (endpoint, variant, _), entry in lost.items():
             self.dropped[endpoint, variant] += len(entry.parts) // 3
+
+
+class Gathered:
+    """A streamed answer on its way, part by part; ``end`` once, whatever becomes of it."""
+
+    def __init__(self, capture: Capture, endpoint: str, variant: str, plan: CapturePlan) -> None:
+        self._capture = capture
+        self._place = endpoint, variant
+        self._plan = plan
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._lost = False
+
+    def add(self, part: bytes) -> None:
+        """The next part; when there is no room for it the exchange is dropped."""
+        if self._lost or not self._plan.output:
+            return
+        if self._capture.hold(len(part)):
+            self._parts.append(part)
+            self._size += len(part)
+        else:
+            self._lost = True
+            self._give_back()
+
+    def end(self, headers: Mapping[str, str], body: bytes, answered: Mapping[str, str], *, whole: bool) -> None:
+        """One exchange with all of the answer, if it came to its end (``whole``)."""
+        answer = Answer(200, dict(answered), b"".join(self._parts))
+        self._give_back()
+        if whole and self._lost:
+            self._capture.drop(*self._place)
+        elif whole:
+            self._capture.keep(*self._place, self._plan, headers, body, answer)
+
+    def _give_back(self) -> None:
+        self._capture.hold(-self._size)
+        self._size = 0
+        self._parts.clear()
 
 
 _OVERHEAD = 512

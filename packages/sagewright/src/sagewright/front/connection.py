@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -19,7 +22,10 @@ import httptools
 from sagewright.front.body import Body
 from sagewright.front.encode import CONTINUE, LAST_CHUNK, DateHeader, encode_head, has_body
 from sagewright.front.exchange import Application, Exchange, Patience
-from sagewright.front.streamed import Answer, Streamed
+from sagewright.front.relay import POSSIBLE, SMALLEST, TakerGoneError, relay
+from sagewright.front.streamed import Answer, Parts, Streamed
+from sagewright.objects.direct import Direct
+from sagewright.objects.origin import OriginParts
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 
@@ -28,6 +34,8 @@ log = logging.getLogger(__name__)
 _NEVER = float("inf")
 _PIPELINE_DEPTH = 32
 _WRITE_BUFFER = 1024 * 1024
+_LARGE = 256 * 1024
+"""Bytes of a body's rest that are worth a new parser behind it."""
 
 
 class Connections:
@@ -63,6 +71,7 @@ class Connection(asyncio.Protocol):
         "_queue",
         "_raw",
         "_reading",
+        "_relaying",
         "_shared",
         "_task",
         "_transport",
@@ -82,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._unsent = 0
         self._raw = 0
         self._discarding = False
+        self._relaying = False
         self._in_head = self._began = False
         self._head_bytes = 0
         self._fields = 0
@@ -127,6 +137,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._reject(400, "BadRequest", "The request is not valid HTTP/1.1.")
             return
+        if self._incoming is not None:
+            self._bypass(self._incoming)
         if self._in_head and not self._began:  # where in ``data`` a head began is not known; one packet is bounded anyway
             self._head_bytes += len(data)
             if self._head_bytes > self._shared.patience.head_bytes:
@@ -159,7 +171,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
         self._head_bytes += len(name) + len(value)
-        key = name.decode("latin-1").lower()
+        key = _lower_case(name)
         text = value.decode("latin-1")
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known},{text}"
@@ -232,6 +244,15 @@ class Connection(asyncio.Protocol):
         self._incoming = exchange if self._raw else None
         return self._raw > 0
 
+    def _bypass(self, exchange: Exchange) -> None:
+        """The rest of a large body that is gathered is taken by hand: the parser would copy each of its pieces."""
+        if exchange.body is not None or self._discarding or "transfer-encoding" in self._headers:
+            return
+        missing = int(self._headers.get("content-length", "0")) - exchange.size
+        if missing > _LARGE:
+            self._raw = missing
+            self._parser = httptools.HttpRequestParser(self)
+
     def _take_raw(self, data: bytes) -> bytes:
         part, rest = data[: self._raw], data[self._raw :]
         self._raw -= len(part)
@@ -251,7 +272,7 @@ class Connection(asyncio.Protocol):
         if self._drained is not None and self._transport.get_write_buffer_size() < self._unsent:
             self._unsent = self._transport.get_write_buffer_size()
             self._deadline = now + self._shared.patience.silence
-        elif self._discarding or self._drained is not None:
+        elif self._discarding or self._relaying or self._drained is not None:
             self._transport.abort()
         elif waiting is not None and waiting.body is not None and not waiting.body.awaited:
             self._deadline = now + self._shared.patience.silence
@@ -335,7 +356,11 @@ class Connection(asyncio.Protocol):
             if not has_body(exchange.request.method, answer.status):
                 return
             try:
-                sent = await self._copy(parts, chunked)
+                direct = _direct(answer.parts, length)
+                sent = await self._copy(parts, chunked) if direct is None else await self._relay(direct)
+            except TakerGoneError:
+                self._transport.abort()
+                return
             except Exception:
                 log.exception("an answer broke off; connection cut")
                 self._transport.abort()
@@ -360,6 +385,26 @@ class Connection(asyncio.Protocol):
         if chunked:
             self._transport.write(LAST_CHUNK)
         return sent
+
+    async def _relay(self, direct: Direct) -> int:
+        """The same for a body that goes from socket to socket: the transport's own buffer must be empty before."""
+        with direct:
+            length = direct.left + sum(map(len, direct.received))
+            self._transport.set_write_buffer_limits(high=0)
+            self._transport.writelines(direct.received)
+            while self._transport.get_write_buffer_size():
+                await (self._drained or asyncio.sleep(0))
+            self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+            with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as target:
+                self._relaying = True
+                try:
+                    await relay(direct, target, self._stuck)
+                finally:
+                    self._relaying = False
+        return length
+
+    def _stuck(self, stuck: bool) -> None:
+        self._deadline = self._shared.loop.time() + self._shared.patience.silence if stuck else _NEVER
 
     def _ending(self, exchange: Exchange) -> str:
         if self._shared.closing or not exchange.complete:
@@ -434,6 +479,17 @@ class Connection(asyncio.Protocol):
             return
         request = incoming.request if incoming is not None else Request("GET", "/", "", {})
         self._refuse(incoming or Exchange(request, False, False), Fault(code, message, status))
+
+
+@lru_cache(maxsize=512)
+def _lower_case(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
+def _direct(parts: Parts, length: int | None) -> Direct | None:
+    """A long body that comes from another server as it is."""
+    wanted = POSSIBLE and length is not None and length >= SMALLEST
+    return parts.direct() if wanted and isinstance(parts, OriginParts) else None
 
 
 def _too_large(limit: int) -> Fault:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import logging
 from ipaddress import ip_address
 from typing import Protocol
@@ -21,6 +23,7 @@ from sagewright.front.registry import Registry
 from sagewright.front.s3chunks import ChunkSignatures
 from sagewright.front.s3proxy import S3Call
 from sagewright.front.streamed import Answer
+from sagewright.wire.canonical import UNSIGNED_PAYLOAD
 from sagewright.wire.dispatch import fault_response
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
@@ -34,6 +37,8 @@ API_BODY_LIMIT = 16 * 1024 * 1024
 INFERENCE_BODY_LIMIT = BODY_LIMIT
 """Bytes of an invocation's body (BodyBlob in the runtime service's model)."""
 
+_LARGE = 512 * 1024
+"""Bytes of a body that take a third of a millisecond to hash."""
 _INFERENCE = "/endpoints/"
 _ASYNCHRONOUS = "/async-invocations"
 """These are not answered but kept, and only control keeps anything."""
@@ -104,7 +109,7 @@ class Gateway:
             return await self._ours(request)
         if _is_for_registry(request):
             return await self._registry.handle(request, body or Body.of(request.body))
-        identity = (self._presigned if self._presigned.recognises(request) else self._verifier).verify(request)
+        identity = await self._identity(request)
         caller = Caller.of(identity)
         if identity.service == "s3":
             return await self._s3(caller, identity, request, body, request_id)
@@ -113,6 +118,14 @@ class Gateway:
         if request.path.startswith(_INFERENCE) and identity.service == "sagemaker" and not request.path.endswith(_ASYNCHRONOUS):
             return await self._inference.handle(caller, request)
         return await self._control.handle(caller, request)
+
+    async def _identity(self, request: Request) -> Identity:
+        """Who calls. A large body is hashed beside the event loop, where it would hold up all other answers."""
+        if self._presigned.recognises(request):
+            return self._presigned.verify(request)
+        if len(request.body) < _LARGE or request.headers.get("x-amz-content-sha256") == UNSIGNED_PAYLOAD:
+            return self._verifier.verify(request)
+        return self._verifier.verify(request, await asyncio.to_thread(_digest, request.body))
 
     async def _s3(self, caller: Caller, identity: Identity, request: Request, body: Body | None, request_id: str) -> Answer:
         if express.asks_for_session(request):
@@ -131,6 +144,10 @@ class Gateway:
             _refuse_pages(request)
             return await self._control.forward("reset", request)
         raise Fault("UnknownOperationException", "There is nothing at this address.", 404)
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _unexpected() -> Fault:

@@ -126,6 +126,8 @@ class Inference:
             variant = _variant(endpoint, name, given.get("x-amzn-sagemaker-target-variant"))
         else:
             variant = components.choose(name, key, endpoint, component, self._counters)
+            if variant.adapter:
+                headers["adapter"], headers["adapter_alias"] = variant.adapter, component or ""
         if endpoint.shadow is not None:
             self.mirror.copy(key, endpoint.shadow, dict(headers), request.body, endpoint.capture)
         if variant.containers is not None or containers.HEADER in given:
@@ -248,13 +250,17 @@ class Inference:
 
     async def _events(self, call: _Call, headers: dict[str, str], chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
         """The answer as events; what goes wrong now is an event too, because the status is already with the client."""
-        last = sent + STREAM_SECONDS
+        last, whole = sent + STREAM_SECONDS, False
+        plan = call.endpoint.capture
+        kept = self._capture.gather(call.key, call.variant.name, plan) if plan is not None and self._capture else None
         try:
             while True:
                 async with asyncio.timeout(min(self._timeout, last - perf_counter())):
                     part = await anext(chunks, None)
                 if part is None:
                     break
+                if kept is not None:
+                    kept.add(part)
                 for start in range(0, len(part), PART_LIMIT):
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
@@ -264,9 +270,12 @@ class Inference:
             self._counters.unanswered(call.key, call.variant.name, call.variant.config)
             yield _stream_error(str(problem), "StreamBroken")
         else:
+            whole = True
             self._count(call, 200, sent, perf_counter())
         finally:
             chunks.close()
+            if kept is not None:
+                kept.end(call.headers, call.body, headers, whole=whole)
 
     def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
         variant = call.variant

@@ -53,13 +53,14 @@ class Variant:
 
     ``containers`` is None for replicas of one container, ``models`` for those of one model. ``config`` is the endpoint configuration
     that it is part of. While a new fleet takes over, ``green`` is the same variant of that fleet, which gets ``share`` of the calls
-    (of a shadow: the share of them that it gets copies of); ``reserve`` are the replicas of the other fleet, asked when none of these
+    (of a shadow: the share of them that it gets copies of); ``adapter`` is what its containers are to answer with; ``reserve`` are the replicas of the other fleet, asked when none of these
     can be. ``serverless``: how many requests it takes at a time, 0 for one with instances.
     """
 
     __slots__ = (
         "_shift",
         "_turn",
+        "adapter",
         "at_random",
         "config",
         "containers",
@@ -96,6 +97,7 @@ class Variant:
         self.green = green
         self.share = share
         self.at_random = False
+        self.adapter = ""
         self._turn = 0
         self._shift = 0.5
         if green is not None:
@@ -279,6 +281,7 @@ def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, st
     config, serverless = entry.get("config", ""), entry["serverless"]["max_concurrency"] if "serverless" in entry else 0
     made = Variant(entry["name"], float(entry["weight"]), replicas, containers, models, config, green, share, serverless)
     made.at_random = entry.get("routing") == "RANDOM"
+    made.adapter = entry.get("adapter", "")
     return made
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from sagewright.compute.way_back import SESSION
 from sagewright.kernel.engine import Engine
-from sagewright.kernel.operation import Context
-from sagewright.store.rows import Resource
+from sagewright.kernel.operation import Context, Handler
+from sagewright.store.rows import Document, Resource
 from sagewright.wire.credentials import assumed_role_arn
 
 YOUNG_SECONDS = 60.0
@@ -20,17 +20,27 @@ REMEMBERED = 10_000
 
 @dataclass(slots=True)
 class FirstLook:
-    """``seconds`` is how long a look may wait at most; 0 never waits. ``ended`` are the states of a job that is over."""
+    """``seconds`` is how long a look may wait at most; 0 never waits. ``ended`` are the states of a job that is over.
+
+    ``derived`` is the kind's Describe as it follows from the service model.
+    """
 
     engine: Engine
+    kind: str
     seconds: float
     ended: Collection[str]
+    derived: Handler
     held: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
 
-    async def wait(self, context: Context, row: Resource) -> None:
+    async def describe(self, context: Context, request: Document) -> Document:
         """Waits if this is the caller's first look at a young job."""
+        catalog = self.engine.catalog
+        row = await self.engine.store.read(
+            lambda transaction: catalog.find(transaction, context.world, catalog[self.kind], request)
+        )
         if self.seconds > 0 and context.now - row.created < YOUNG_SECONDS and self._first(context, row):
             await self._until_ended(row)
+        return await self.derived(context, request)
 
     def _first(self, context: Context, row: Resource) -> bool:
         """Whether this caller has not been held for this job yet. A job that looks at itself must not wait for its own end."""

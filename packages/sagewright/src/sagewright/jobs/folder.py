@@ -44,6 +44,14 @@ class JobFolder:
         """Archives on their way out, outside the container's view."""
         return self.run / "staging"
 
+    def build(self, *below: str) -> None:
+        """Creates it with these folders below /opt/ml. Idempotent; whatever our umask is: the container's user is another."""
+        self.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in below:
+            (self.ml / name).mkdir(parents=True, exist_ok=True)
+        for made in (self.ml, *(path for path in self.ml.rglob("*") if path.is_dir())):
+            made.chmod(0o755)
+
     def mark(self, name: str) -> Path:
         """Says that something has been done completely; outside the container's view."""
         return self.run / "marks" / name

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 HOMOGENEOUS = "homogeneousCluster"
 """The group's name in resourceconfig.json where the request names none, as on AWS."""
+
+UNSAID: Mapping[str, Any] = MappingProxyType({"InstanceType": "ml.c5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30})
+"""Where the request names no instance, as of compilation jobs: AWS says nothing of the one that compiles."""
+LARGE: Mapping[str, Any] = MappingProxyType({"InstanceType": "ml.m5.24xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1024})
+"""The same for optimization jobs, which have a language model in hand twice. It runs on processors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +26,9 @@ class JobInstance:
 
 
 def cluster(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a job asks of machines: ResourceConfig of a training job, ClusterConfig of a processing job."""
-    found: Mapping[str, Any] = (
-        spec["ResourceConfig"] if "ResourceConfig" in spec else spec["ProcessingResources"]["ClusterConfig"]
-    )
+    """What a job asks of machines: ResourceConfig of a training job, ClusterConfig of a processing job; others do not say."""
+    unsaid = LARGE if "OptimizationConfigs" in spec else UNSAID
+    found: Mapping[str, Any] = spec.get("ResourceConfig") or spec.get("ProcessingResources", {}).get("ClusterConfig", unsaid)
     return found
 
 

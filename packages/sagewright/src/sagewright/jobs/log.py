@@ -19,7 +19,8 @@ Digesting = Callable[[Resource, str], tail.Digester | None]
 """From a job and the name of one of its streams: what else is made of its lines."""
 
 
-def _nothing_else(resource: Resource, stream: str) -> None:
+def nothing_else(resource: Resource, stream: str) -> None:
+    """Of jobs whose lines are only shown."""
     return None
 
 
@@ -34,7 +35,7 @@ class JobLog:
     caution: str
     jobs: Path
     usage: Usage
-    digest: Digesting = _nothing_else
+    digest: Digesting = nothing_else
     opened: set[Path] = field(default_factory=set)
 
     async def look(self, resource: Resource) -> None:

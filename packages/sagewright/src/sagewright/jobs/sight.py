@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
 
 from sagewright.compute.runtime import Observed as Instance
 from sagewright.kernel.errands import ABSENT, Errand
@@ -30,8 +30,7 @@ class JobSight:
     """One look at a job.
 
     ``instances`` are its containers, algo-1 first; ``failure`` is there once one of them has not ended well. ``placed``: it
-    holds its places on this machine; ``waiting`` says why it cannot have them (empty: it can). ``notice`` is
-    something the user should know about how the job runs here.
+    holds its places on this machine; ``waiting`` says why it cannot have them (empty: it can).
     """
 
     instances: tuple[Instance, ...] = (MISSING,)
@@ -41,7 +40,11 @@ class JobSight:
     download: Errand = ABSENT
     start: Errand = ABSENT
     upload: Errand = ABSENT
-    notice: str = ""
+
+    @classmethod
+    def beside(cls, common: JobSight, **own: Any) -> Self:
+        """What every kind sees, with what only this one does."""
+        return cls(**{member.name: getattr(common, member.name) for member in fields(common)}, **own)
 
     @property
     def begun(self) -> bool:
@@ -87,6 +90,13 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """Begins to ship the last log lines and to bring out what the containers wrote; what they were to make only if it is ``wanted``."""
+
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """Sends a signal to the user's process of every instance that runs."""
 
@@ -103,3 +113,7 @@ class Forget:
 @dataclass(frozen=True, slots=True)
 class Remove:
     """Ends every errand, gives the places back and deletes the run folders."""
+
+
+Action = Reserve | Download | Start | Watch | Upload | Signal | Forget | Remove
+"""What every kind of jobs has done."""

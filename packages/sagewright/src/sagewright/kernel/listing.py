@@ -223,6 +223,8 @@ def _equals(found: Any, value: Any) -> bool:
 
 
 def _contains(found: Any, value: Any) -> bool:
+    if isinstance(found, list):
+        return any(_contains(each, value) for each in found)
     return isinstance(found, str) and str(value).lower() in found.lower()
 
 

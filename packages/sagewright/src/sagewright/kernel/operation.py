@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sagewright.base.world import World
@@ -47,6 +47,11 @@ class Operations:
             raise ValueError(f"{service}.{name} has a handler already")
         self._written[service, name] = handler
 
+    def write_all(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """The same of several, by operation name."""
+        for name, handler in handlers.items():
+            self.write(service, name, handler)
+
     def derive(self, service: str, name: str, handler: Handler) -> None:
         """Registers the handler that follows from the service model."""
         self._derived[service, name] = handler
@@ -54,6 +59,12 @@ class Operations:
     def find(self, service: str, name: str) -> Handler | None:
         """The handler to call, or None when the operation is not there yet."""
         return self._written.get((service, name)) or self._derived.get((service, name))
+
+    def derived(self, service: str, name: str) -> Handler:
+        """The handler that follows from the service model, for one that is written over it. Raises LookupError."""
+        if (service, name) not in self._derived:
+            raise LookupError(f"the engine has derived no {name}")
+        return self._derived[service, name]
 
     def origin(self, service: str, name: str) -> str:
         """written, derived or absent: for docs/coverage.md."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections import deque
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 import httptools
+
+from sagewright.objects.direct import Direct
 
 Dial: TypeAlias = Callable[[], Awaitable[socket.socket]]
 """Gives a connected, non-blocking stream socket; raises OSError."""
@@ -46,6 +49,20 @@ class OriginParts:
             await self.aclose()
             raise StopAsyncIteration
         return part
+
+    def direct(self) -> Direct | None:
+        """The rest of the body without us, which is then at its end; None when it is not there as it is (TLS, chunks) or is all here."""
+        connection = self._connection
+        if connection is None or (diverted := connection.divert()) is None:
+            return None
+        self._connection = None
+        received, source = diverted
+
+        def give(left: int) -> None:
+            connection.settle(left)
+            self._give(connection)
+
+        return Direct(received, connection.left, source, connection.patience, give)
 
     async def aclose(self) -> None:
         """Gives the connection back for the next exchange, or cuts it when the body is not all read."""
@@ -185,8 +202,10 @@ class _Connection(asyncio.Protocol):
     """One connection; one exchange at a time. ``patience``: seconds the server may be silent or take nothing."""
 
     def __init__(self, patience: float) -> None:
-        self._patience = patience
+        self.patience = patience
         self.status = 0
+        self.left = -1
+        """Bytes of the body that have not come; negative when nobody knows."""
         self.headers: Headers = []
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
@@ -222,7 +241,7 @@ class _Connection(asyncio.Protocol):
             if len(body) >= 65536:
                 self._transport.write(body)
             self._sent = True
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self.patience):
                 await self._head
             return
         self._transport.write(head)
@@ -236,7 +255,7 @@ class _Connection(asyncio.Protocol):
             await asyncio.wait({sender, self._head}, return_when=asyncio.FIRST_COMPLETED)
             if sender.done():
                 sender.result()
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self.patience):
                 await self._head
         finally:
             if not self._head.done():
@@ -256,7 +275,7 @@ class _Connection(asyncio.Protocol):
             else:
                 self._transport.write(part)
             if self._drained is not None:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self.patience):
                     await self._drained
         if chunked:
             self._transport.write(b"0\r\n\r\n")
@@ -269,15 +288,41 @@ class _Connection(asyncio.Protocol):
                 return b""
             if self._lost:
                 raise ConnectionError("the server broke off its answer")
+            self._resume()
             self._waiter = asyncio.get_running_loop().create_future()
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self.patience):
                 await self._waiter
         part = self._parts.popleft()
         self._size -= len(part)
-        if self._paused and self._size < _HIGH_WATER // 2 and not self._lost:
+        if self._size < _HIGH_WATER // 2:
+            self._resume()
+        return part
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._paused and not self._lost:
             self._paused = False
             self._transport.resume_reading()
-        return part
+
+    def divert(self) -> tuple[list[bytes], socket.socket] | None:
+        """Leaves the rest of the body to who called: what has come of it, and the socket from which ``left`` bytes come. See ``settle``."""
+        if self._complete or self._lost or self.left <= 0 or self._transport.get_extra_info("sslcontext") is not None:
+            return None
+        self._pause()
+        received = list(self._parts)
+        self._parts.clear()
+        self._size = 0
+        return received, socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
+
+    def settle(self, left: int) -> None:
+        """``left`` bytes of the body that was diverted were not taken."""
+        self._complete = not left
+        if self._complete:
+            self._resume()
 
     def close(self) -> None:
         """Cuts the connection; nothing that matters is left unsent."""
@@ -337,6 +382,7 @@ class _Connection(asyncio.Protocol):
         self.status = self._parser.get_status_code()
         if self.status < 200:
             return
+        self.left = self._length()
         self._keep = bool(self._parser.should_keep_alive())
         if self._method == "HEAD":
             # httptools cannot be told that no body follows; the parser is thrown away before the next exchange.
@@ -346,16 +392,20 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, part: bytes) -> None:
         self._parts.append(part)
+        self.left -= len(part)
         self._size += len(part)
-        if self._size > _HIGH_WATER and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
+        if self._size > _HIGH_WATER or (self.left > _HIGH_WATER and self._waiter is None):
+            self._pause()  # who is told of a long body says first how it is to come
         self._wake()
 
     def on_message_complete(self) -> None:
         if self.status >= 200:
             self._complete = True
             self._wake()
+
+    def _length(self) -> int:
+        fields = {name.lower(): value for name, value in self.headers}
+        return -1 if "transfer-encoding" in fields else int(fields.get("content-length", -1))
 
     def _framed(self) -> bool:
         return any(name.lower() in ("content-length", "transfer-encoding") for name, _ in self.headers)

@@ -15,27 +15,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 from xml.etree import ElementTree
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from sagewright.base import files
+from sagewright.objects.body import ObjectBody
 from sagewright.objects.origin import Headers, Origin, OriginAnswer, dial_tcp
 from sagewright.objects.signing import Keys, Signer, encode_path
-
-if TYPE_CHECKING:
-    from obstore import GetOptions
 
 _DOCUMENT_LIMIT = 16 * 1024 * 1024
 _OBJECT_LIMIT = 1024 * 1024 * 1024
 PAGE = 1000
 """Keys in an answer to a listing, at most."""
 _CHUNK = 8 * 1024 * 1024
-_PIECE = 2 * 1024 * 1024
 _SMALL = 64 * 1024
 """Bytes of an object that is read and written on the event loop: handing it to threads costs more than both."""
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -155,45 +152,29 @@ class Objects:
         """A whole object; for small ones."""
         return await (await self._ask("GET", location)).read(_OBJECT_LIMIT)
 
-    async def read_range(self, stored: Stored, start: int, stop: int) -> bytes | memoryview:
-        """Bytes ``start`` to ``stop`` of an object. OSError (ESTALE) when it is not any more what the listing said."""
-        location = stored.location
-        if _ODD_KEY.search(location.key):
-            return (await self.read(location))[start:stop]
-        options: GetOptions = {"range": (start, stop)}
-        if stored.etag:
-            options["if_match"] = f'"{stored.etag}"'
+    async def read_into(self, stored: Stored, start: int, memory: memoryview) -> None:
+        """Fills the memory from byte ``start`` of an object on. OSError (ESTALE) when it is not any more what the listing said."""
+        body = await self.open(stored, start, start + len(memory))
         try:
-            answer = await obstore.get_async(self._store(location.bucket), location.key, options=options)
-            content = memoryview(await answer.bytes_async())
-        except PreconditionError as changed:
-            raise OSError(errno.ESTALE, f"{location} has changed since it was listed") from changed
-        except BaseError as refused:
-            raise _translated(refused, location) from refused
-        if len(content) != stop - start:
-            raise OSError(errno.ESTALE, f"{location} is shorter than it was when it was listed")
-        return content
+            await body.fill(memory)
+        finally:
+            await body.close()
 
-    async def stream(self, stored: Stored, start: int = 0) -> AsyncIterator[bytes | memoryview]:
-        """An object from ``start`` to its end, in pieces of some megabytes. OSError (ESTALE) when it is not any more what the listing said.
+    async def open(self, stored: Stored, start: int = 0, stop: int | None = None) -> ObjectBody:
+        """The bytes from ``start`` to ``stop`` (the end), of which there are some. OSError (ESTALE) when the object is not any more
+        what the listing said.
 
-        One request for all of it costs the embedded store half of what ranges do: it reads whole chunks, whatever is asked for.
+        One request for all of it costs the embedded store no more than ranges as large as its pieces (8 MB), smaller ones twice as much.
         """
-        location = stored.location
-        if _ODD_KEY.search(location.key):
-            yield (await self.read(location))[start:]
-            return
-        options: GetOptions = {"range": (start, stored.size)} if start else {}
+        stop = stored.size if stop is None else stop
+        headers: Headers = [("range", f"bytes={start}-{stop - 1}")]
         if stored.etag:
-            options["if_match"] = f'"{stored.etag}"'
-        try:
-            answer = await obstore.get_async(self._store(location.bucket), location.key, options=options)
-            async for part in answer.stream(min_chunk_size=_PIECE):
-                yield memoryview(part)
-        except PreconditionError as changed:
-            raise OSError(errno.ESTALE, f"{location} has changed since it was listed") from changed
-        except BaseError as refused:
-            raise _translated(refused, location) from refused
+            headers.append(("if-match", f'"{stored.etag}"'))
+        answer = await self._ask("GET", stored.location, headers=headers)
+        if answer.status != 206 or answer.header("content-length") != str(stop - start):
+            await answer.parts.aclose()
+            raise _changed(stored.location)
+        return ObjectBody(answer)
 
     async def write(self, location: Location, body: bytes) -> None:
         """A whole object; for small ones."""
@@ -256,10 +237,12 @@ class Objects:
         except BaseError as refused:
             raise _translated(refused, location) from refused
 
-    async def _ask(self, method: str, location: Location, body: bytes = b"", query: Headers | None = None) -> OriginAnswer:
+    async def _ask(
+        self, method: str, location: Location, body: bytes = b"", query: Headers | None = None, headers: Headers | None = None
+    ) -> OriginAnswer:
         """A signed request; what is not a success is raised."""
         path = encode_path(f"/{location.bucket}/{location.key}".encode()) if location.key else f"/{location.bucket}"
-        headers: Headers = [("content-length", str(len(body)))] if method == "PUT" else []
+        headers = [*(headers or ()), *([("content-length", str(len(body)))] if method == "PUT" else [])]
         digest = hashlib.sha256(body).hexdigest()
         target, signed = self._signer.sign(method, path, query or [], headers, digest)
         try:
@@ -300,7 +283,13 @@ def _failure(status: int, method: str, location: Location) -> OSError:
         return FileNotFoundError(f"{location} does not exist")
     if status in (401, 403):
         return PermissionError(f"access to {location} was denied")
+    if status in (412, 416):
+        return _changed(location)
     return ConnectionError(f"{method} {location} was answered {status}")
+
+
+def _changed(location: Location) -> OSError:
+    return OSError(errno.ESTALE, f"{location} has changed since it was listed")
 
 
 def _translated(refused: BaseError, location: Location) -> OSError:

@@ -22,6 +22,7 @@ from sagewright.compute.dialler import DIAL_SOCKET
 from sagewright.compute.environments.build import BuildError
 from sagewright.compute.environments.folder import Environments
 from sagewright.compute.environments.place import Place
+from sagewright.compute.free import free_memory
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.replica import Address
 from sagewright.compute.runtime import InstanceSpec, Mount, Runtime
@@ -48,13 +49,22 @@ FRAMES = "frames.sock"
 PORT = 8080
 MODELS = "/opt/ml/models"
 """Where a container of many models finds them (Developer Guide, mms-container-apis)."""
+ADAPTERS = "/opt/ml/adapters"
+"""Where a container finds adapters of its model; AWS does not say where they are there."""
 MODELS_SHARE = 0.8
 """The part of an instance's memory that models may fill; what is over is for a request's own needs."""
 MACHINE_SECONDS = 5.0
+LEAST_FREE = 256 * 1024**2
+"""Bytes of memory without which nothing more is started: what starts on a machine that has none takes others down with it."""
+FULL = (
+    "Waiting for capacity: this machine has less than {} MiB of memory free. The instance is started when there is room; end jobs or "
+    "endpoints that are not needed."
+)
 
 
 class Containers:
-    """See the module docstring. ``told`` is called with the identity of a row that should be looked at now."""
+    """See the module docstring. ``told`` is called with the identity of a row that should be looked at now, ``free`` tells
+    how many bytes of memory the machine has left."""
 
     def __init__(
         self,
@@ -64,6 +74,7 @@ class Containers:
         told: Callable[[Identity], None],
         way_back: WayBack,
         environments: Environments,
+        free: Callable[[], int] = free_memory,
     ) -> None:
         self._runtime = runtime
         self._objects = objects
@@ -71,6 +82,7 @@ class Containers:
         self._told = told
         self._way_back = way_back
         self._environments = environments
+        self._free = free
         self._errands = Errands(told)
         self._attendants: dict[Path, Attendant] = {}
 
@@ -83,7 +95,8 @@ class Containers:
             return Seen("ready", "", container, attendant.healthy, attendant.silent, told)
         if _prepared(unit).exists():
             told = await asyncio.to_thread(_preflight, unit, self._attendants.get(unit.run))
-            return Seen("ready", "", container, preflight=told)
+            full = container.state == "missing" and await asyncio.to_thread(self._free) < LEAST_FREE
+            return Seen("ready", "", container, preflight=told, waits=FULL.format(LEAST_FREE >> 20) if full else "")
         errand = self._errands.look(unit.identity, str(unit.home))
         model: Mapping[str, Literal["absent", "coming", "failed"]] = {"running": "coming", "failed": "failed"}
         return Seen(model.get(errand.state, "absent"), errand.problem, container)
@@ -169,6 +182,9 @@ class Containers:
     def _arrange(self, unit: Unit) -> Address:
         """The folders, and the address: kept on disk, because whoever adopts the container must know it."""
         (unit.home / "ipc").mkdir(parents=True, exist_ok=True)
+        if unit.adapts:
+            unit.adapters.mkdir(exist_ok=True)
+            unit.adapters.chmod(0o755)  # as above
         file = unit.home / f"address-{unit.attempt}.json"
         if not file.exists():
             written = file.with_suffix(".partial")
@@ -211,7 +227,9 @@ class Containers:
 
 def _mounts(unit: Unit, isolates: bool) -> tuple[Mount, ...]:
     ipc = (Mount(unit.home / "ipc", IPC, writable=True),) if isolates else ()
-    return (*ipc, Mount(unit.models, MODELS)) if holds_many(unit.container) else ipc
+    models = (Mount(unit.models, MODELS),) if holds_many(unit.container) else ()
+    adapters = (Mount(unit.adapters, ADAPTERS),) if unit.adapts and isolates else ()
+    return (*ipc, *models, *adapters)
 
 
 def _environment(unit: Unit, image: Image, address: Address) -> dict[str, str]:

@@ -114,7 +114,7 @@ def _model(seen: Mapping[str, Seen]) -> Seen:
     for state in ("absent", "coming"):
         if any(each.model == state for each in seen.values()):
             return Seen(state)
-    return Seen("ready", "", MISSING)
+    return Seen("ready", "", MISSING, waits=next((each.waits for each in seen.values() if each.waits), ""))
 
 
 def _named(name: str, each: Seen, count: int) -> Observed:

@@ -49,6 +49,24 @@ def code_archive(container: Mapping[str, Any]) -> Location | None:
     return Location.parse(text) if text.startswith("s3://") else None
 
 
+async def fetch_adapter(objects: Objects, url: str, folder: Path, timeout: float) -> None:
+    """Unpacks an adapter's archive into ``folder``, all of it or nothing. Raises ErrandFailed with AWS's words."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        async with asyncio.timeout(timeout):
+            await patiently(lambda: _archive(objects, url, folder))
+    except TimeoutError as late:
+        raise ErrandFailed(f"The adapter could not be downloaded within {timeout:.0f} seconds.") from late
+    await asyncio.to_thread(_readable, folder)
+
+
+def _readable(folder: Path) -> None:
+    """The container's user is another."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+
+
 async def _model(objects: Objects, container: Mapping[str, Any], ml: Path, access: Access) -> None:
     (ml / "model").mkdir(parents=True, exist_ok=True)
     if holds_many(container):  # its models come one by one, when they are asked for
@@ -84,7 +102,7 @@ async def _archive(objects: Objects, uri: str, folder: Path) -> None:
     file = folder.with_name(f"{folder.name}.tar.gz")
     await _download(objects, _location(uri), file)
     try:
-        await asyncio.to_thread(unpack, file, folder, shutil.disk_usage(folder).free)
+        await asyncio.to_thread(unpack, file, folder, shutil.disk_usage(folder.parent).free)
     except ValueError as problem:
         raise ErrandFailed(
             f'Failed to extract model data archive for container "container_1" from URL "{uri}". '

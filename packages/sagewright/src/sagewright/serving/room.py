@@ -36,9 +36,17 @@ class Claim:
     packs: bool = False
 
 
-def need_of(spec: Mapping[str, Any]) -> Need:
-    """What one copy of a component takes, by its row's spec."""
-    asked = spec["Specification"].get("ComputeResourceRequirements", {})
+def specification(spec: Mapping[str, Any], instance_type: str) -> Mapping[str, Any]:
+    """What a component's row says for instances of a type: its one specification, or of several the one for the type (API
+    CreateInferenceComponent, Specifications); empty where there is none."""
+    several: Sequence[Mapping[str, Any]] = spec.get("Specifications", ())
+    found: Mapping[str, Any] = spec.get("Specification", {})
+    return next((each for each in several if each["InstanceType"] == instance_type), found)
+
+
+def need_of(spec: Mapping[str, Any], instance_type: str) -> Need:
+    """What one copy of a component takes of an instance of a type, by its row's spec."""
+    asked = specification(spec, instance_type).get("ComputeResourceRequirements", {})
     return Need(
         float(asked.get("NumberOfCpuCoresRequired", 0.0)),
         int(asked.get("MinMemoryRequiredInMb", 128)) * MIB,
@@ -46,11 +54,18 @@ def need_of(spec: Mapping[str, Any]) -> Need:
     )
 
 
-def claim_of(row: Resource) -> Claim:
-    """What a component's row asks for and has."""
+def takes_room(row: Resource) -> bool:
+    """Whether a component has copies of its own; an adapter lives in those of its base."""
+    return "BaseInferenceComponentName" not in row.spec.get("Specification", {})
+
+
+def claim_of(row: Resource, instance_type: str) -> Claim:
+    """What a component's row asks of instances of a type, and has."""
     active = row.status.get("Copies", {}).get("Active") or {}
-    packs = row.spec["Specification"].get("SchedulingConfig", {}).get("PlacementStrategy") == "BINPACK"
-    return Claim(row.key, need_of(row.spec), row.spec["RuntimeConfig"]["CopyCount"], len(active.get("Slots", ())), packs)
+    scheduling = specification(row.spec, instance_type).get("SchedulingConfig", {})
+    packs = scheduling.get("PlacementStrategy") == "BINPACK"
+    wanted = row.spec["RuntimeConfig"]["CopyCount"]
+    return Claim(row.key, need_of(row.spec, instance_type), wanted, len(active.get("Slots", ())), packs)
 
 
 def instances(instance: Size, claims: Sequence[Claim], lowest: int, highest: int) -> int:

@@ -23,6 +23,8 @@ WAIT_SECONDS = 1.0
 """Between two looks at what changes; the end of an errand or the first good ping is told at once."""
 WATCH_SECONDS = 5.0
 """Between two looks at what serves; the end of a container is told at once by its shim."""
+ROOM_SECONDS = 5.0
+"""Between two looks for room on the machine."""
 NEVER = float("inf")
 
 
@@ -67,14 +69,24 @@ class Slot:
         return {"Index": self.index, "Attempt": self.attempt, "StartAt": self.start_at, "Served": self.served}
 
 
+def resized(slots: tuple[Slot, ...], count: int, highest: int) -> tuple[Slot, ...]:
+    """``count`` of them: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
+    if count <= len(slots):
+        return slots[:count]
+    following = 1 + max((highest, *(slot.index for slot in slots)))
+    return slots + tuple(Slot(following + offset) for offset in range(count - len(slots)))
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The slot as it is now, what to do with the attempt it was, when to look again, and why it has failed for good (or empty)."""
+    """The slot as it is now, what to do with the attempt it was, when to look again, why it has failed for good (or empty), and what
+    keeps it from being started."""
 
     slot: Slot
     moves: tuple[Move, ...] = ()
     due: float = NEVER
     failed: str = ""
+    waits: str = ""
 
 
 def step(slot: Slot, seen: Seen, now: float, *, patient: bool, startup_timeout: float, unhealthy: str) -> Step:
@@ -95,6 +107,8 @@ def step(slot: Slot, seen: Seen, now: float, *, patient: bool, startup_timeout: 
             return Step(slot, (Move.PREPARE,), now + WAIT_SECONDS)
         case "coming":
             return Step(slot, due=now + WAIT_SECONDS)
+    if seen.waits:
+        return Step(slot, due=now + ROOM_SECONDS, waits=seen.waits)
     return Step(replace(slot, served=False), (Move.START,), now + WAIT_SECONDS)
 
 

@@ -21,7 +21,7 @@ class Unit:
 
     ``identity`` is the row that is told when something happens. ``home`` holds the model and a run folder per attempt. ``key``
     names it for ever. ``container`` is a ContainerDefinition, ``env`` what is added to its environment. ``isolated``: it may
-    not call anybody (EnableNetworkIsolation).
+    not call anybody (EnableNetworkIsolation). ``adapts``: adapters may be brought to it while it runs.
     """
 
     identity: Identity
@@ -36,6 +36,7 @@ class Unit:
     isolated: bool = False
     limits: Limits = NO_LIMITS
     download_timeout: float = 3600.0
+    adapts: bool = False
 
     @property
     def run(self) -> Path:
@@ -51,6 +52,11 @@ class Unit:
     def models(self) -> Path:
         """What a container of many models sees as /opt/ml/models."""
         return self.home / "models"
+
+    @property
+    def adapters(self) -> Path:
+        """What a container that may take adapters sees as /opt/ml/adapters."""
+        return self.home / "adapters"
 
     @property
     def source(self) -> Source:
@@ -70,6 +76,7 @@ class Seen:
 
     ``model``: whether its model lies ready (``failed``: ``problem`` says why, for the user). ``container``: its present attempt.
     ``preflight`` tells of its start while it has not passed a health check. ``healthy``: it has passed a health check since this process looks at it. ``silent``: seconds since it last did.
+    ``waits``: why the container cannot be started now although its model is ready.
     """
 
     model: Literal["absent", "coming", "ready", "failed"] = "absent"
@@ -78,3 +85,4 @@ class Seen:
     healthy: bool = False
     silent: float = 0.0
     preflight: str = ""
+    waits: str = ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from sagewright.base.reader import Reader
 from sagewright.signals.alarms import ALARM, INSUFFICIENT_DATA, OK, name_of
 
 DEEPEST = 40
@@ -50,10 +51,9 @@ Node = State | Constant | Joined
 @lru_cache(256)
 def parse(text: str) -> Node:
     """The rule as a tree; raises RuleError."""
-    reader = _Reader(_tokens(text))
-    node = reader.either()
-    if reader.peek():
-        raise RuleError(f"unexpected {reader.peek()!r}")
+    reader = Reader(text, _TOKEN, ("quoted",), RuleError, "the rule", DEEPEST)
+    node = _either(reader)
+    reader.end()
     if len(names(node)) > MOST:
         raise RuleError(f"more than {MOST} alarms")
     return node
@@ -84,85 +84,49 @@ def holds(node: Node, states: Mapping[str, str]) -> bool:
             return any(holds(part, states) for part in parts)
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found, at = [], 0
-    while text[at:].strip():
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise RuleError(f"unexpected {text[at:].strip()[0]!r}")
-        assert match.lastgroup is not None
-        found.append((match.lastgroup, match[match.lastgroup]))
-        at = match.end()
-    return found
-
-
-class _Reader:
+def _either(reader: Reader) -> Node:
     """NOT binds strongest, OR weakest."""
+    return _joined(reader, "OR", _all)
 
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
-        self._tokens = tokens
-        self._at = 0
-        self._depth = 0
 
-    def peek(self) -> str:
-        """The next token, empty at the end."""
-        return self._tokens[self._at][1] if self._at < len(self._tokens) else ""
+def _all(reader: Reader) -> Node:
+    return _joined(reader, "AND", _one)
 
-    def either(self) -> Node:
-        """Parts joined by OR."""
-        return self._joined("OR", self._all)
 
-    def _all(self) -> Node:
-        return self._joined("AND", self._one)
+def _joined(reader: Reader, word: str, part: Callable[[Reader], Node]) -> Node:
+    parts = [part(reader)]
+    while reader.accept(word):
+        parts.append(part(reader))
+    return parts[0] if len(parts) == 1 else Joined(word, tuple(parts))
 
-    def _joined(self, word: str, part: object) -> Node:
-        assert callable(part)
-        parts: list[Node] = [part()]
-        while self._word(word):
-            parts.append(part())
-        return parts[0] if len(parts) == 1 else Joined(word, tuple(parts))
 
-    def _one(self) -> Node:
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise RuleError("the rule is nested too deeply")
-        node = self._atom()
-        self._depth -= 1
-        return node
+def _one(reader: Reader) -> Node:
+    with reader.deeper():
+        return _atom(reader)
 
-    def _atom(self) -> Node:
-        if self._word("NOT"):
-            return Joined("NOT", (self._one(),))
-        if self._word("("):
-            inner = self.either()
-            self._expect(")")
+
+def _atom(reader: Reader) -> Node:
+    match reader.accept("NOT", "(", "TRUE", "FALSE", ALARM, OK, INSUFFICIENT_DATA):
+        case None:
+            raise reader.unexpected()
+        case "NOT":
+            return Joined("NOT", (_one(reader),))
+        case "(":
+            inner = _either(reader)
+            reader.expect(")")
             return inner
-        for word, value in (("TRUE", True), ("FALSE", False)):
-            if self._word(word):
-                return Constant(value)
-        for state in (ALARM, OK, INSUFFICIENT_DATA):
-            if self._word(state):
-                self._expect("(")
-                alarm = self._name()
-                self._expect(")")
-                return State(alarm, state)
-        raise RuleError(f"unexpected {self.peek()!r}" if self.peek() else "unexpected end")
+        case "TRUE" | "FALSE" as word:
+            return Constant(word == "TRUE")
+        case state:
+            reader.expect("(")
+            alarm = _name(reader)
+            reader.expect(")")
+            return State(alarm, state)
 
-    def _name(self) -> str:
-        """A name or an ARN, quoted where it has a space or a bracket."""
-        kind, value = self._tokens[self._at] if self.peek() else ("", "")
-        if kind not in ("quoted", "word") or value in ('""', "''"):
-            raise RuleError("the name of an alarm is missing")
-        self._at += 1
-        return name_of(value[1:-1] if kind == "quoted" else value)
 
-    def _word(self, word: str) -> bool:
-        kind, value = self._tokens[self._at] if self.peek() else ("", "")
-        if kind == "quoted" or value.upper() != word:
-            return False
-        self._at += 1
-        return True
-
-    def _expect(self, sign: str) -> None:
-        if not self._word(sign):
-            raise RuleError(f"{sign!r} is missing")
+def _name(reader: Reader) -> str:
+    """A name or an ARN, quoted where it has a space or a bracket."""
+    kind, value = reader.take()
+    if kind not in ("quoted", "word") or value in ('""', "''"):
+        raise RuleError("the name of an alarm is missing")
+    return name_of(value[1:-1] if kind == "quoted" else value)

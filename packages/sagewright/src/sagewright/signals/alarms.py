@@ -6,7 +6,7 @@ with its history, so that who reads states, now or after a restart, sees what wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -35,6 +35,10 @@ class Entry(NamedTuple):
     kind: str
     summary: str
     data: str
+
+
+AlarmStates = Callable[[Transaction, World, Sequence[str]], Mapping[str, str]]
+"""The state (OK, ALARM, INSUFFICIENT_DATA) of those of the named alarms that exist."""
 
 
 def states(transaction: Transaction, world: World, names: Iterable[str]) -> Mapping[str, str]:

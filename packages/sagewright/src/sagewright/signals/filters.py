@@ -1,4 +1,4 @@
-"""Filter policies of topic subscriptions, on message attributes: exact values, prefix, suffix, anything-but, exists, numeric.
+"""Filter policies of topic subscriptions, on message attributes.
 
 SNS developer guide, sns-subscription-filter-policies.
 """
@@ -6,16 +6,10 @@ SNS developer guide, sns-subscription-filter-policies.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
-    "=": lambda value, bound: value == bound,
-    "<": lambda value, bound: value < bound,
-    "<=": lambda value, bound: value <= bound,
-    ">": lambda value, bound: value > bound,
-    ">=": lambda value, bound: value >= bound,
-}
+from sagewright.base.matching import ABSENT, BadMatchError, Test, alternatives
 
 
 class BadPolicyError(ValueError):
@@ -30,31 +24,20 @@ def check(text: str) -> None:
         raise BadPolicyError("failed to parse JSON.") from None
     if not isinstance(policy, dict):
         raise BadPolicyError("Filter policy must be an object")
-    for name, rules in policy.items():
-        if not isinstance(rules, list) or not rules:
-            raise BadPolicyError(f'"{name}" must be an object or an array')
-        for rule in rules:
-            _check_rule(rule)
+    try:
+        for name, rules in policy.items():
+            alternatives(name, rules)
+    except BadMatchError as problem:
+        raise BadPolicyError(str(problem)) from problem
 
 
 def passes(policy: Mapping[str, Any], attributes: Mapping[str, Mapping[str, str]]) -> bool:
     """Whether every name of the policy is met by one of its rules. ``attributes`` by name: DataType, StringValue or BinaryValue."""
-    return all(any(_meets(rule, _values(attributes.get(name))) for rule in rules) for name, rules in policy.items())
+    return all(_met(alternatives(name, rules), _values(attributes.get(name))) for name, rules in policy.items())
 
 
-def _check_rule(rule: Any) -> None:
-    if not isinstance(rule, dict):
-        return
-    if len(rule) != 1:
-        raise BadPolicyError("Only one key allowed in match expression")
-    (kind, value), *_ = rule.items()
-    if kind not in ("prefix", "suffix", "anything-but", "exists", "numeric"):
-        raise BadPolicyError(f"Unrecognized match type {kind}")
-    wrong = kind == "numeric" and (
-        not isinstance(value, list) or len(value) % 2 or any(sign not in COMPARISONS for sign in value[::2])
-    )
-    if wrong:
-        raise BadPolicyError("Invalid numeric match")
+def _met(tests: Sequence[Test], values: Sequence[Any]) -> bool:
+    return any(test(value) for test in tests for value in values or [ABSENT])
 
 
 def _values(attribute: Mapping[str, str] | None) -> list[Any]:
@@ -67,25 +50,3 @@ def _values(attribute: Mapping[str, str] | None) -> list[Any]:
     if kind.startswith("Number"):
         return [float(text)]
     return [text] if kind.startswith("String") else [None]
-
-
-def _meets(rule: Any, values: list[Any]) -> bool:
-    if isinstance(rule, dict):
-        (kind, operand), *_ = rule.items()
-        if kind == "exists":
-            return bool(values) is bool(operand)
-        return any(_matches(kind, operand, value) for value in values)
-    return any(value == rule for value in values)
-
-
-def _matches(kind: str, operand: Any, value: Any) -> bool:
-    if kind == "anything-but":
-        if isinstance(operand, dict):
-            return not _meets(operand, [value])
-        return value not in (operand if isinstance(operand, list) else [operand])
-    if kind == "numeric":
-        pairs = zip(operand[::2], operand[1::2], strict=True)
-        return isinstance(value, float) and all(COMPARISONS[sign](value, float(bound)) for sign, bound in pairs)
-    if not isinstance(value, str):
-        return False
-    return value.startswith(operand) if kind == "prefix" else value.endswith(operand)

@@ -17,6 +17,8 @@ from sagewright.features.asynchronous import measures
 from sagewright.features.asynchronous.dispatcher import Dispatcher
 from sagewright.features.asynchronous.invocation import Invocations
 from sagewright.features.asynchronous.operations import AsynchronousOperations, Routes
+from sagewright.kernel.engine import Engine
+from sagewright.kernel.feature import Feature
 from sagewright.kernel.operation import Operations
 from sagewright.objects.s3 import Objects
 from sagewright.store.database import Store, Transaction
@@ -29,7 +31,7 @@ Published = Callable[[], Iterable[tuple[World, str, Mapping[str, Any]]]]
 """Every endpoint in the route snapshot: world, name, entry."""
 
 
-class Asynchronous:
+class Asynchronous(Feature):
     """``routes`` and ``published`` show the route snapshot; ``folder`` is for payloads on their way."""
 
     def __init__(
@@ -49,8 +51,7 @@ class Asynchronous:
         self.dispatcher = Dispatcher(store, routes, invocations.answer, invocations.drop, connect)
         self._meter: asyncio.Task[None] | None = None
 
-    def register(self, operations: Operations) -> None:
-        """Writes the operations."""
+    def register(self, engine: Engine, operations: Operations) -> None:
         written = AsynchronousOperations(self._store, self._routes, self.dispatcher.accept)
         operations.write("sagemaker-runtime", "InvokeEndpointAsync", written.invoke)
 
@@ -60,6 +61,9 @@ class Asynchronous:
         self._folder.mkdir(parents=True, exist_ok=True)
         await self.dispatcher.open()
         self._meter = asyncio.create_task(self._measure(), name="asynchronous-meter")
+
+    async def reset(self) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Ends what runs in this process; the next control takes it up."""

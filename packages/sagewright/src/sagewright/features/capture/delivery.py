@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sagewright.base.world import World
+from sagewright.kernel.feature import Feature
 from sagewright.objects.s3 import Location, Objects
 from sagewright.signals import logs
 from sagewright.signals.exchanges import CLOSED, OPEN, Exchange, Source, document, event_of, read
@@ -32,8 +33,8 @@ ORPHANED_SECONDS = 60.0
 GIVEN_UP_SECONDS = 3600.0
 
 
-class Delivery:
-    """``open`` and ``close`` once each; ``wake`` when a front says that a file is complete."""
+class Delivery(Feature):
+    """``wake`` when a front says that a file is complete."""
 
     def __init__(self, store: Store, objects: Objects, spool: Path) -> None:
         self._store = store
@@ -43,8 +44,10 @@ class Delivery:
         self._task: asyncio.Task[None] | None = None
         self._refused: dict[str, float] = {}
 
-    def open(self) -> None:
-        """Begins, with what is left of before."""
+    async def open(self) -> None:
+        """Begins with what is left of before; once."""
+        if self._task is not None:
+            return
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def wake(self) -> None:

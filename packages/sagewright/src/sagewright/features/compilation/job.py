@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -24,12 +23,6 @@ _SERVED_BY = {
     **dict.fromkeys(TENSORFLOW, "sagemaker-inference-tensorflow:2.9.2-cpu-py3"),
 }
 _SERVED_ELSE = "sagemaker-inference-pytorch:2.0-cpu-py3"
-
-
-def on_machine(resource: Resource) -> Resource:
-    """The row as the shared parts of jobs want it: AWS says nothing of the instance that compiles."""
-    asked = {"InstanceType": "ml.c5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30}
-    return replace(resource, spec={**resource.spec, "ResourceConfig": asked})
 
 
 def program(resource: Resource) -> Program:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sagewright.features.components.copies import Crew
+from sagewright.serving import room
 from sagewright.serving.definition import Definition, Undeployable, composed, holds_many, model_container, not_yet
 from sagewright.serving.hosts import Hosts, hosts
-from sagewright.serving.room import MIB, Need, claim_of, need_of, places
+from sagewright.serving.room import MIB, Need, claim_of, need_of, places, takes_room
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
 
@@ -35,8 +36,7 @@ def view(transaction: Transaction, component: Resource) -> View:
         if endpoint.status.get("Deployment", {}).get("Active"):
             raise Undeployable(_no_host(spec))
         return View(None, 0)
-    need = need_of(spec)
-    _check(need, found)
+    _check(need_of(spec, found.instance_type), found)
     crew = Crew(spec.get("Generation", 1), _definition(transaction, component, found))
     return View(crew, _room(transaction, component, found))
 
@@ -58,7 +58,7 @@ def _check(need: Need, found: Hosts) -> None:
 
 
 def _definition(transaction: Transaction, component: Resource, found: Hosts) -> Document:
-    specification = component.spec["Specification"]
+    specification = _for(component.spec, found)
     defined = Definition({}, found.role, found.isolated)
     if "ModelName" in specification:
         defined = model_container(transaction, component, specification["ModelName"])
@@ -68,9 +68,10 @@ def _definition(transaction: Transaction, component: Resource, found: Hosts) -> 
     container = composed([{**defined.container, **_as_model_has_it(said)}]) if said else defined.container
     startup = specification.get("StartupParameters", {})
     asked = specification.get("ComputeResourceRequirements", {})
-    need = need_of(component.spec)
+    need = need_of(component.spec, found.instance_type)
     return {
         "Container": container,
+        "Specification": specification,
         "Role": defined.role or found.role,
         "Isolated": defined.isolated or found.isolated,
         "Variant": found.variant,
@@ -80,6 +81,16 @@ def _definition(transaction: Transaction, component: Resource, found: Hosts) -> 
         "StartupTimeout": startup.get("ContainerStartupHealthCheckTimeoutInSeconds", 240),
         "DownloadTimeout": startup.get("ModelDataDownloadTimeoutInSeconds", 3600),
     }
+
+
+def _for(spec: Mapping[str, Any], found: Hosts) -> Mapping[str, Any]:
+    """The specification for the instances that there are. Raises Undeployable."""
+    specification = room.specification(spec, found.instance_type)
+    if specification.get("InstanceType", found.instance_type) != found.instance_type or not specification:
+        raise Undeployable(
+            f"The inference component has no specification for the instance type {found.instance_type} of variant {found.variant}."
+        )
+    return specification
 
 
 def _as_model_has_it(said: Mapping[str, Any]) -> Document:
@@ -95,8 +106,8 @@ def _data(said: Mapping[str, Any]) -> Document:
 
 def _room(transaction: Transaction, component: Resource, found: Hosts) -> int:
     rows = transaction.resources.query(component.world, KIND, order="created", descending=False, limit=MOST)
-    near = [row for row in rows if _is_neighbour(row, component, found)]
-    return places(found.size, found.count, [claim_of(row) for row in near]).get(component.key, 0)
+    near = [row for row in rows if takes_room(row) and _is_neighbour(row, component, found)]
+    return places(found.size, found.count, [claim_of(row, found.instance_type) for row in near]).get(component.key, 0)
 
 
 def _is_neighbour(row: Resource, component: Resource, found: Hosts) -> bool:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
-from sagewright.features.components import blueprint
+from sagewright.features.components import adapter_plan, blueprint, rolling
 from sagewright.features.components import plan as planning
+from sagewright.features.components.adapter import Abandon, AdapterSight, Answer, Load, Unload, base_of
+from sagewright.features.components.adapters import Adapters, Routes
 from sagewright.features.components.copies import Copies
+from sagewright.features.components.registrar import Registrar
 from sagewright.features.components.sight import Act, Action, Clear, Key, Publish, Sight, Unpublish
 from sagewright.kernel.controller import Plan
 from sagewright.serving.definition import Undeployable
 from sagewright.serving.ensemble import Replicas
 from sagewright.serving.unit import Unit
+from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store
-from sagewright.store.rows import Document, Resource
+from sagewright.store.rows import Document, Identity, Resource
 
 KIND = blueprint.KIND
 FOLDER = "inference-component"
@@ -28,27 +32,34 @@ VOLUME_GB = 30
 """Room for a copy's model and log."""
 
 
-class Routes(Protocol):
-    """Where fronts find who answers for a component (features/hosting/publish.py)."""
-
-    def put_component(self, world: World, endpoint: str, name: str, entry: Document | None) -> None:
-        """These copies answer for the component; None: nobody does."""
-
-
 class ComponentController:
     """See the module docstring. ``jobs`` is the folder of all run folders."""
 
     kind = KIND
 
-    def __init__(self, store: Store, replicas: Replicas, routes: Routes, jobs: Path, machine: Machine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        replicas: Replicas,
+        routes: Routes,
+        jobs: Path,
+        machine: Machine,
+        registrar: Registrar,
+        told: Callable[[Identity], None],
+        alarms: AlarmStates,
+    ) -> None:
         self._store = store
         self._replicas = replicas
         self._routes = routes
         self._jobs = jobs
         self._machine = machine
+        self._alarms = alarms
+        self._adapters = Adapters(store, replicas, registrar, routes, self._unit, told)
 
-    async def observe(self, resource: Resource) -> Sight:
+    async def observe(self, resource: Resource) -> Sight | AdapterSight:
         """Every copy that may have something on disk, and what there is room for."""
+        if base_of(resource):
+            return await self._adapters.observe(resource)
         wanted, room, refusal = None, 0, ""
         if resource.state not in ("Deleting", "Failed"):
             try:
@@ -60,21 +71,37 @@ class ComponentController:
             room = len(copies.active.slots)  # what runs goes on, whatever has become of its model
         keys = copies.attempts()
         seen = await asyncio.gather(*(self._replicas.look(self._unit(resource, key)) for key in keys))
-        return Sight(dict(zip(keys, seen, strict=True)), room, wanted, refusal)
+        return Sight(dict(zip(keys, seen, strict=True)), room, wanted, refusal, await self._gone_off(resource, copies))
 
-    def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
-        """See plan.py."""
-        return planning.plan(resource, observed, now)
+    async def _gone_off(self, resource: Resource, copies: Copies) -> tuple[str, ...]:
+        """Alarms of the update that goes forward."""
+        names = rolling.alarms(copies.rollout.config) if copies.rollout and not copies.rollout.back else ()
+        if not names:
+            return ()
+        states = await self._store.read(lambda transaction: self._alarms(transaction, resource.world, names))
+        return tuple(name for name in names if states.get(name) == "ALARM")
 
-    async def perform(self, resource: Resource, action: Action) -> None:
+    def plan(self, resource: Resource, observed: Sight | AdapterSight, now: float) -> Plan[Action | adapter_plan.Action]:
+        """See plan.py and adapter_plan.py."""
+        made: Plan[Any] = (
+            adapter_plan.plan(resource, observed, now)
+            if isinstance(observed, AdapterSight)
+            else planning.plan(resource, observed, now)
+        )
+        return made
+
+    async def perform(self, resource: Resource, action: Action | adapter_plan.Action) -> None:
         """Does one action."""
         match action:
+            case Load() | Unload() | Answer() | Abandon():
+                await self._adapters.perform(resource, action)
             case Act(move, key, definition):
                 await self._replicas.act(move, self._unit(resource, key, definition))
             case Publish(copies, variant):
                 routes = [self._replicas.route(self._unit(resource, key)) for key in copies]
                 entry = {"name": resource.key, "variant": variant, "replicas": routes}
-                self._routes.put_component(resource.world, resource.spec["EndpointName"], resource.key, entry)
+                if self._routes.put_component(resource.world, resource.spec["EndpointName"], resource.key, entry):
+                    await self._adapters.hint(resource)
             case Unpublish():
                 self._routes.put_component(resource.world, resource.spec["EndpointName"], resource.key, None)
             case Clear():
@@ -105,6 +132,7 @@ class ComponentController:
             isolated=definition["Isolated"],
             download_timeout=float(definition["DownloadTimeout"]),
             limits=replace(found, cpus=cpus, memory=memory),
+            adapts="Containers" not in definition["Container"],
         )
 
     def _folder(self, resource: Resource) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sagewright.serving.step import Slot
+from sagewright.serving.step import Slot, resized
 from sagewright.store.rows import Document
 
 
@@ -26,12 +26,8 @@ class Crew:
         return all(slot.served for slot in self.slots)
 
     def resized(self, count: int, highest: int) -> Crew:
-        """With ``count`` copies: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
-        if count <= len(self.slots):
-            return replace(self, slots=self.slots[:count])
-        following = 1 + max((highest, *(slot.index for slot in self.slots)))
-        more = tuple(Slot(following + offset) for offset in range(count - len(self.slots)))
-        return replace(self, slots=self.slots + more)
+        """See serving.step."""
+        return replace(self, slots=resized(self.slots, count, highest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +42,42 @@ class Leaving:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """A rolling update under way since ``started``: ``new`` and ``old`` copies are wanted now. ``baking``: since when the last batch is
+    healthy (0: it is not yet). ``back``: why it goes back, empty while it goes forward. ``config``: its DeploymentConfig. Times in
+    epoch seconds.
+    """
+
+    started: float
+    config: Document
+    new: int
+    old: int
+    baking: float = 0.0
+    back: str = ""
+
+    @classmethod
+    def of(cls, document: Document | None) -> Rollout | None:
+        """From a row's document; rows of earlier versions have none."""
+        return cls(**{_ROLLOUT[name]: value for name, value in document.items()}) if document else None
+
+    def document(self) -> Document:
+        """For a row's document."""
+        return {name: getattr(self, member) for name, member in _ROLLOUT.items()}
+
+
+_ROLLOUT = {"Started": "started", "Config": "config", "New": "new", "Old": "old", "Baking": "baking", "Back": "back"}
+
+
+@dataclass(frozen=True, slots=True)
 class Copies:
-    """``active`` serves, ``target`` is to take over, ``leaving`` is on its way out, ``generation`` is the last one looked at."""
+    """``active`` serves, ``target`` is to take over (``rollout``: batch by batch), ``leaving`` is on its way out, ``generation`` is the
+    last one looked at."""
 
     active: Crew | None = None
     target: Crew | None = None
     leaving: tuple[Leaving, ...] = ()
     generation: int = 0
+    rollout: Rollout | None = None
 
     @classmethod
     def of(cls, status: Any) -> Copies:
@@ -62,7 +87,10 @@ class Copies:
             Leaving(entry["Generation"], entry["Index"], entry["Attempt"], entry["StopAt"], entry["Asked"])
             for entry in document.get("Leaving", ())
         )
-        return cls(_crew(document.get("Active")), _crew(document.get("Target")), leaving, document.get("Generation", 0))
+        rollout = Rollout.of(document.get("Rollout"))
+        return cls(
+            _crew(document.get("Active")), _crew(document.get("Target")), leaving, document.get("Generation", 0), rollout
+        )
 
     def document(self) -> Document:
         """For the row's status document."""
@@ -80,6 +108,7 @@ class Copies:
                 for leaving in self.leaving
             ],
             "Generation": self.generation,
+            "Rollout": self.rollout and self.rollout.document(),
         }
 
     def attempts(self) -> list[tuple[int, int, int]]:

@@ -21,12 +21,14 @@ class Sight:
 
     ``room``: for how many copies the variant's instances have room. When a new generation is asked for, ``wanted`` is its crew (still
     without copies), or ``refusal`` says why it cannot be.
+    ``alarms``: those of the update under way that are in state ALARM.
     """
 
     copies: Mapping[Key, Seen] = field(default_factory=dict)
     room: int = 0
     wanted: Crew | None = None
     refusal: str = ""
+    alarms: tuple[str, ...] = ()
 
     def of(self, key: Key) -> Seen:
         """What was seen of a copy."""

@@ -12,11 +12,13 @@ from typing import Any
 import orjson
 
 from sagewright.base import files
-from sagewright.base.archive import pack, unpack
+from sagewright.base.archive import pack
 from sagewright.features.edge import package
 from sagewright.features.edge import plan as planning
-from sagewright.features.edge.plan import Action, Forget, Package, Remove, Sight
+from sagewright.features.edge.plan import Action, Forget, Package, Sight
+from sagewright.jobs import archive
 from sagewright.jobs.folder import job_folder
+from sagewright.jobs.sight import Remove
 from sagewright.kernel.controller import Plan
 from sagewright.kernel.errands import ErrandFailed, Errands
 from sagewright.objects.s3 import Location, Objects
@@ -67,8 +69,7 @@ class PackagingController:
         """The result is written last: who finds it finds the package in S3. Raises ErrandFailed, ConnectionError, OSError."""
         spec, folder = resource.spec, self._folder(resource)
         source = await self.store.read(lambda transaction: _compiled(transaction, resource))
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        await self._bring(source, folder)
+        await archive.bring(self.objects, source, folder / "artefact.tar.gz", folder / "model")
         key = package.signing_key(self.master, resource.world)
         signature, checksum = await asyncio.to_thread(_wrap, folder, spec, key)
         target = package.artefact(spec)
@@ -80,18 +81,6 @@ class PackagingController:
             raise ErrandFailed(f"ClientError: Artifact upload failed:Access denied for {target}.") from problem
         result = {"ModelArtifact": str(target), "ModelSignature": signature, "Checksum": checksum}
         await asyncio.to_thread(files.write, folder / _RESULT, orjson.dumps(result))
-
-    async def _bring(self, source: Location, folder: Path) -> None:
-        archive = folder / "artefact.tar.gz"
-        try:
-            await self.objects.download(source, archive)
-            await asyncio.to_thread(unpack, archive, folder / "model", shutil.disk_usage(folder).free)
-        except (FileNotFoundError, PermissionError) as problem:
-            raise ErrandFailed(f"ClientError: {source} is not there or cannot be read with the job's role.") from problem
-        except ValueError as problem:
-            raise ErrandFailed(f"ClientError: {source} is no archive that can be unpacked: {problem}") from problem
-        finally:
-            archive.unlink(missing_ok=True)
 
 
 def _compiled(transaction: Transaction, resource: Resource) -> Location:

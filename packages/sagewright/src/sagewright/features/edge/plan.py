@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sagewright.jobs import steps
+from sagewright.jobs.progress import CAPITALS, FAILURE_REASON_LIMIT
+from sagewright.jobs.sight import Remove
 from sagewright.kernel.controller import Plan
 from sagewright.kernel.errands import ABSENT, Errand
 from sagewright.store.rows import Resource
 
-TERMINAL = frozenset({"COMPLETED", "FAILED", "STOPPED"})
-RETRY_SECONDS = 3.0
-WAIT_SECONDS = 1.0
-SOON_SECONDS = 0.25
-_LIMIT = 1024
+TERMINAL = CAPITALS.terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,6 @@ class Forget:
     """Drops how the errand ended, so that it can be begun again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Ends the errand and removes what it has on disk."""
-
-
 Action = Package | Forget | Remove
 
 
@@ -52,13 +46,15 @@ def plan(resource: Resource, sight: Sight, now: float) -> Plan[Action]:
     if sight.packaged is not None:
         return Plan(status={**status, **sight.packaged}, state="COMPLETED", due=now)
     if errand.state == "failed" and not errand.retry:
-        return Plan(status={**status, "EdgePackagingJobStatusMessage": errand.problem[:_LIMIT]}, state="FAILED", due=now)
+        return Plan(
+            status={**status, "EdgePackagingJobStatusMessage": errand.problem[:FAILURE_REASON_LIMIT]}, state="FAILED", due=now
+        )
     if errand.state == "failed":
-        return Plan(actions=(Forget(),), due=now + RETRY_SECONDS)
+        return Plan(actions=(Forget(),), due=now + steps.RETRY_SECONDS)
     if resource.state == "STARTING":
         return Plan(status=status, state="INPROGRESS", due=now)
     if errand.state == "absent":
-        return Plan(actions=(Package(),), due=now + SOON_SECONDS)
+        return Plan(actions=(Package(),), due=now + steps.SOON_SECONDS)
     if errand.state == "done":  # and yet nothing on disk
-        return Plan(actions=(Forget(),), due=now + RETRY_SECONDS)
-    return Plan(due=now + WAIT_SECONDS)
+        return Plan(actions=(Forget(),), due=now + steps.RETRY_SECONDS)
+    return Plan(due=now + steps.WAIT_SECONDS)

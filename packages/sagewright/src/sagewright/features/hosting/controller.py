@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from sagewright.base.world import World
 from sagewright.compute import trees
 from sagewright.compute.placement import Machine, limits
 from sagewright.compute.runtime import Limits, Observed
@@ -25,12 +24,11 @@ from sagewright.serving.definition import Undeployable
 from sagewright.serving.ensemble import Replicas, route_members
 from sagewright.serving.hosts import is_host
 from sagewright.serving.unit import Seen, Unit
+from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 
 KIND = "Endpoint"
-AlarmStates = Callable[[Transaction, World, Sequence[str]], Mapping[str, str]]
-"""The state (OK, ALARM, INSUFFICIENT_DATA) of those of the named alarms that exist."""
 VOLUME_GB = 30
 """What an instance of an endpoint has for its model and its log where nothing else is said (API ProductionVariant: VolumeSizeInGB)."""
 

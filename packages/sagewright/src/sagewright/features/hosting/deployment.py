@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagewright.features.hosting.rollout import Rollout
-from sagewright.serving.step import Slot
+from sagewright.serving.step import Slot, resized
 from sagewright.store.rows import Document
 
 
@@ -57,12 +57,8 @@ class VariantFleet:
         return self.slots[: self.awake] if self.serverless else self.slots
 
     def resized(self, count: int, highest: int) -> VariantFleet:
-        """With ``count`` slots: the last ones go first, new ones get indexes above ``highest``, the highest one that still leaves."""
-        if count <= len(self.slots):
-            return replace(self, slots=self.slots[:count])
-        following = 1 + max((highest, *(slot.index for slot in self.slots)))
-        more = tuple(Slot(following + offset) for offset in range(count - len(self.slots)))
-        return replace(self, slots=self.slots + more)
+        """See serving.step."""
+        return replace(self, slots=resized(self.slots, count, highest))
 
 
 @dataclass(frozen=True, slots=True)

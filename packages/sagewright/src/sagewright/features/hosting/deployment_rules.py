@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sagewright.features.hosting.policy import Policy, Size
+from sagewright.features.hosting.policy import Policy
+from sagewright.serving.batch import Size
 from sagewright.wire.errors import validation
 
 

@@ -21,7 +21,8 @@ UNHEALTHY = "The primary container for production variant {} did not pass the pi
 class Draft:
     """Lives for one call of ``plan``. ``problem`` is a FailureReason; ``due`` is when to look again. ``moved``: calls move.
 
-    ``wish`` counts the changes of weights and capacities that were asked for.
+    ``wish`` counts the changes of weights and capacities that were asked for. ``waits``: by variant, what keeps instances from being
+    started.
     """
 
     deployment: Deployment
@@ -33,6 +34,7 @@ class Draft:
     due: float = float("inf")
     moved: bool = False
     wish: int = 0
+    waits: dict[str, str] = field(default_factory=dict)
 
     @property
     def rollout(self) -> Rollout:
@@ -59,6 +61,9 @@ class Draft:
             first = (fresh or {}).get(variant.name, math.inf)
             steps = [self._step(fleet, variant, slot, patient and slot.index < first) for slot in variant.slots]
             problems.extend(taken.failed for taken in steps if taken.failed)
+            waits = next((taken.waits for taken in steps if taken.waits), "")
+            if waits:
+                self.waits[variant.name] = waits
             return replace(variant, slots=tuple(taken.slot for taken in steps))
 
         return fleet.each(stepped), next(iter(problems), "")

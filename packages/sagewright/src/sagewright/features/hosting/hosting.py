@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from sagewright.compute.placement import GIB, Machine
 from sagewright.features.hosting import metrics
-from sagewright.features.hosting.controller import KIND, VOLUME_GB, AlarmStates, EndpointController
+from sagewright.features.hosting.controller import KIND, VOLUME_GB, EndpointController
 from sagewright.features.hosting.demand import IDLE, Demand
 from sagewright.features.hosting.models import Models
 from sagewright.features.hosting.operations import EndpointOperations
@@ -15,25 +15,26 @@ from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
 from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.hosting.waking import Waking
-from sagewright.kernel.catalog import Catalog
-from sagewright.kernel.kind import Rule
+from sagewright.kernel.engine import Engine
+from sagewright.kernel.feature import Feature
 from sagewright.kernel.operation import Operations
 from sagewright.objects.s3 import Objects
 from sagewright.serving.ensemble import Replicas
 from sagewright.serving.model_store import ModelStore, room
+from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity
 
 SERVICE = "sagemaker"
 
 
-class Hosting:
+class Hosting(Feature):
     """Controller, rules and written operations of endpoints.
 
     ``jobs`` is the folder of run folders, ``routes`` the snapshot that front reads, ``alarms`` tells the states of alarms.
     """
 
-    rules: Mapping[str, tuple[Rule, ...]] = RULES
+    rules = RULES
 
     def __init__(
         self,
@@ -60,9 +61,8 @@ class Hosting:
         self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage, demand)
         self.waking = Waking(store, self.publisher, demand, told)
 
-    def register(self, operations: Operations, catalog: Catalog) -> None:
-        """Writes the operations that are not derived."""
-        written = EndpointOperations(catalog, self._store, self._alarms)
+    def register(self, engine: Engine, operations: Operations) -> None:
+        written = EndpointOperations(engine.catalog, self._store, self._alarms)
         operations.write(SERVICE, "UpdateEndpoint", written.update)
         operations.write(SERVICE, "UpdateEndpointWeightsAndCapacities", written.resize)
         operations.write(SERVICE, "DeleteEndpoint", written.delete)

@@ -57,5 +57,9 @@ def _of(variant: VariantFleet, components: list[Resource], *, alone: bool) -> in
     """A component that names no variant is the only one's."""
     assert variant.managed is not None
     names = (variant.name, None) if alone else (variant.name,)
-    claims = [room.claim_of(row) for row in components if row.spec.get("VariantName") in names]
+    claims = [
+        room.claim_of(row, variant.instance_type)
+        for row in components
+        if room.takes_room(row) and row.spec.get("VariantName") in names
+    ]
     return room.instances(size(variant.instance_type), claims, *variant.managed)

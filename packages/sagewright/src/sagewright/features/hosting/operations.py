@@ -8,7 +8,6 @@ from typing import Any
 
 from sagewright.features.hosting import serverless
 from sagewright.features.hosting.capture import retained_capture
-from sagewright.features.hosting.controller import AlarmStates
 from sagewright.features.hosting.deployment import Deployment
 from sagewright.features.hosting.deployment_rules import check_alarms, check_deployment, check_sizes
 from sagewright.features.hosting.plan import IN_PROGRESS
@@ -18,6 +17,7 @@ from sagewright.kernel.catalog import Catalog
 from sagewright.kernel.kind import Kind
 from sagewright.kernel.operation import Context
 from sagewright.serving.hosts import is_host
+from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 from sagewright.wire.errors import Fault, validation

@@ -15,7 +15,7 @@ from sagewright.features.hosting.capture import capture_summary, captured
 from sagewright.features.hosting.deployment import Deployment, Fleet, VariantFleet
 from sagewright.features.hosting.draft import DRAIN_SECONDS, Draft
 from sagewright.features.hosting.sight import Action, Clear, Publish, Routed, Sight, Unpublish
-from sagewright.features.hosting.summary import pending, summary
+from sagewright.features.hosting.summary import pending, summary, waiting
 from sagewright.kernel.controller import Plan
 from sagewright.store.rows import Document, Resource
 
@@ -166,4 +166,6 @@ def _status(draft: Draft, resource: Resource, state: str) -> Document:
     status.pop("PendingDeploymentSummary", None)
     if active is not None and target is not None:
         status["PendingDeploymentSummary"] = pending(target, resource.spec, draft.deployment.rollout)
+        waiting(status["PendingDeploymentSummary"], resource.status.get("PendingDeploymentSummary", {}), draft.waits, draft.now)
+    waiting(status, resource.status, draft.waits, draft.now)
     return status

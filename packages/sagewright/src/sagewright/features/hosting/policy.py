@@ -10,29 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """API CapacitySize: a part of a fleet, as a percentage or a number of instances."""
-
-    value: int
-    percent: bool
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Size:
-        """From the request."""
-        return cls(document["Value"], document["Type"] == "CAPACITY_PERCENT")
-
-    def share(self, count: int, times: int = 1) -> float:
-        """The part of ``count`` instances after so many steps, at most 1."""
-        return min(1.0, times * self.value / (100 if self.percent else max(count, 1)))
-
-    def instances(self, count: int) -> int:
-        """In whole instances, at least one."""
-        return max(1, math.floor(count * self.value / 100) if self.percent else min(self.value, count))
-
-
-WHOLE = Size(100, True)
+from sagewright.serving.batch import WHOLE, Size
 
 
 @dataclass(frozen=True, slots=True)

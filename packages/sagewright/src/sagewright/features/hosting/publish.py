@@ -42,12 +42,14 @@ class Publisher:
             self._endpoints[key] = entry
             self._write()
 
-    def put_component(self, world: World, endpoint: str, name: str, entry: Document | None) -> None:
-        """These copies answer for an inference component of the endpoint; None: nobody does."""
+    def put_component(self, world: World, endpoint: str, name: str, entry: Document | None) -> bool:
+        """These copies answer for an inference component of the endpoint; None: nobody does. Whether that is new."""
         known = self._components.setdefault(route_key(world, endpoint), {})
         if known.get(name) != entry:
             known.pop(name, None) if entry is None else known.update({name: entry})
             self._write()
+            return True
+        return False
 
     def drop(self, world: World, name: str) -> None:
         """The endpoint has no routes any more."""

@@ -58,6 +58,18 @@ def pending(fleet: Fleet, spec: Mapping[str, Any], rollout: Rollout | None) -> D
     }
 
 
+def waiting(document: Document, former: Mapping[str, Any], waits: Mapping[str, str], now: float) -> None:
+    """Says of each variant of an answer what its instances wait for; ``former`` is the answer as it was."""
+    for member in ("ProductionVariants", "ShadowProductionVariants"):
+        before = {entry["VariantName"]: entry.get("VariantStatus", [{}])[0] for entry in former.get(member, ())}
+        for entry in document.get(member, ()):
+            words = waits.get(entry["VariantName"])
+            if words:
+                since = before.get(entry["VariantName"], {}).get("StartTime", now)
+                (stage,) = entry.get("VariantStatus", [{"Status": "Updating", "StartTime": since}])
+                entry["VariantStatus"] = [{**stage, "StatusMessage": words}]
+
+
 def _members(fleet: Fleet, entry: Any) -> Document:
     document: Document = {"ProductionVariants": [entry(variant) for variant in fleet.variants]}
     if fleet.shadows:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from sagewright.features.processing.folder import JobFolder
 from sagewright.features.processing.sources import outputs
-from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import upload_folders
 from sagewright.store.rows import Resource
@@ -19,14 +18,9 @@ class Delivery:
         self._objects = objects
         self._jobs = jobs
 
-    def check(self, resource: Resource) -> None:
-        """Raises ErrandFailed when there is nothing left to bring out."""
-        if not all(folder.ml.is_dir() for folder in JobFolder.all(self._jobs, resource)):
-            raise ErrandFailed("InternalServerError: The job's folder is gone; what it wrote is lost. Please try again.")
-
-    async def send(self, resource: Resource) -> None:
-        """Of one name in an output of two instances the first's counts. Raises TransferError, ConnectionError."""
+    async def send(self, resource: Resource, wanted: bool) -> None:
+        """Nothing if they are not ``wanted``. Of one name in an output of two instances the first's counts. Raises TransferError, ConnectionError."""
         roots = [folder.ml for folder in JobFolder.all(self._jobs, resource)]
-        for output in outputs(resource.spec):
+        for output in outputs(resource.spec) if wanted else ():
             if not output.continuous:
                 await upload_folders(self._objects, roots, output.below, Location.parse(output.uri))

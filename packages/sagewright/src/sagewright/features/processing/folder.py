@@ -27,11 +27,7 @@ class JobFolder(folder.JobFolder):
 
     def make(self, *below: str) -> None:
         """Creates the folders that every container finds, and those ``below`` /opt/ml. Idempotent."""
-        self.run.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in (*_FOLDERS, *below):
-            (self.ml / name).mkdir(parents=True, exist_ok=True)
-        for made in (self.ml, *(path for path in self.ml.rglob("*") if path.is_dir())):
-            made.chmod(0o755)  # whatever our umask is: the container's user is another
+        self.build(*_FOLDERS, *below)
 
 
 def below(local_path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sagewright.features.processing.progress import created
+from sagewright.features.processing.plan import created
 from sagewright.features.processing.view import DEFAULT_MAX_RUNTIME
 from sagewright.kernel.operation import Context
 from sagewright.store.rows import Document

@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 
 from sagewright.features.processing.message import ExitMessage
+from sagewright.jobs.progress import SPOKEN, Progress
 from sagewright.jobs.sight import Failure
+
+PROGRESS = Progress("Processing", SPOKEN)
 
 LOST = (
     "InternalServerError: We encountered an internal error. The processing container is gone and left no exit record; "
@@ -17,26 +20,16 @@ DISK = "Please use a larger VolumeSizeInGB, or reduce the size of job data proce
 LOGS = "See job logs for more information"
 
 
-def failed(reason: str) -> dict[str, str]:
-    """``reason`` is the FailureReason."""
-    return {"Status": "Failed", "FailureReason": reason}
-
-
-def stopped() -> dict[str, str]:
-    """On request, or at the end of MaxRuntimeInSeconds."""
-    return {"Status": "Stopped"}
-
-
 def of(failure: Failure | None, stop: bool, message: ExitMessage) -> dict[str, str]:
     """The outcome of containers that run no more. What was told to stop has stopped, whatever the exit codes."""
     said = {"ExitMessage": message.text}
     if stop:
-        return {**stopped(), **said}
+        return {**PROGRESS.stopped(), **said}
     if failure is not None:
-        return {**failed(LOST if failure.instance.state == "lost" else _reason(failure)), **said}
+        return {**PROGRESS.failed(LOST if failure.instance.state == "lost" else _reason(failure)), **said}
     if not message.readable:
-        return failed(UNREADABLE)
-    return {"Status": "Completed", **said}
+        return PROGRESS.failed(UNREADABLE)
+    return {**PROGRESS.completed(), **said}
 
 
 def _reason(failure: Failure) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sagewright.compute.images import Image
 from sagewright.compute.oci.own_images import OwnImage
 from sagewright.features.processing import view
-from sagewright.features.processing.plan import GRACE_SECONDS
+from sagewright.features.processing.plan import GRACE_SECONDS, max_runtime
 from sagewright.jobs.launch import Program
 from sagewright.store.rows import Resource
 
@@ -16,14 +16,13 @@ from sagewright.store.rows import Resource
 def program(resource: Resource) -> Program:
     """For jobs.launch."""
     spec = resource.spec
-    runtime = spec.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", view.DEFAULT_MAX_RUNTIME)
     return Program(
         image_uri=spec["AppSpecification"]["ImageUri"],
         command=lambda image, python: _command(spec["AppSpecification"], image, python),
         own_command=lambda image: _own_command(spec["AppSpecification"], image),
         environment=lambda platform: view.environment(resource, platform),
         isolated=bool(spec.get("NetworkConfig", {}).get("EnableNetworkIsolation")),
-        seconds=runtime + GRACE_SECONDS,
+        seconds=max_runtime(spec) + GRACE_SECONDS,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sagewright.features.processing.message import SILENT, ExitMessage
-from sagewright.jobs.sight import Download, Forget, JobSight, Remove, Reserve, Signal, Start, Watch
+from sagewright.jobs.sight import JobSight
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +13,3 @@ class Sight(JobSight):
     """One look at a processing job. ``message`` is the exit message as far as it is written."""
 
     message: ExitMessage = SILENT
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """Begins to ship the last log lines and to bring out what the containers wrote; outputs EndOfJob only when ``completed``."""
-
-    completed: bool
-
-
-Action = Reserve | Download | Start | Watch | Upload | Signal | Forget | Remove

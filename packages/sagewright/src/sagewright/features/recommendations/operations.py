@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sagewright.features.recommendations import benchmark as benchmarks
 from sagewright.features.recommendations import results
 from sagewright.features.recommendations.plan import TERMINAL
 from sagewright.features.recommendations.rules import KIND
+from sagewright.jobs.endings import Endings
+from sagewright.jobs.progress import CAPITALS
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.listing import page_limit
 from sagewright.kernel.operation import Context, Operations
 from sagewright.kernel.paging import window
 from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
-from sagewright.wire.errors import validation
 
 STEPS = "ListInferenceRecommendationsJobSteps"
 
@@ -27,23 +28,8 @@ class RecommendationsOperations:
 
     def install(self, operations: Operations) -> None:
         """Registers the handlers."""
-        operations.write(SERVICE, f"Stop{KIND}", self.stop)
+        operations.write(SERVICE, f"Stop{KIND}", Endings(self.engine, KIND, TERMINAL, CAPITALS.stopping).stop)
         operations.write(SERVICE, STEPS, self.list_steps)
-
-    async def stop(self, context: Context, request: Document) -> Document:
-        """API StopInferenceRecommendationsJob. Stopping a job that is stopping already changes nothing."""
-
-        def work(transaction: Transaction) -> None:
-            row = self._row(transaction, context, request)
-            if row.state in TERMINAL:
-                raise validation(
-                    f"The request was rejected because the inference recommendations job is in status {row.state}."
-                )
-            if row.state != "STOPPING":
-                transaction.resources.save(replace(row, state="STOPPING", modified=context.now, due=context.now))
-
-        await self.engine.store.write(work)
-        return {}
 
     async def list_steps(self, context: Context, request: Document) -> Document:
         """API ListInferenceRecommendationsJobSteps: a benchmark each, in the order in which they are begun."""

@@ -22,14 +22,12 @@ class Delivery:
         self._objects = objects
         self._jobs = jobs
 
-    async def send(self, resource: Resource, with_model: bool) -> None:
-        """Raises TransferError, ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
+    async def send(self, resource: Resource, wanted: bool) -> None:
+        """The model only if it is ``wanted``. Raises TransferError, ErrandFailed for what the user can mend, ConnectionError when S3 is away."""
         folders = JobFolder.all(self._jobs, resource)
-        if not all(folder.ml.is_dir() for folder in folders):
-            raise ErrandFailed("InternalServerError: The job's folder is gone; what it wrote is lost. Please try again.")
         try:
             await self._part(resource, folders, "output/data", "output.tar.gz", "data")
-            if with_model:
+            if wanted:
                 await self._part(resource, folders, "model", "model.tar.gz", "model")
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sagewright.features.training import leaving, outcome, progress, steps
+from sagewright.features.training import leaving, moves, outcome, progress
+from sagewright.features.training.moves import JobPlan
 from sagewright.features.training.sight import Reset, Save, Sight
-from sagewright.features.training.steps import JobPlan
+from sagewright.jobs import steps
 from sagewright.kernel.controller import Plan
 from sagewright.kernel.errands import Errand
 from sagewright.store.rows import Resource
@@ -14,27 +15,27 @@ def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
     """Containers are told to end; what they leave is saved; then everything begins anew."""
     run = resource.status["Run"]
     if run["Leaving"].get("Saved"):
-        return steps.save(leaving.restarted(resource.status, resource.spec, now), Reset(), due=now)
+        return moves.save(leaving.restarted(resource.status, resource.spec, now), Reset(), due=now)
     if sight.start.state == "running":
         return Plan(due=now + steps.WAIT_SECONDS)  # there may be one more container at any moment
     if sight.running:
         telling, when = leaving.signalled(leaving.shown(resource.status, now), now), run["Leaving"].get("Signalled")
-        return steps.told(telling, when, steps.GRACE_SECONDS, steps.following(sight), now)
+        return moves.told(telling, when, moves.GRACE_SECONDS, sight, now)
     if _ended_by_itself(resource, sight):
-        return steps.save(leaving.dropped(resource.status), due=now)
+        return moves.save(leaving.dropped(resource.status), due=now)
     status = leaving.shown(resource.status, now)
     if not sight.begun:
-        return steps.save(leaving.saved(status), due=now)
+        return moves.save(leaving.saved(status), due=now)
     match sight.save:
         case Errand(state="absent"):
-            return steps.save(status, Save(), due=now + steps.SOON_SECONDS)
+            return moves.save(status, Save(), due=now + steps.SOON_SECONDS)
         case Errand(state="running"):
             return Plan(due=now + steps.WAIT_SECONDS)
         case Errand(state="failed", retry=True):
-            return steps.again(resource, "save", sight.save, now)
+            return moves.again(resource, "save", sight.save, now)
         case Errand(state="failed"):
-            return steps.end(resource, sight, status, outcome.failed(sight.save.problem), now)
-    return steps.save(leaving.saved(progress.measured(status, sight.metrics)), due=now)
+            return moves.end(resource, sight, status, outcome.failed(sight.save.problem), now)
+    return moves.save(leaving.saved(progress.measured(status, sight.metrics)), due=now)
 
 
 def _ended_by_itself(resource: Resource, sight: Sight) -> bool:

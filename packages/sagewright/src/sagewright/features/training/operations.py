@@ -12,7 +12,9 @@ from sagewright.features.training import channels, progress, quotas, warm_pool
 from sagewright.features.training.prospects import Terms
 from sagewright.features.training.rules import check
 from sagewright.jobs import own_image
+from sagewright.jobs.endings import Endings
 from sagewright.jobs.first_look import FirstLook
+from sagewright.jobs.ground import Ground
 from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.operation import Context, Handler, Operations
 from sagewright.objects.s3 import Objects
@@ -26,36 +28,25 @@ KIND = "TrainingJob"
 
 @dataclass(slots=True)
 class TrainingOperations:
-    """``first_look`` holds the first Describe of a young job. ``counting``: two jobs must not both take the last of a quota."""
+    """``create_derived`` writes the row. ``counting``: two jobs must not both take the last of a quota."""
 
     engine: Engine
     objects: Objects
     own_images: OwnImages
-    first_look: FirstLook
     terms: Terms
+    endings: Endings
     create_derived: Handler
-    describe_derived: Handler
     counting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def install(
-        cls,
-        engine: Engine,
-        operations: Operations,
-        objects: Objects,
-        own_images: OwnImages,
-        hold: float,
-        terms: Terms,
-    ) -> TrainingOperations:
+    def install(cls, engine: Engine, operations: Operations, ground: Ground, terms: Terms) -> None:
         """Registers the handlers over the derived ones."""
-        create, describe = (operations.find(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
-        if create is None or describe is None:
-            raise LookupError(f"the engine has derived nothing for {KIND}")
-        look = FirstLook(engine, hold, (*progress.TERMINAL, "Deleting"))
-        made = cls(engine, objects, own_images, look, terms, create, describe)
-        for verb in ("Create", "Describe", "Stop", "Update", "Delete"):
-            operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
-        return made
+        create, describe = (operations.derived(SERVICE, f"{verb}{KIND}") for verb in ("Create", "Describe"))
+        look = FirstLook(engine, KIND, ground.hold_describe, (*progress.TERMINAL, "Deleting"), describe)
+        endings = Endings(engine, KIND, progress.TERMINAL, stopped=progress.stop_requested, shown="TrainingJobStatus")
+        made = cls(engine, ground.objects, ground.environments.own_images, terms, endings, create)
+        own = {f"Create{KIND}": made.create, f"Describe{KIND}": look.describe, f"Update{KIND}": made.update}
+        operations.write_all(SERVICE, {**own, **endings.handlers()})
 
     async def create(self, context: Context, request: Document) -> Document:
         """What is wrong with the request itself is said first; then every input must hold objects, as AWS checks."""
@@ -75,25 +66,6 @@ class TrainingOperations:
             await self.engine.store.read(lambda transaction: quotas.check(transaction, context.world, request))
             return await self.create_derived(context, request)
 
-    async def describe(self, context: Context, request: Document) -> Document:
-        """See jobs/first_look.py."""
-        await self.first_look.wait(context, await self._find(context, request))
-        return await self.describe_derived(context, request)
-
-    async def stop(self, context: Context, request: Document) -> Document:
-        """API StopTrainingJob. Stopping a job that is stopping already changes nothing."""
-
-        def work(transaction: Transaction) -> None:
-            row = self._row(transaction, context, request)
-            if row.state in progress.TERMINAL or row.state == "Deleting":
-                raise validation(f"The request was rejected because the training job is in status {row.state}.")
-            if row.state != "Stopping":
-                status = progress.stop_requested(row.status, context.now)
-                _save(transaction, row, "Stopping", status, context.now)
-
-        await self.engine.store.write(work)
-        return {}
-
     async def update(self, context: Context, request: Document) -> Document:
         """The period of a warm pool; profiler and remote debugging, which AWS can update, too, are not there."""
         given = sorted(member for member in request if member not in ("TrainingJobName", "ResourceConfig"))
@@ -101,35 +73,12 @@ class TrainingOperations:
             raise validation(f"Updating {', '.join(given)} of a training job is not supported by this version of Sagewright.")
 
         def work(transaction: Transaction) -> Document:
-            row = self._row(transaction, context, request)
+            row = self.endings.row(transaction, context, request)
             if "ResourceConfig" in request:
                 transaction.resources.save(_kept_alive(row, request["ResourceConfig"], context.now))
             return {"TrainingJobArn": row.arn}
 
         return await self.engine.store.write(work)
-
-    async def delete(self, context: Context, request: Document) -> Document:
-        """API DeleteTrainingJob: only of a job that has ended. The controller removes row and files."""
-
-        def work(transaction: Transaction) -> None:
-            row = self._row(transaction, context, request)
-            if row.state == "Deleting":
-                return
-            if row.state not in progress.TERMINAL:
-                raise Fault(
-                    "ResourceInUse", f"The training job {row.arn} cannot be deleted in status {row.state}. Stop it first."
-                )
-            _save(transaction, row, "Deleting", row.status, context.now)
-
-        await self.engine.store.write(work)
-        return {}
-
-    async def _find(self, context: Context, request: Document) -> Resource:
-        return await self.engine.store.read(lambda transaction: self._row(transaction, context, request))
-
-    def _row(self, transaction: Transaction, context: Context, request: Document) -> Resource:
-        catalog = self.engine.catalog
-        return catalog.find(transaction, context.world, catalog[KIND], request)
 
 
 def _kept_alive(row: Resource, config: Mapping[str, Any], now: float) -> Resource:
@@ -143,8 +92,3 @@ def _kept_alive(row: Resource, config: Mapping[str, Any], now: float) -> Resourc
     seconds = config["KeepAlivePeriodInSeconds"]
     spec = {**row.spec, "ResourceConfig": {**row.spec["ResourceConfig"], "KeepAlivePeriodInSeconds": seconds}}
     return replace(row, spec=spec, status=warm_pool.extended(row.status, seconds), modified=now, due=now)
-
-
-def _save(transaction: Transaction, row: Resource, state: str, status: Mapping[str, Any], now: float) -> None:
-    shown = {**status, "TrainingJobStatus": state}
-    transaction.resources.save(replace(row, state=state, status=shown, modified=now, due=now))

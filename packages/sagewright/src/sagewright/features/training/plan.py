@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sagewright.features.training import deadlines, departure, leaving, outcome, progress, steps, warm_pool
+from sagewright.features.training import deadlines, departure, leaving, moves, outcome, progress, warm_pool
+from sagewright.features.training.moves import JobPlan, save
 from sagewright.features.training.sight import (
     Action,
     Claim,
@@ -22,13 +23,10 @@ from sagewright.features.training.sight import (
     Start,
     Upload,
 )
-from sagewright.features.training.steps import JobPlan, save
+from sagewright.jobs import steps
 from sagewright.kernel.controller import Plan
 from sagewright.kernel.errands import Errand
 from sagewright.store.rows import Resource
-
-PEERS_GRACE_SECONDS = 10.0
-"""What the other instances have when one has failed: nothing they still do can save the job."""
 
 
 def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
@@ -60,7 +58,7 @@ def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
     if sight.running and settled:
         return _running(resource, sight, now)
     if "Stop" in run and sight.start.state != "running":
-        return steps.end(resource, sight, status, outcome.stopped(run["Stop"]["Why"]), now)
+        return moves.end(resource, sight, status, outcome.stopped(run["Stop"]["Why"]), now)
     if not sight.placed or "Stream" not in run:
         return _place(resource, sight, now)
     return _preparing(resource, sight, now)
@@ -69,14 +67,14 @@ def plan(resource: Resource, sight: Sight, now: float) -> JobPlan:
 def _place(resource: Resource, sight: Sight, now: float) -> JobPlan:
     """Takes places on the machine or a warm pool, or says why it has to wait."""
     if sight.refusal and not sight.begun:
-        return steps.end(resource, sight, resource.status, outcome.failed(sight.refusal), now)
+        return moves.end(resource, sight, resource.status, outcome.failed(sight.refusal), now)
     if sight.pool and not sight.placed and not sight.begun:
         return Plan(actions=(Claim(sight.pool),), due=now)
     if sight.pool_soon and not sight.placed and not sight.begun:
         return Plan(due=now + steps.SOON_SECONDS)
     if sight.waiting and not sight.placed and not sight.begun:
         waiting = progress.entered(resource.status, resource.status["SecondaryStatus"], sight.waiting, now)
-        return save(waiting, due=min(now + steps.LINE_SECONDS, deadlines.next_look(resource, sight, now)))
+        return save(waiting, due=min(now + moves.LINE_SECONDS, deadlines.next_look(resource, sight, now)))
     actions: tuple[Action, ...] = (Reserve(adopted=sight.begun), Download())
     if "Stream" in resource.status.get("Run", {}):
         return Plan(actions=actions, due=now + steps.SOON_SECONDS)
@@ -90,7 +88,7 @@ def _preparing(resource: Resource, sight: Sight, now: float) -> JobPlan:
         if errand.state == "failed" and not errand.retry:
             return _failed(resource, sight, errand.problem, now)
         if errand.state == "failed":
-            return steps.again(resource, name, errand, now)
+            return moves.again(resource, name, errand, now)
     if sight.download.state == "absent":
         return Plan(actions=(Download(),), due=now + steps.SOON_SECONDS)
     if sight.download.state == "running" or sight.start.state == "running":
@@ -105,10 +103,10 @@ def _running(resource: Resource, sight: Sight, now: float) -> JobPlan:
     status, run, actions = resource.status, resource.status["Run"], steps.following(sight)
     if "Stop" in run:
         when = run["Stop"].get("Signalled")
-        return steps.told(progress.signalled(status, now), when, steps.GRACE_SECONDS, actions, now)
+        return moves.told(progress.signalled(status, now), when, moves.GRACE_SECONDS, sight, now)
     if sight.failure is not None:
         telling = progress.abandoned(_trained(status, sight, now), now)
-        return steps.told(telling, run.get("Abandoned"), PEERS_GRACE_SECONDS, actions, now)
+        return moves.told(telling, run.get("Abandoned"), steps.PEERS_GRACE_SECONDS, sight, now)
     due = now + steps.pace(now - (sight.started or now))
     if status["SecondaryStatus"] == "Training":
         return Plan(actions=actions, due=min(due, deadlines.next_look(resource, sight, now)))
@@ -124,7 +122,7 @@ def _settle(resource: Resource, sight: Sight, now: float) -> JobPlan:
     if outcome.is_ours(sight.failure, result) and leaving.may_retry(resource.spec, status, result["FailureReason"]):
         return save(leaving.retried(status, result["FailureReason"]), due=now)
     settled = progress.settled(status, result, progress.UPLOADING, now)
-    return save(settled, Upload(with_model=_has_model(result)), due=now + steps.SOON_SECONDS)
+    return save(settled, Upload(wanted=_has_model(result)), due=now + steps.SOON_SECONDS)
 
 
 def _uploading(resource: Resource, sight: Sight, now: float) -> JobPlan:
@@ -133,16 +131,16 @@ def _uploading(resource: Resource, sight: Sight, now: float) -> JobPlan:
     status = progress.measured(resource.status, sight.metrics)
     match sight.upload:
         case Errand(state="absent"):
-            return Plan(actions=(Upload(with_model=_has_model(result)),), due=now + steps.SOON_SECONDS)
+            return Plan(actions=(Upload(wanted=_has_model(result)),), due=now + steps.SOON_SECONDS)
         case Errand(state="running"):
             return Plan(due=now + steps.WAIT_SECONDS)
         case Errand(state="failed", retry=True):
-            return steps.again(resource, "upload", sight.upload, now)
+            return moves.again(resource, "upload", sight.upload, now)
         case Errand(state="failed") if result["Status"] != "Failed":
-            return steps.end(resource, sight, status, outcome.failed(sight.upload.problem), now)
+            return moves.end(resource, sight, status, outcome.failed(sight.upload.problem), now)
     if _has_model(result):
         status["ModelArtifacts"] = progress.artifacts(resource.spec)
-    return steps.end(resource, sight, status, result, now)
+    return moves.end(resource, sight, status, result, now)
 
 
 def _over(resource: Resource, now: float) -> JobPlan:
@@ -159,7 +157,7 @@ def _failed(resource: Resource, sight: Sight, reason: str, now: float) -> JobPla
     """Before anything has run to its end: once more where that may help, else the end."""
     if leaving.may_retry(resource.spec, resource.status, reason):
         return save(leaving.retried(resource.status, reason), due=now)
-    return steps.end(resource, sight, resource.status, outcome.failed(reason), now)
+    return moves.end(resource, sight, resource.status, outcome.failed(reason), now)
 
 
 def _taken_away(resource: Resource, sight: Sight, now: float) -> str:

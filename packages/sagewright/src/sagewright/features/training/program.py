@@ -13,7 +13,7 @@ from sagewright.features.training import channels, ml_view
 from sagewright.features.training.deadlines import DEFAULT_MAX_RUNTIME
 from sagewright.features.training.directories import Directories, is_one
 from sagewright.features.training.folder import JobFolder
-from sagewright.features.training.steps import GRACE_SECONDS
+from sagewright.features.training.moves import GRACE_SECONDS
 from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.folder import CONTAINER_ROOT
 from sagewright.jobs.launch import Program

@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagewright.features.training import channels
+from sagewright.jobs.progress import FAILURE_REASON_LIMIT, SPOKEN
 from sagewright.store.rows import Document
 
 Status = Mapping[str, Any]
 
-TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
-FAILURE_REASON_LIMIT = 1024
-"""DescribeTrainingJob: FailureReason is at most 1 024 characters long."""
+TERMINAL = SPOKEN.terminal
 
 STARTING = "Starting the training job"
 DOWNLOADING = "Downloading input data"

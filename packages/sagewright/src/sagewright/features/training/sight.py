@@ -16,6 +16,7 @@ from sagewright.jobs.sight import (
     Reserve,
     Signal,
     Start,
+    Upload,
     Watch,
 )
 from sagewright.kernel.errands import ABSENT, Errand
@@ -45,6 +46,7 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Sight(JobSight):
     """One look at a training job. ``metrics`` is the FinalMetricDataList so far, ``save`` the errand of an attempt that ends.
+    ``notice`` is something the user should know about how the job runs here.
 
     ``refusal`` is why it never will run here. ``reclaimed``: its spot instances are needed elsewhere; after ``interrupt_after``
     seconds they go as scheduled. ``pool`` is the key of a job that has ended and whose warm pool fits (``pool_soon``: in a moment there
@@ -53,6 +55,7 @@ class Sight(JobSight):
     """
 
     metrics: tuple[dict[str, Any], ...] = ()
+    notice: str = ""
     save: Errand = ABSENT
     refusal: str = ""
     reclaimed: bool = False
@@ -62,13 +65,6 @@ class Sight(JobSight):
     keeps: bool = False
     price: float = 1.0
     copying: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """Begins to ship the last log lines and to bring out what the containers wrote; the model only ``with_model``."""
-
-    with_model: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sagewright.compute.placement import Machine
 from sagewright.compute.slots import Slots
 from sagewright.features.transform.controller import KIND, TransformController
 from sagewright.features.transform.progress import TERMINAL
 from sagewright.features.transform.rules import QUIRKS, RULES
-from sagewright.kernel.catalog import Catalog
+from sagewright.jobs.endings import Endings
+from sagewright.kernel.engine import SERVICE, Engine
 from sagewright.kernel.errands import Errands
-from sagewright.kernel.kind import Rule
-from sagewright.kernel.operation import Context, Operations
+from sagewright.kernel.feature import Feature
+from sagewright.kernel.operation import Operations
 from sagewright.objects.s3 import Objects
 from sagewright.serving.ensemble import Replicas
-from sagewright.store.database import Store, Transaction
-from sagewright.store.rows import Document, Identity
-from sagewright.wire.errors import validation
+from sagewright.store.database import Store
+from sagewright.store.rows import Identity
 
 
-class Transform:
+class Transform(Feature):
     """Controller, rules and written operations of transform jobs.
 
     ``jobs`` is the folder of run folders, ``slots`` the places shared with other kinds of jobs, ``told`` wakes the loop for a row.
     """
 
-    rules: Mapping[str, tuple[Rule, ...]] = RULES
-    quirks: Mapping[str, Mapping[str, Any]] = QUIRKS
+    rules = RULES
+    quirks = QUIRKS
 
     def __init__(
         self,
@@ -42,31 +40,13 @@ class Transform:
         slots: Slots,
         told: Callable[[Identity], None],
     ) -> None:
-        self._store = store
         self.controller = TransformController(store, containers, objects, Errands(told), jobs, machine, slots)
 
-    def register(self, operations: Operations, catalog: Catalog) -> None:
-        """Writes the operations that are not derived."""
-
-        async def stop(context: Context, request: Document) -> Document:
-            """API StopTransformJob. Stopping a job that is stopping already changes nothing."""
-
-            def work(transaction: Transaction) -> None:
-                row = catalog.find(transaction, context.world, catalog[KIND], request)
-                if row.state in TERMINAL:  # the SDKs swallow a ValidationException here
-                    raise validation(f"The request was rejected because the transform job is in status {row.state}.")
-                if row.state != "Stopping":
-                    transaction.resources.save(replace(row, state="Stopping", modified=context.now, due=context.now))
-
-            await self._store.write(work)
-            return {}
-
-        operations.write("sagemaker", "StopTransformJob", stop)
+    def register(self, engine: Engine, operations: Operations) -> None:
+        operations.write(SERVICE, f"Stop{KIND}", Endings(engine, KIND, TERMINAL).stop)
 
     async def reset(self) -> None:
-        """Forgets every job, when rows and run folders are deleted behind the controller's back (test hooks)."""
         await self.controller.reset()
 
     async def close(self) -> None:
-        """Ends what runs in this process; the next control goes on."""
         await self.controller.close()

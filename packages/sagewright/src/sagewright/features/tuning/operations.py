@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sagewright.features.tuning import progress, warm_start
 from sagewright.features.tuning.controller import KIND
@@ -14,6 +14,7 @@ from sagewright.features.tuning.summary import summary
 from sagewright.features.tuning.trial import Child, Trial
 from sagewright.features.tuning.trials import read_trials, remove_rows
 from sagewright.features.tuning.workshop import CHILD_KIND, SERVICE
+from sagewright.jobs.endings import Endings
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.listing import page_limit
 from sagewright.kernel.operation import Context, Handler, Operations
@@ -37,12 +38,10 @@ class TuningOperations:
     @classmethod
     def install(cls, engine: Engine, operations: Operations) -> None:
         """Registers the handlers over the derived ones."""
-        create = operations.find(SERVICE, f"Create{KIND}")
-        if create is None:
-            raise LookupError(f"the engine has derived nothing for {KIND}")
-        made = cls(engine, create)
-        for verb in ("Create", "Stop", "Delete"):
-            operations.write(SERVICE, f"{verb}{KIND}", getattr(made, verb.lower()))
+        made = cls(engine, operations.derived(SERVICE, f"Create{KIND}"))
+        operations.write(SERVICE, f"Create{KIND}", made.create)
+        operations.write(SERVICE, f"Stop{KIND}", Endings(engine, KIND, progress.TERMINAL).stop)
+        operations.write(SERVICE, f"Delete{KIND}", made.delete)
         operations.write(SERVICE, LIST, made.list_training_jobs)
 
     async def create(self, context: Context, request: Document) -> Document:
@@ -51,19 +50,6 @@ class TuningOperations:
         if "WarmStartConfig" in request:
             await self.engine.store.read(lambda transaction: self._check_parents(transaction, context, request))
         return await self.create_derived(context, request)
-
-    async def stop(self, context: Context, request: Document) -> Document:
-        """API StopHyperParameterTuningJob. Stopping a job that is stopping already changes nothing."""
-
-        def work(transaction: Transaction) -> None:
-            row = self._row(transaction, context, request)
-            if row.state in progress.TERMINAL:  # the SDKs swallow a ValidationException here
-                raise validation(f"The request was rejected because the hyperparameter tuning job is in status {row.state}.")
-            if row.state != "Stopping":
-                transaction.resources.save(replace(row, state="Stopping", modified=context.now, due=context.now))
-
-        await self.engine.store.write(work)
-        return {}
 
     async def delete(self, context: Context, request: Document) -> Document:
         """API DeleteHyperParameterTuningJob: its training jobs stay."""

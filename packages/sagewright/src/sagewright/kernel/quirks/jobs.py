@@ -46,6 +46,12 @@ JOBS: Mapping[str, Mapping[str, Any]] = {
             "CompilationTargetPlatformAccelerator": "OutputConfig.TargetPlatform.Accelerator",
         },
     },
+    # MODEL: the summary's techniques are a filter; the source may be a model of the account.
+    "OptimizationJob": {
+        "exists": JOB_EXISTS,
+        "aliases": {"OptimizationContains": "OptimizationTypes"},
+        "references": (Reference("ModelSource.SageMakerModel.ModelName", "Model"),),
+    },
     "AutoMLJob": {"exists": JOB_EXISTS},
     # MODEL: AutoMLJobV2 has its own Create and Describe; it is listed and stopped as an AutoMLJob.
     "AutoMLJobV2": {"exists": JOB_EXISTS},

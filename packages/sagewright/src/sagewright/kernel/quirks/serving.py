@@ -119,6 +119,7 @@ SERVING: Mapping[str, Mapping[str, Any]] = {
     "InferenceComponent": {
         "missing": invalid('Could not find inference component "{arn}".'),
         "exists": invalid('Cannot create already existing inference component "{arn}".'),
+        "aliases": {"LastDeploymentConfig": "DeploymentConfig"},
     },
     # The ARN member is called Arn in the answer and InferenceExperimentArn elsewhere (model).
     "InferenceExperiment": {"aliases": {"Arn": "InferenceExperimentArn"}},

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sagewright.objects.mounted.names import Named, Names
-from sagewright.objects.mounted.reader import Piece
+from sagewright.objects.mounted.reader import Fetch
 from sagewright.objects.s3 import Objects, Stored
 
 T = TypeVar("T")
@@ -48,11 +48,11 @@ async def patiently(work: Callable[[], Awaitable[T]], tell: Callable[[OSError], 
             await wait.after(away)
 
 
-def ranges(objects: Objects, tell: Callable[[OSError], None]) -> Callable[[Stored, int, int], Awaitable[Piece]]:
+def ranges(objects: Objects, tell: Callable[[OSError], None]) -> Fetch:
     """Reads ranges of objects, for reader.Blocks."""
 
-    async def fetch(stored: Stored, start: int, stop: int) -> Piece:
-        return await patiently(lambda: objects.read_range(stored, start, stop), tell)
+    async def fetch(stored: Stored, start: int, memory: memoryview) -> None:
+        await patiently(lambda: objects.read_into(stored, start, memory), tell)
 
     return fetch
 

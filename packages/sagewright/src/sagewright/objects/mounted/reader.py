@@ -1,6 +1,7 @@
 """Reads objects for programs: ahead of one that reads on, in exact ranges for one that jumps, within a bound of memory.
 
-What was handed to the kernel is dropped here: it has a cache of its own, which the machine bounds.
+What was handed to the kernel is dropped here: it has a cache of its own, which the machine bounds. The memory of a block is used
+again, for fresh memory costs as much as filling it: a piece holds until the event loop's next turn, so answer with it at once.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from mmap import mmap
 
 from sagewright.objects.s3 import Stored
 
@@ -22,18 +24,19 @@ EAGER = 512 << 10
 SLACK = 2 << 20
 """The kernel's own read-ahead arrives in disorder: so far apart it is still reading on."""
 
-Piece = bytes | memoryview
-Fetch = Callable[[Stored, int, int], Awaitable[Piece]]
-"""Bytes ``start`` to ``stop`` of an object. Raises OSError."""
+Piece = bytes | bytearray | memoryview
+Fetch = Callable[[Stored, int, memoryview], Awaitable[None]]
+"""Fills memory from byte ``start`` of an object on. Raises OSError."""
 
 
 class _Block:
     """A part of an object that is coming or is there."""
 
-    __slots__ = ("served", "size", "task")
+    __slots__ = ("memory", "served", "size", "task")
 
-    def __init__(self, task: asyncio.Task[Piece], size: int) -> None:
+    def __init__(self, task: asyncio.Task[None], memory: mmap, size: int) -> None:
         self.task = task
+        self.memory = memory
         self.size = size
         self.served = 0
 
@@ -42,8 +45,9 @@ class Blocks:
     """The blocks that are in memory or on their way, the least recently wanted first."""
 
     def __init__(self, fetch: Fetch, memory: int = MEMORY) -> None:
-        self.fetch = fetch
+        self._fetch = fetch
         self._memory = memory
+        self._free: list[mmap] = []
         self._blocks: OrderedDict[tuple[Stored, int], _Block] = OrderedDict()
 
     def __len__(self) -> int:
@@ -59,13 +63,14 @@ class Blocks:
         if start >= stored.size or self._touch(stored, number):
             return
         while len(self._blocks) >= self._memory:
-            _, oldest = self._blocks.popitem(last=False)
-            if not oldest.served and not oldest.task.done():
-                oldest.task.cancel()
-        stop = min(stored.size, start + BLOCK)
-        task = asyncio.ensure_future(self.fetch(stored, start, stop))
+            key, oldest = next(iter(self._blocks.items()))
+            oldest.task.cancel()
+            self._drop(*key, oldest)
+        size = min(stored.size - start, BLOCK)
+        memory = self._free.pop() if self._free else mmap(-1, BLOCK)
+        task = asyncio.ensure_future(self._fetch(stored, start, memoryview(memory)[:size]))
         task.add_done_callback(_look_at)
-        self._blocks[stored, number] = _Block(task, stop - start)
+        self._blocks[stored, number] = _Block(task, memory, size)
 
     def ready(self, stored: Stored, start: int, stop: int) -> list[Piece] | None:
         """The bytes of a range, if all of them are there."""
@@ -77,7 +82,6 @@ class Blocks:
 
     async def read(self, stored: Stored, start: int, stop: int) -> list[Piece]:
         """The same, waiting for them. Raises OSError."""
-        pieces = []
         for number in range(start // BLOCK, (stop - 1) // BLOCK + 1):
             self.want(stored, number)
             block = self._blocks[stored, number]
@@ -86,12 +90,18 @@ class Blocks:
             except asyncio.CancelledError:
                 if not block.task.cancelled():
                     raise
-                return [await self.fetch(stored, start, stop)]  # it had to make room
+                return await self.exactly(stored, start, stop)
             except OSError:
                 self._drop(stored, number, block)
                 raise
-            pieces.append(self._cut(stored, number, block, start, stop))
-        return pieces
+        pieces = self.ready(stored, start, stop)
+        return await self.exactly(stored, start, stop) if pieces is None else pieces  # one had to make room
+
+    async def exactly(self, stored: Stored, start: int, stop: int) -> list[Piece]:
+        """The same by a request of its own."""
+        memory = bytearray(stop - start)
+        await self._fetch(stored, start, memoryview(memory))
+        return [memory]
 
     def _touch(self, stored: Stored, number: int) -> bool:
         if (stored, number) not in self._blocks:
@@ -105,8 +115,7 @@ class Blocks:
     def _cut(self, stored: Stored, number: int, block: _Block, start: int, stop: int) -> Piece:
         """The part of a block that lies in a range; a block of which all was taken goes."""
         first = number * BLOCK
-        content = memoryview(block.task.result())
-        piece = content[max(0, start - first) : min(block.size, stop - first)]
+        piece = memoryview(block.memory)[max(0, start - first) : min(block.size, stop - first)]
         block.served += len(piece)
         if block.served >= block.size:
             self._drop(stored, number, block)
@@ -115,6 +124,8 @@ class Blocks:
     def _drop(self, stored: Stored, number: int, block: _Block) -> None:
         if self._blocks.get((stored, number)) is block:
             del self._blocks[stored, number]
+            if block.task.done():  # else it may still be written to
+                self._free.append(block.memory)
 
 
 class Reader:
@@ -149,7 +160,7 @@ class Reader:
             self._went_on(stop)
             return await self._blocks.read(self._stored, start, stop)
         self._next, self._furthest, self._ahead = stop, stop, 0
-        return [await self._blocks.fetch(self._stored, start, stop)]
+        return await self._blocks.exactly(self._stored, start, stop)
 
     def _is_reading_on(self, start: int) -> bool:
         return -SLACK <= start - self._next <= SLACK or self._blocks.has(self._stored, start // BLOCK)
@@ -167,11 +178,11 @@ class Reader:
             self._blocks.want(self._stored, following)
 
 
-def _is_good(task: asyncio.Task[Piece]) -> bool:
+def _is_good(task: asyncio.Task[None]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 
-def _look_at(task: asyncio.Task[Piece]) -> None:
+def _look_at(task: asyncio.Task[None]) -> None:
     """An error of a block that nobody came for is nobody's; who comes meets it again."""
     if not task.cancelled():
         task.exception()

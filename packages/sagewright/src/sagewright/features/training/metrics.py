@@ -1,71 +1,44 @@
-"""Follows the containers of a training job: their log lines, the metrics in them, what they use, their checkpoints."""
+"""The metrics of a training job: found in its log lines by the regular expressions of its metric definitions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from sagewright.base.world import World
-from sagewright.features.training.synchronised import synchronised
 from sagewright.jobs.log import JobLog
-from sagewright.jobs.synchronised import Synchronised
-from sagewright.jobs.usage import Usage, namespace
-from sagewright.objects.s3 import Objects
+from sagewright.jobs.usage import namespace
 from sagewright.signals import logs, metrics, tail
 from sagewright.signals.logs import Event
 from sagewright.signals.metrics import Point
 from sagewright.signals.scrape import Found, Scraper
-from sagewright.store.database import Store, Transaction
+from sagewright.store.database import Transaction
 from sagewright.store.rows import Document, Resource
 
 GROUP = namespace("TrainingJob")
 
 
 @dataclass(slots=True)
-class Watch:
-    """``log`` brings lines out, with the metrics in them; ``folders`` are checkpoints and TensorBoard's."""
+class Metrics:
+    """``digest`` is for the log of a job, from which they are read."""
 
-    log: JobLog
-    folders: Synchronised
-    scraper: Scraper
+    scraper: Scraper = field(default_factory=Scraper)
 
-    @classmethod
-    def compose(cls, store: Store, caution: str, objects: Objects, jobs: Path, usage: Usage) -> Watch:
-        """``caution`` is the runtime's."""
-        scraper = Scraper()
+    def digest(self, resource: Resource, stream: str) -> tail.Digester | None:
+        """What is made of the lines of a stream besides showing them."""
+        return _digester(self.scraper, resource, stream)
 
-        def digest(resource: Resource, stream: str) -> tail.Digester | None:
-            return _digester(scraper, resource, stream)
-
-        log = JobLog(store, caution, jobs, usage, digest)
-        return cls(log, Synchronised(objects, jobs, store.clock, synchronised), scraper)
-
-    async def look(self, resource: Resource) -> None:
-        """What is new in the logs since the last look, and what the containers use."""
-        await self.log.look(resource)
-
-    async def synchronise(self, resource: Resource) -> None:
-        """Stores checkpoints now and then; a file that is still being written waits. Raises ConnectionError, TransferError."""
-        await self.folders.push_settled(resource)
-
-    async def look_last(self, resource: Resource) -> None:
-        """Everything that is left once the containers have ended."""
-        await self.log.look_last(resource)
-        await self.folders.push_last(resource)
-
-    async def metrics(self, resource: Resource) -> tuple[Document, ...]:
+    async def final(self, log: JobLog, resource: Resource) -> tuple[Document, ...]:
         """FinalMetricDataList so far: the last value of each, whichever instance it comes from."""
         final: dict[str, list[float]] = {}
-        for note in await self.log.notes(resource):
+        for note in await log.notes(resource):
             found = note.get("Final", {})
             final |= {name: last for name, last in found.items() if name not in final or last[1] > final[name][1]}
         return tuple({"MetricName": name, "Value": value, "Timestamp": when} for name, (value, when) in sorted(final.items()))
 
-    async def forget(self, resource: Resource) -> None:
-        """Drops what was remembered of a job that is over."""
-        self.folders.forget(resource)
-        await self.log.forget(resource)
+    async def close(self) -> None:
+        """Ends the process that searches for them."""
+        await self.scraper.close()
 
 
 def definitions_of(resource: Resource) -> list[dict[str, str]]:

@@ -1,0 +1,1 @@
+"""Text-embeddings-inference: encoders, classifiers and re-rankers behind one route."""

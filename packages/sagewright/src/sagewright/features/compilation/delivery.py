@@ -1,0 +1,28 @@
+"""Brings out what the container of a compilation job made: the artefact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagewright.features.compilation import job
+from sagewright.jobs.folder import JobFolder
+from sagewright.objects.s3 import Objects
+from sagewright.objects.transfer import upload_archive
+from sagewright.store.rows import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """``jobs`` is settings.jobs."""
+
+    objects: Objects
+    jobs: Path
+
+    async def send(self, resource: Resource, wanted: bool) -> None:
+        """Only if it is ``wanted``. Raises TransferError, ConnectionError. Can be repeated."""
+        if wanted:
+            folder = JobFolder.of(self.jobs, resource)
+            await upload_archive(
+                self.objects, [folder.ml / "model"], job.artefact(resource.spec), folder.staging / "model.tar.gz"
+            )
