@@ -60,7 +60,7 @@ spark = SparkMLModel(
     env={"SAGEMAKER_SPARKML_SCHEMA": json.dumps(schema)},
 )
 predictor = spark.deploy(1, "ml.m5.large", endpoint_name="sdk2-sparkml")
-assert predictor.predict("blue,2.5") == [["0.0", "1.0", "2.5"]], predictor.predict("blue,2.5")
+assert predictor.predict("blue,2.5") == b"0.0,1.0,2.5", predictor.predict("blue,2.5")
 predictor.delete_model()
 predictor.delete_endpoint()
 
