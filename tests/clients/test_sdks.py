@@ -56,6 +56,12 @@ def test_tensorflow(sdk: str, run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_sparkml(run_program: RunProgram) -> None:
+    """B07, K06: SparkMLModel.deploy; before XGBoost in a PipelineModel."""
+    assert run_program("sdk2", "sdk2_sparkml.py").endswith("sdk2 sparkml: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_right_sizes_a_model(run_program: RunProgram) -> None:
     """L05, L06, L07: Model.right_size().deploy(), a deployment by recommendation id, ModelPackage.right_size with ranges and phases."""
     output = run_program("sdk2", "sdk2_right_size.py")
@@ -310,6 +316,26 @@ def test_text_generation(sdk: str, server: Server, run_program: RunProgram) -> N
 def test_model_builder(sdk: str, run_program: RunProgram) -> None:
     """K13: ModelBuilder with InferenceSpec and SchemaBuilder; its pickle is read by the SDK, which is laid over the image."""
     assert run_program(sdk, f"{sdk}_model_builder.py").endswith(f"{sdk} model builder: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_adapters(sdk: str, server: Server, run_program: RunProgram) -> None:
+    """K06: adapter inference components; each says what the base says once the adapter is merged into its weights."""
+    text_adapters = importlib.import_module("support.text_adapters")
+    jobs = importlib.import_module("support.jobs")
+    found = {name: text_adapters.adapter(seed) for name, seed in (("one", 1), ("two", 2))}
+    prefix, archives = text_model(server), []
+    for name, files in found.items():
+        server.client("s3").put_object(Bucket="text-models-of-clients", Key=f"adapters/{name}.tar.gz", Body=jobs.archive(files))
+        archives.append(f"s3://text-models-of-clients/adapters/{name}.tar.gz")
+    output = run_program(sdk, f"{sdk}_adapters.py", prefix, *archives)
+    said = [
+        f"{sdk}-base: defghi",
+        *(f"{sdk}-adapter-{at}: {text_adapters.merged(each, 'abc', 6)}" for at, each in enumerate(found.values())),
+    ]
+    assert "\n".join(said) in output
+    assert output.endswith(f"{sdk} adapters: done\n")
 
 
 def text_model(server: Server) -> str:

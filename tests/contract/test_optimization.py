@@ -200,7 +200,7 @@ def _degree(degree: str) -> dict[str, Any]:
             {"OutputConfig": {"S3OutputLocation": "s3://bucket/out", "SageMakerModel": {"ModelName": "m"}}},
             "OutputConfig.SageMakerModel",
         ),
-        ({"OutputConfig": {"S3OutputLocation": "https://bucket/out"}}, "no place in S3"),
+        ({"OutputConfig": {"S3OutputLocation": "https://bucket"}}, "no place in S3"),
     ],
 )
 def test_what_create_refuses(tmp_path: Path, changes: dict[str, Any], words: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from harness import IMAGE, ROLE, Harness, Parts
 from support.signals import messages
+from support.waiting import until
 
 from sagewright.features.recommendations import plan as planning
 from sagewright.features.recommendations.loader import LoadTest
@@ -112,11 +113,7 @@ class Bench:
     def describe(self, name: str = "job") -> dict[str, Any]:
         return dict(self.sagemaker.describe_inference_recommendations_job(JobName=name))
 
-    def until(self, fits: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + 20
-        while not fits():
-            assert time.monotonic() < deadline, self.describe()
-            time.sleep(0.01)
+    until = staticmethod(until)
 
     def ended(self) -> dict[str, Any]:
         self.until(lambda: self.describe()["Status"] in planning.TERMINAL)

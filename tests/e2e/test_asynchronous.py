@@ -32,9 +32,9 @@ def queue_of(server: Server, name: str) -> tuple[str, str]:
     return topic, url
 
 
-def told(server: Server, url: str) -> dict[str, Any]:
+def told(server: Server, url: str, seconds: float = 60) -> dict[str, Any]:
     sqs = server.client("sqs")
-    found: list[Any] = eventually(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages"), 60)
+    found: list[Any] = eventually(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages"), seconds)
     sqs.delete_message(QueueUrl=url, ReceiptHandle=found[0]["ReceiptHandle"])
     document: dict[str, Any] = json.loads(found[0]["Body"])
     return document
@@ -105,27 +105,47 @@ def test_an_asynchronous_endpoint(server: Server) -> None:
     server.client("sagemaker").delete_endpoint(EndpointName="e2e-async")
 
 
-LARGE = 512 * 1024 * 1024
+LARGE = 1024**3
+ECHOES = """
+def model_fn(folder): return None
+def input_fn(body, content_type): return body
+def predict_fn(body, model): return body
+def output_fn(body, accept): return body, "application/octet-stream"
+"""
 
 
 @pytest.mark.slow
 def test_a_large_payload_is_never_in_memory(server: Server, tmp_path: Path) -> None:
-    """K04: payloads of up to 1 GB; control's peak does not grow with them."""
+    """K04: payloads of up to 1 GB, and answers of that size; what control and the front hold at most does not grow with them."""
     topic, url = queue_of(server, "e2e-large")
-    held = endpoint(server, "e2e-large", HOLDS, topic)
+    held = endpoint(server, "e2e-large", ECHOES, topic)
+    runtime, s3 = server.client("sagemaker-runtime"), server.client("s3")
     payload = tmp_path / "payload"
     with payload.open("wb") as file:
         file.truncate(LARGE)
-    server.client("s3").upload_file(str(payload), held, "in", ExtraArgs={"ContentType": "application/octet-stream"})
-    before = peak(server)
-    server.client("sagemaker-runtime").invoke_endpoint_async(EndpointName="e2e-large", InputLocation=f"s3://{held}/in")
-    found = told(server, url)
+        file.seek(LARGE - 3)
+        file.write(b"end")
+    s3.upload_file(str(payload), held, "in", ExtraArgs={"ContentType": "application/octet-stream"})
+    before = peak(server, "control"), peak(server, "front-1")
+    answer = runtime.invoke_endpoint_async(
+        EndpointName="e2e-large", InputLocation=f"s3://{held}/in", InvocationTimeoutSeconds=3600
+    )
+    found = told(server, url, 600)
     assert found["invocationStatus"] == "Completed", found
-    assert peak(server) - before < 96 * 1024 * 1024
+    assert peak(server, "control") - before[0] < 96 * 1024 * 1024
+    assert peak(server, "front-1") - before[1] < 32 * 1024 * 1024
+    written = s3.get_object(Bucket=held, Key=answer["OutputLocation"].removeprefix(f"s3://{held}/"), Range="bytes=-5")
+    assert (written["Body"].read(), written["ContentRange"]) == (b"\0\0end", f"bytes {LARGE - 5}-{LARGE - 1}/{LARGE}")
+
+    with payload.open("ab") as file:
+        file.write(b"!")
+    s3.upload_file(str(payload), held, "in")
+    runtime.invoke_endpoint_async(EndpointName="e2e-large", InputLocation=f"s3://{held}/in")
+    assert f"{LARGE + 1} bytes" in told(server, url, 60)["failureReason"]
     server.client("sagemaker").delete_endpoint(EndpointName="e2e-large")
 
 
-def peak(server: Server) -> int:
-    """Bytes that control has had in memory at most."""
-    status = Path(f"/proc/{server.pid('control')}/status").read_text()
+def peak(server: Server, part: str) -> int:
+    """Bytes that a process of the server has had in memory at most."""
+    status = Path(f"/proc/{server.pid(part)}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,6 +24,7 @@ from sagewright.signals import logs
 from sagewright.wire.credentials import Keyring
 from support.objects import MemoryObjects
 from support.signals import messages
+from support.waiting import until
 
 TERMINAL = ("COMPLETED", "FAILED", "STOPPED")
 
@@ -104,12 +104,7 @@ class JobRig:
     def spec(self, name: str = "job", host: str = "algo-1") -> InstanceSpec:
         return next(spec for spec in self.started(name) if spec.key == self._key(name, host))
 
-    def until(self, look: Callable[[], Any], fits: Callable[[Any], Any], seconds: float = 20.0) -> Any:
-        deadline = time.monotonic() + seconds
-        while not fits(found := look()):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
-        return found
+    until = staticmethod(until)
 
     def lines(self, job: dict[str, Any], host: str = "algo-1") -> list[str]:
         """What the log of an instance says."""

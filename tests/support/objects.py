@@ -14,7 +14,6 @@ class MemoryObjects(Objects):
     def __init__(self, *buckets: str) -> None:
         self.buckets: dict[str, dict[str, bytes]] = {bucket: {} for bucket in buckets}
         self.away = False
-        self.piece = 1 << 20
         self.denied: set[str] = set()
         self.downloads: list[str] = []
         self.listed = 0
@@ -52,10 +51,9 @@ class MemoryObjects(Objects):
     async def read_into(self, stored: Stored, start: int, memory: memoryview) -> None:
         memory[:] = self._body(stored.location)[start : start + len(memory)]
 
-    async def stream(self, stored: Stored, start: int = 0) -> AsyncIterator[bytes]:  # type: ignore[override]
-        body = self._body(stored.location)[: stored.size]
-        for at in range(start, len(body), self.piece):
-            yield self._body(stored.location)[at : min(at + self.piece, stored.size)]
+    async def open(self, stored: Stored, start: int = 0, stop: int | None = None) -> MemoryBody:  # type: ignore[override]
+        self._body(stored.location)
+        return MemoryBody(self, stored, start)
 
     async def head(self, location: Location) -> Stored:
         return Stored(
@@ -97,3 +95,19 @@ class MemoryObjects(Objects):
         if location.key not in bucket:
             raise FileNotFoundError(f"no object {location.key}")
         return bucket[location.key]
+
+
+class MemoryBody:
+    """See objects.body.ObjectBody; the object must stay there while it is read."""
+
+    def __init__(self, objects: MemoryObjects, stored: Stored, start: int) -> None:
+        self._objects = objects
+        self._stored = stored
+        self._at = start
+
+    async def fill(self, memory: memoryview) -> None:
+        await self._objects.read_into(self._stored, self._at, memory)
+        self._at += len(memory)
+
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
-import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -42,6 +41,7 @@ from sagewright.wire.credentials import Keyring
 from sagewright.wire.http import Request, Response
 from support.objects import MemoryObjects
 from support.signals import messages
+from support.waiting import until
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -211,12 +211,7 @@ class Rig:
             lambda: self.describe(name), lambda found: found["EndpointStatus"] in ("InService", "Failed"), seconds
         )
 
-    def until(self, look: Callable[[], Any], fits: Callable[[Any], Any], seconds: float = 30.0) -> Any:
-        deadline = time.monotonic() + seconds
-        while not fits(found := look()):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
-        return found
+    until = staticmethod(until)
 
     def invoke(self, body: bytes, name: str = "e", action: str = "invocations", **headers: str) -> Response:
         """As the front does it; raises Fault."""

@@ -13,6 +13,7 @@ import botocore.exceptions
 import pytest
 from harness import WORLD, Harness, Parts
 from support.objects import MemoryObjects
+from support.waiting import until
 
 from sagewright.base.clock import SystemClock
 from sagewright.compute.http_connection import Broken, Chunks, StreamedAnswer, Unsent
@@ -142,12 +143,18 @@ class Rig:
         found: dict[str, Any] = json.loads(message["Body"])
         return found
 
-    def until(self, check: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 20
-        while not (found := check()):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        return found
+    until = staticmethod(until)
+
+    async def let_pass(self, seconds: float) -> None:
+        """For all timers of the event loop."""
+        loop = asyncio.get_running_loop()
+        ahead = loop.time() - time.monotonic() + seconds
+        loop.time = lambda: time.monotonic() + ahead  # type: ignore[method-assign]
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def open_gate(self) -> None:
+        self.model.gate.set()
 
     def answered(self, uri: str) -> bytes:
         def check() -> bool:
@@ -278,6 +285,19 @@ def test_a_container_that_is_too_slow_has_failed_it(rig: Rig) -> None:
     rig.model.gate.clear()
     answer = rig.invoke(InvocationTimeoutSeconds=1)
     assert b"within InvocationTimeoutSeconds (1 seconds)" in rig.answered(answer["FailureLocation"])
+
+
+def test_a_container_may_work_for_an_hour(rig: Rig) -> None:
+    """API InvokeEndpointAsync: InvocationTimeoutSeconds has 3600 at most; nothing gives up before, and something does after."""
+    rig.serve()
+    for passed, place, words in ((3599, "OutputLocation", b"HELLO"), (3601, "FailureLocation", b"(3600 seconds)")):
+        rig.model.gate.clear()
+        answer = rig.invoke(InvocationTimeoutSeconds=3600)
+        rig.until(lambda: rig.model.in_flight)
+        rig.harness.run(rig.let_pass(passed))
+        assert rig.model.in_flight == (passed < 3600)
+        rig.harness.run(rig.open_gate())
+        assert words in rig.answered(answer[place])
 
 
 def test_a_container_that_is_not_there_is_asked_again(rig: Rig) -> None:

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from sagewright_container.serving.connection import FrameConnection
 from sagewright_container.serving.frames import Frame, MalformedFrameError, answer, pack, request, unpack
 from sagewright_container.serving.message import Response
 
@@ -62,3 +63,28 @@ def test_a_question_and_its_answer() -> None:
     assert answered == Frame(3, {"status": 200, "content_type": "text/csv", "custom_attributes": "b=2"}, b"0.5\n")
     assert request(Frame(1, {"content_type": None}, b"")).content_type == ""
     assert json.dumps(answered.header)
+
+
+class Asked:
+    """An endpoint that is only ever pinged."""
+
+    def ping(self) -> Response:
+        return Response(200, b"")
+
+
+@pytest.mark.parametrize("cut", [7, 1000, 65_536, 1 << 20, 1 << 22])
+def test_large_questions_between_small_ones(cut: int) -> None:
+    """Whatever the cuts are, and whatever follows in the same piece."""
+    bodies = [b"a", bytes(range(256)) * 3000, b"", bytes(300_000), b"b" * 200_000, b"c"]
+    stream = b"".join(pack(number, {"accept": str(number)}, body) for number, body in enumerate(bodies))
+    stream += pack(9, {"op": "ping"}, b"")
+    connection, found, missing = FrameConnection(Asked()), [], 0  # type: ignore[arg-type]
+    for start in range(0, len(stream), cut):
+        found += connection.receive(stream[start : start + cut])
+        missing = max(missing, connection.missing)
+    assert [(token, asked.body, asked.accept) for token, asked in found] == [
+        (number, body, str(number)) for number, body in enumerate(bodies)
+    ]
+    assert connection.outgoing == pack(9, {"status": 200}, b"")
+    assert connection.missing == 0
+    assert (missing > 600_000) == (cut <= 65_536)

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support.text_adapters import adapter, merged, written
 from support.text_models import ALPHABET, alphabet
 from transformers import ViTConfig
 
 from sagewright_container.optimization import linear, optimize, packing
 from sagewright_container.text_generation.configuration import Configuration
+from sagewright_container.text_generation.lora import read
 from sagewright_container.text_generation.model import TextModel, load
 from sagewright_container.text_generation.parameters import Parameters
 
@@ -56,6 +58,16 @@ def test_a_quantized_model_is_smaller_and_goes_on_as_before(root: Path, kind: st
     assert config["quantization_config"]["config_groups"]["group_0"]["weights"]["num_bits"] == bits
     model = served(root / "model")
     assert any(isinstance(layer, linear.QuantizedLinear) for layer in model._engine._network.modules())
+    assert goes_on(model, "abc") == ALPHABET[3:]
+
+
+def test_an_adapter_of_a_quantized_model(root: Path, tmp_path: Path) -> None:
+    """K06: an adapter adds to what a layer gives, however its weights are stored."""
+    assert run(root, alphabet(), Bits=8) == 0
+    model, files = served(root / "model"), adapter(1)
+    lora = read(written(tmp_path / "adapter", files), model.network, 16)
+    model.adapters.fit(lora)
+    assert goes_on(model.adapted("one", lora), "abc").startswith(merged(files, "abc", 4))
     assert goes_on(model, "abc") == ALPHABET[3:]
 
 

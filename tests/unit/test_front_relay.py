@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from sagewright.front.exchange import Patience
 from sagewright.front.server import Server
@@ -86,8 +87,14 @@ async def serving(**options: Any) -> AsyncIterator[Callable[[], Any]]:
         await asyncio.wait_for(gone.wait(), 5)
 
 
-async def test_one_after_the_other_on_one_connection() -> None:
-    """Also for a client that sends all its requests at once and is slow to take the answers."""
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_one_after_the_other_on_one_connection(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Also for a client that sends all its requests at once; and on the event loop that the front has."""
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(three_answers())
+
+
+async def three_answers() -> None:
     async with serving() as connect, connect() as (reader, writer, _):
         writer.write(GET % b"/whole" * 3)
         for _ in range(3):

@@ -15,9 +15,11 @@ import orjson
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
-from sagewright.compute.replica import Address, Answer, Broken, Chunks, StreamedAnswer, Unsent
+from sagewright.compute.replica import HEADER_NAMES, Address, Answer, Broken, Chunks, StreamedAnswer, Unsent
+from sagewright.front.capture import Capture
 from sagewright.front.counters import Counters
-from sagewright.front.inference import BODY_LIMIT, MESSAGE_LIMIT, Inference
+from sagewright.front.inference import BODY_LIMIT, Inference
+from sagewright.front.model_errors import MESSAGE_LIMIT
 from sagewright.front.routes import RouteTable
 from sagewright.front.streamed import Streamed
 from sagewright.wire.errors import Fault
@@ -146,6 +148,23 @@ async def test_headers_of_the_client_that_are_not_of_the_contract_stay_outside(f
     """DG your-algorithms-inference-code: SageMaker strips all headers but its own."""
     await front.invoke(authorization="AWS4-HMAC-SHA256 …", x_amz_security_token="secret")
     assert front.stubs["r1"].asked[-1][0] == {"content_type": "text/csv"}
+
+
+async def test_an_adapter_is_named_to_the_containers_of_its_base(front: Front) -> None:
+    """K06: X-Amzn-SageMaker-Adapter-Identifier and -Alias, for the adapter alone and never from the caller."""
+    replicas = [{"protocol": "http", "socket": "base", "port": 8080}]
+    listed = [
+        {"name": "base", "variant": "v", "replicas": replicas},
+        {"name": "mine", "variant": "v", "replicas": replicas, "adapter": "mine-1a2b3c4d"},
+    ]
+    entry = {"arn": "a", "variants": [{"name": "v", "weight": 1.0, "replicas": [], "hosts": 1}], "components": listed}
+    front.write(orjson.dumps({"generation": 2, "endpoints": {"123456789012/eu-west-1/e": entry}}))
+    forged = {"x_amzn_sagemaker_adapter_identifier": "other"}
+    for component, expected in (("mine", ("mine-1a2b3c4d", "mine")), ("base", (None, None))):
+        await front.invoke(x_amzn_sagemaker_inference_component=component, **forged)
+        headers, _ = front.stubs["base"].asked[-1]
+        assert (headers.get("adapter"), headers.get("adapter_alias")) == expected
+    assert HEADER_NAMES["adapter"] == "X-Amzn-SageMaker-Adapter-Identifier"
 
 
 async def test_an_unknown_endpoint_has_the_words_of_aws(front: Front) -> None:
@@ -335,6 +354,28 @@ class TestStreaming:
         (_, first), (name, document) = self.events(body)
         assert (first, name) == (b"one", "ModelStreamError")
         assert orjson.loads(document)["ErrorCode"] == code
+
+    async def test_a_stream_that_came_to_its_end_is_captured(self, tmp_path: Path) -> None:
+        """N01: all parts as one answer; what breaks off is not an answer."""
+        kept: list[tuple[bytes, bytes]] = []
+
+        class Kept(Capture):
+            def keep(self, *given: Any) -> None:
+                kept.append((given[-2], given[-1].body))
+
+        async def told() -> None:
+            raise AssertionError("nothing is written")
+
+        front = Front(tmp_path)
+        front.inference = Inference(front.routes, front.counters, capture=Kept(tmp_path / "spool", told))
+        options = [{"CaptureMode": "InputAndOutput"}]
+        config = {"CaptureOptions": options, "InitialSamplingPercentage": 100, "DestinationS3Uri": "s3://b/c"}
+        replicas = [{"protocol": "frames", "socket": "r1", "port": 8080}]
+        entry = {"arn": "a", "variants": [{"name": "a", "weight": 1.0, "replicas": replicas}], "capture": config}
+        front.write(orjson.dumps({"generation": 1, "endpoints": {"123456789012/eu-west-1/e": entry}}))
+        await self.stream(front, b"one", b"two")
+        await self.stream(front, b"one", Broken("cut"))
+        assert kept == [(b"1,2", b"r1"), (b"1,2", b"onetwo"), (b"1,2", b"r1")]
 
     async def test_an_error_before_the_stream_is_a_model_error(self, front: Front) -> None:
         await front.invoke()

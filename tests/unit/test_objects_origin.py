@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from sagewright.objects.body import ObjectBody
 from sagewright.objects.origin import Headers, Origin, dial_tcp
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -273,3 +274,20 @@ async def test_a_body_in_chunks_is_not_there_as_it_is() -> None:
             answer = await client.exchange("GET", "/", headers(), b"")
             assert answer.parts.direct() is None
             assert await answer.read(10) == body
+
+
+async def test_an_object_is_filled_in_whichever_way_it_comes() -> None:
+    """In chunks it must be looked at; and what does not come in full is an error, not fewer bytes."""
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"
+    serve, asked = script(chunked, chunked, OK)
+    async with origin(serve) as client:
+        body, memory = ObjectBody(await client.exchange("GET", "/", headers(), b"")), memoryview(bytearray(5))
+        await body.fill(memory[:3])
+        await body.fill(memory[3:])
+        assert memory == b"abcde"
+        await body.close()
+        await body.close()
+        with pytest.raises(ConnectionError):
+            await ObjectBody(await client.exchange("GET", "/", headers(), b"")).fill(memoryview(bytearray(6)))
+        assert await (await client.exchange("GET", "/", headers(), b"")).read(10) == b"ok"
+    assert len(asked) == 3

@@ -11,7 +11,7 @@ import pytest
 from support.objects import MemoryObjects
 
 from sagewright.base import folders
-from sagewright.objects import checkpoints
+from sagewright.objects import checkpoints, transfer
 from sagewright.objects.s3 import Location, Objects, Stored
 from sagewright.objects.transfer import (
     Access,
@@ -164,6 +164,34 @@ async def test_keys_that_are_no_paths(keys: list[str], text: str, tmp_path: Path
     with pytest.raises(TransferError, match=text):
         await download(objects, tmp_path, channel("s3://bk/t/"))
     assert not objects.downloads
+
+
+async def test_of_a_large_prefix_memory_holds_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G05: any number of keys. The shares are those of the whole list, whatever the parts are."""
+
+    class Counting(MemoryObjects):
+        most = 0
+
+        async def download(self, location: Location, file: Path, size: int = 0) -> None:
+            self.most = max(self.most, self.listed - len(self.downloads))
+            await super().download(location, file, size)
+
+    monkeypatch.setattr(transfer, "BATCH", 10)
+    objects, names = Counting("bk"), [f"{number:03}" for number in range(105)]
+    for name in names:
+        objects.put(f"s3://bk/t/{name}", b"x")
+    document = channel("s3://bk/t/", S3DataDistributionType="ShardedByS3Key")
+    assert await download_to_hosts(objects, tmp_path, document, 3) == [names[n::3] for n in range(3)]
+    assert objects.most <= 10
+
+
+async def test_a_file_and_a_folder_of_one_name_in_different_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 1)
+    objects = MemoryObjects("bk")
+    for key in ("t/a", "t/a/b/c"):
+        objects.put(f"s3://bk/{key}", b"x")
+    with pytest.raises(TransferError, match="both a folder as well as a file"):
+        await download(objects, tmp_path, channel("s3://bk/t/"))
 
 
 async def test_augmented_manifests_need_pipe_mode(tmp_path: Path) -> None:

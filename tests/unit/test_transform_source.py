@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from support.objects import MemoryObjects
 
 from sagewright.features.transform import source
 from sagewright.features.transform.reporting import Progress
-from sagewright.features.transform.source import AHEAD, ObjectFile
+from sagewright.features.transform.source import ObjectFile
 from sagewright.objects.s3 import Location, Stored
 from sagewright.objects.transfer import Item
 
@@ -19,30 +19,30 @@ CONTENT = bytes(range(256)) * 40
 
 
 class Breaking(MemoryObjects):
-    """Counts its pieces; the connection breaks before each of those whose number is in ``breaks``."""
+    """Says what was read of it; the connection breaks at each read whose number is in ``breaks``."""
 
-    pieces = 0
-    breaks: frozenset[int] = frozenset()
+    def __init__(self, *buckets: str) -> None:
+        super().__init__(*buckets)
+        self.reads: list[tuple[int, int]] = []
+        self.breaks: frozenset[int] = frozenset()
 
-    async def stream(self, stored: Stored, start: int = 0) -> AsyncIterator[bytes]:  # type: ignore[override]
-        async for piece in super().stream(stored, start):
-            self.pieces += 1
-            if self.pieces in self.breaks:
-                raise ConnectionError("S3 went away")
-            yield piece
+    async def read_into(self, stored: Stored, start: int, memory: memoryview) -> None:
+        self.reads.append((start, len(memory)))
+        if len(self.reads) in self.breaks:
+            raise ConnectionError("S3 went away")
+        await super().read_into(stored, start, memory)
 
 
-def held(piece: int = 1000) -> tuple[Breaking, Stored]:
+def held() -> tuple[Breaking, Stored]:
     objects = Breaking("bucket")
-    objects.piece = piece
     objects.put("s3://bucket/key", CONTENT)
     return objects, Stored(Location("bucket", "key"), len(CONTENT), 0.0)
 
 
-@pytest.mark.parametrize("piece", [7, 1000, len(CONTENT), 1 << 20])
-async def test_the_object_is_read_as_it_is(piece: int) -> None:
-    objects, stored = held(piece)
-    file = io.BufferedReader(ObjectFile(objects, stored), 100)
+@pytest.mark.parametrize("size", [7, 1000, len(CONTENT), 1 << 20])
+async def test_the_object_is_read_as_it_is(size: int) -> None:
+    objects, stored = held()
+    file = io.BufferedReader(ObjectFile(objects, stored), size)
     assert await asyncio.to_thread(file.read) == CONTENT
 
 
@@ -52,15 +52,13 @@ async def test_an_empty_object_is_nothing() -> None:
     assert await asyncio.to_thread(file.read) == b""
 
 
-async def test_no_more_is_fetched_than_the_reader_needs_next() -> None:
-    """Memory holds a few pieces, whatever the size of the object."""
-    objects, stored = held(10)
+async def test_no_more_is_held_than_the_reader_asked_for() -> None:
+    """Memory holds what is read, whatever the size of the object."""
+    objects, stored = held()
     file = ObjectFile(objects, stored)
     assert await asyncio.to_thread(file.read, 10) == CONTENT[:10]
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert objects.pieces <= AHEAD + 2
-    file.abandon()
+    assert objects.reads == [(0, 10)]
+    await file.abandon()
 
 
 async def test_it_goes_on_where_it_broke_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,8 +66,12 @@ async def test_it_goes_on_where_it_broke_off(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(source, "AWAY_SECONDS", 0.0)
     objects, stored = held()
     objects.breaks = frozenset((1, 4, 5))
-    file = io.BufferedReader(ObjectFile(objects, stored), 100)
-    assert await asyncio.to_thread(file.read) == CONTENT
+    file = io.BufferedReader(ObjectFile(objects, stored), 1000)
+    assert await asyncio.to_thread(_in_steps, file) == CONTENT
+
+
+def _in_steps(file: io.BufferedReader) -> bytes:
+    return b"".join(iter(lambda: file.read(700), b""))
 
 
 async def test_an_object_that_is_gone_says_so() -> None:
@@ -88,7 +90,7 @@ async def test_a_reader_is_let_go_when_nobody_wants_the_rest() -> None:
     file = ObjectFile(objects, stored)
     reading = asyncio.create_task(asyncio.to_thread(file.read, 10))
     await asyncio.sleep(0)
-    file.abandon()
+    await file.abandon()
     with pytest.raises(ValueError, match="not read any more"):
         await reading
 

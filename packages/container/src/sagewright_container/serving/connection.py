@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sagewright_container.serving import adapters
 from sagewright_container.serving.endpoint import Endpoint
-from sagewright_container.serving.frames import answer, pack, request, unpack
+from sagewright_container.serving.frames import Coming, Frame, answer, pack, request, unpack
 from sagewright_container.serving.http import (
     HttpRequest,
     HttpStream,
@@ -28,10 +28,15 @@ Question = tuple[int, Request]
 
 
 class Connection(Protocol):
-    """``outgoing`` holds what must be written now; ``closing`` says to close once it is written."""
+    """``outgoing`` holds what must be written now; ``closing`` says to close once it is written; ``missing``: so many bytes are to
+    come for sure."""
 
     outgoing: bytearray
     closing: bool
+
+    @property
+    def missing(self) -> int:
+        """See above."""
 
     def receive(self, data: bytes) -> list[Question]:
         """The questions that are complete now. Raises ValueError when the peer talks nonsense."""
@@ -50,18 +55,35 @@ class FrameConnection:
         self.outgoing = bytearray()
         self.closing = False
         self._incoming = bytearray()
+        self._coming: Coming | None = None
         self._endpoint = endpoint
+
+    @property
+    def missing(self) -> int:
+        """See Connection."""
+        return 0 if self._coming is None else self._coming.missing
 
     def receive(self, data: bytes) -> list[Question]:
         """Pings are answered at once. Raises MalformedFrameError."""
+        questions: list[Question] = []
+        if self._coming is not None:
+            data = self._coming.take(data)
+            if self._coming.missing:
+                return questions
+            self._ask(self._coming.frame(), questions)
+            self._coming = None
         self._incoming += data
-        questions = []
         for frame in unpack(self._incoming):
-            if frame.header.get("op") == "ping":
-                self.outgoing += pack(frame.id, {"status": self._endpoint.ping().status}, b"")
-            else:
-                questions.append((frame.id, request(frame)))
+            self._ask(frame, questions)
+        if self._incoming:
+            self._coming = Coming.of(self._incoming)
         return questions
+
+    def _ask(self, frame: Frame, questions: list[Question]) -> None:
+        if frame.header.get("op") == "ping":
+            self.outgoing += pack(frame.id, {"status": self._endpoint.ping().status}, b"")
+        else:
+            questions.append((frame.id, request(frame)))
 
     def encode(self, token: int, response: Response) -> Iterator[bytes]:
         """One frame."""
@@ -74,6 +96,8 @@ class FrameConnection:
 
 class HttpConnection:
     """One question at a time: the next is read when the last is answered, so pipelined answers keep their order."""
+
+    missing = 0
 
     def __init__(self, endpoint: Endpoint, maximum_body: int) -> None:
         self.outgoing = bytearray()

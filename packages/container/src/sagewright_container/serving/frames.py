@@ -16,6 +16,7 @@ from typing import Any
 from sagewright_container.serving.message import Request, Response
 
 MAXIMUM_LENGTH = 256 << 20
+_LARGE = 64 << 10
 _PREFIX = struct.Struct("<IIH")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -51,11 +52,45 @@ def unpack(buffer: bytearray) -> Iterator[Frame]:
                 break
             start = taken + _PREFIX.size
             header = _header(bytes(buffer[start : start + header_length]))
-            body = bytes(buffer[start + header_length : end])
+            body = _copy(buffer, start + header_length, end)
             taken = end
             yield Frame(id_, header, body)
     finally:
         del buffer[:taken]
+
+
+class Coming:
+    """A large frame on its way. Its pieces are joined once, at its end: a buffer that grows by pieces is copied again and again."""
+
+    def __init__(self, id_: int, header: dict[str, Any], body: bytes, missing: int) -> None:
+        self.missing = missing
+        self._id = id_
+        self._header = header
+        self._pieces = [body]
+
+    @classmethod
+    def of(cls, buffer: bytearray) -> Coming | None:
+        """Takes the beginning of a large frame off a buffer that holds nothing else. Raises MalformedFrameError."""
+        if len(buffer) < _PREFIX.size:
+            return None
+        length, id_, header_length = _PREFIX.unpack_from(buffer)
+        start, missing = _PREFIX.size + header_length, 8 + length - len(buffer)
+        if missing < _LARGE or len(buffer) < start:
+            return None
+        coming = cls(id_, _header(bytes(buffer[_PREFIX.size : start])), bytes(buffer[start:]), missing)
+        buffer.clear()
+        return coming
+
+    def take(self, data: bytes) -> bytes:
+        """What is behind the frame, if ``data`` completes it."""
+        self._pieces.append(data if len(data) <= self.missing else data[: self.missing])
+        behind = data[self.missing :]
+        self.missing = max(0, self.missing - len(data))
+        return behind
+
+    def frame(self) -> Frame:
+        """When nothing is missing."""
+        return Frame(self._id, self._header, b"".join(self._pieces))
 
 
 def request(frame: Frame) -> Request:
@@ -76,6 +111,14 @@ def answer(id_: int, response: Response, more: bool = False) -> bytes:
     """The frame that answers question ``id_``; ``more``: the body follows in frames of its own (a worker to its parent only)."""
     body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
     return _pack(id_, _answer_header(response.status, response.content_type, response.custom_attributes, more), body)
+
+
+def _copy(buffer: bytearray, start: int, end: int) -> bytes:
+    """In one step where that is worth a view: a slice of a bytearray is a copy already."""
+    if end - start < _LARGE:
+        return bytes(buffer[start:end])
+    with memoryview(buffer) as view:
+        return bytes(view[start:end])
 
 
 def _pack(id_: int, text: bytes, body: bytes) -> bytes:

@@ -22,6 +22,8 @@ from sagewright_container.serving.endpoint import Endpoint
 from sagewright_container.serving.message import Request, Response
 
 _PIECE = 1 << 16
+_LARGE_PIECE = 1 << 20
+"""Of what is known to come: each piece waits for the interpreter's lock, which the threads that read numbers give up every 5 ms only."""
 _MUCH = 4 << 20
 """Bytes that wait for a slow reader before its stream is halted."""
 
@@ -119,7 +121,7 @@ class Server:
 
     def _read(self, client: _Client) -> None:
         try:
-            data = client.socket.recv(_PIECE)
+            data = client.socket.recv(_PIECE if client.connection.missing < _PIECE else _LARGE_PIECE)
         except BlockingIOError:
             return
         except OSError:

@@ -106,10 +106,10 @@ class EmbeddingEndpoint:
         raw = asked.fields.truth("raw_scores")
         labels = self._encoder.labels
         answers = [
-            sorted(
-                ({"score": score, "label": labels.get(at, str(at))} for at, score in enumerate(_scores(row, raw))),
-                key=lambda each: -float(each["score"]),
-            )
+            [
+                {"score": score, "label": labels.get(at, str(at))}
+                for at, score in sorted(enumerate(_scores(row, raw)), key=lambda each: -each[1])
+            ]
             for row in found
         ]
         return answers[0] if asked.alone else answers

@@ -22,7 +22,7 @@ import httptools
 from sagewright.front.body import Body
 from sagewright.front.encode import CONTINUE, LAST_CHUNK, DateHeader, encode_head, has_body
 from sagewright.front.exchange import Application, Exchange, Patience
-from sagewright.front.relay import SMALLEST, TakerGoneError, relay
+from sagewright.front.relay import POSSIBLE, SMALLEST, TakerGoneError, relay
 from sagewright.front.streamed import Answer, Parts, Streamed
 from sagewright.objects.direct import Direct
 from sagewright.objects.origin import OriginParts
@@ -392,8 +392,8 @@ class Connection(asyncio.Protocol):
             length = direct.left + sum(map(len, direct.received))
             self._transport.set_write_buffer_limits(high=0)
             self._transport.writelines(direct.received)
-            while self._drained is not None:
-                await self._drained
+            while self._transport.get_write_buffer_size():
+                await (self._drained or asyncio.sleep(0))
             self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
             with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as target:
                 self._relaying = True
@@ -488,7 +488,8 @@ def _lower_case(name: bytes) -> str:
 
 def _direct(parts: Parts, length: int | None) -> Direct | None:
     """A long body that comes from another server as it is."""
-    return parts.direct() if length is not None and length >= SMALLEST and isinstance(parts, OriginParts) else None
+    wanted = POSSIBLE and length is not None and length >= SMALLEST
+    return parts.direct() if wanted and isinstance(parts, OriginParts) else None
 
 
 def _too_large(limit: int) -> Fault:

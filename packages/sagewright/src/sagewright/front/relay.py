@@ -10,6 +10,7 @@ from socket import socket
 
 from sagewright.objects.direct import Direct, ready
 
+POSSIBLE = hasattr(os, "splice")
 SMALLEST = 256 * 1024
 """Bytes of a body that is worth a pipe and two descriptors."""
 _PIPE = 1024 * 1024

@@ -39,6 +39,10 @@ class Direct:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Call it once."""
         with contextlib.suppress(OSError):
             self._wake_at(1)
         self.socket.close()

@@ -11,32 +11,28 @@ import errno
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 from xml.etree import ElementTree
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from sagewright.base import files
+from sagewright.objects.body import ObjectBody
 from sagewright.objects.origin import Headers, Origin, OriginAnswer, dial_tcp
 from sagewright.objects.signing import Keys, Signer, encode_path
-
-if TYPE_CHECKING:
-    from obstore import GetOptions
 
 _DOCUMENT_LIMIT = 16 * 1024 * 1024
 _OBJECT_LIMIT = 1024 * 1024 * 1024
 PAGE = 1000
 """Keys in an answer to a listing, at most."""
 _CHUNK = 8 * 1024 * 1024
-_PIECE = 2 * 1024 * 1024
 _SMALL = 64 * 1024
 """Bytes of an object that is read and written on the event loop: handing it to threads costs more than both."""
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -158,38 +154,27 @@ class Objects:
 
     async def read_into(self, stored: Stored, start: int, memory: memoryview) -> None:
         """Fills the memory from byte ``start`` of an object on. OSError (ESTALE) when it is not any more what the listing said."""
-        headers: Headers = [("range", f"bytes={start}-{start + len(memory) - 1}")]
+        body = await self.open(stored, start, start + len(memory))
+        try:
+            await body.fill(memory)
+        finally:
+            await body.close()
+
+    async def open(self, stored: Stored, start: int = 0, stop: int | None = None) -> ObjectBody:
+        """The bytes from ``start`` to ``stop`` (the end), of which there are some. OSError (ESTALE) when the object is not any more
+        what the listing said.
+
+        One request for all of it costs the embedded store no more than ranges as large as its pieces (8 MB), smaller ones twice as much.
+        """
+        stop = stored.size if stop is None else stop
+        headers: Headers = [("range", f"bytes={start}-{stop - 1}")]
         if stored.etag:
             headers.append(("if-match", f'"{stored.etag}"'))
         answer = await self._ask("GET", stored.location, headers=headers)
-        if answer.status != 206 or answer.header("content-length") != str(len(memory)):
+        if answer.status != 206 or answer.header("content-length") != str(stop - start):
             await answer.parts.aclose()
             raise _changed(stored.location)
-        try:
-            await _fill(answer, memory)
-        except TimeoutError as silent:
-            raise ConnectionError(f"{self._url} did not answer in time") from silent
-
-    async def stream(self, stored: Stored, start: int = 0) -> AsyncIterator[bytes | memoryview]:
-        """An object from ``start`` to its end, in pieces of some megabytes. OSError (ESTALE) when it is not any more what the listing said.
-
-        One request for all of it costs the embedded store half of what ranges do: it reads whole chunks, whatever is asked for.
-        """
-        location = stored.location
-        if _ODD_KEY.search(location.key):
-            yield (await self.read(location))[start:]
-            return
-        options: GetOptions = {"range": (start, stored.size)} if start else {}
-        if stored.etag:
-            options["if_match"] = f'"{stored.etag}"'
-        try:
-            answer = await obstore.get_async(self._store(location.bucket), location.key, options=options)
-            async for part in answer.stream(min_chunk_size=_PIECE):
-                yield memoryview(part)
-        except PreconditionError as changed:
-            raise _changed(location) from changed
-        except BaseError as refused:
-            raise _translated(refused, location) from refused
+        return ObjectBody(answer)
 
     async def write(self, location: Location, body: bytes) -> None:
         """A whole object; for small ones."""
@@ -305,20 +290,6 @@ def _failure(status: int, method: str, location: Location) -> OSError:
 
 def _changed(location: Location) -> OSError:
     return OSError(errno.ESTALE, f"{location} has changed since it was listed")
-
-
-async def _fill(answer: OriginAnswer, memory: memoryview) -> None:
-    """The body of an answer, which is as long as the memory. Raises ConnectionError, TimeoutError."""
-    direct = answer.parts.direct()
-    if direct is not None:
-        with direct:
-            await direct.read_into(memory)
-        return
-    at = 0
-    async with aclosing(answer.parts) as parts:
-        async for part in parts:
-            memory[at : at + len(part)] = part
-            at += len(part)
 
 
 def _translated(refused: BaseError, location: Location) -> OSError:

@@ -171,9 +171,6 @@ class Containers:
         if holds_many(unit.container):
             unit.models.mkdir(exist_ok=True)
             unit.models.chmod(0o755)  # whatever our umask is: the container's user is another
-        if unit.adapts:
-            unit.adapters.mkdir(exist_ok=True)
-            unit.adapters.chmod(0o755)
         access = Access(unit.identity[0].region, unit.role)
         await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)
         try:
@@ -185,6 +182,9 @@ class Containers:
     def _arrange(self, unit: Unit) -> Address:
         """The folders, and the address: kept on disk, because whoever adopts the container must know it."""
         (unit.home / "ipc").mkdir(parents=True, exist_ok=True)
+        if unit.adapts:
+            unit.adapters.mkdir(exist_ok=True)
+            unit.adapters.chmod(0o755)  # as above
         file = unit.home / f"address-{unit.attempt}.json"
         if not file.exists():
             written = file.with_suffix(".partial")

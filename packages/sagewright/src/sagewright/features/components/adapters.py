@@ -97,8 +97,8 @@ class Adapters:
         return await self._store.read(lambda transaction: transaction.resources.get(row.world, KIND, name))
 
     def _places(self, row: Resource, base: Resource, copies: Copies) -> Iterator[Place]:
-        for crew in (copies.active, copies.target):
-            for slot in crew.slots if crew else ():
+        for crew in filter(None, (copies.active, copies.target)):
+            for slot in crew.slots:
                 if slot.served:
                     yield self._place(row, base, (crew.generation, slot.index, slot.attempt), True, crew is copies.active)
         for leaving in copies.leaving:

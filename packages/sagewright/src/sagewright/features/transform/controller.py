@@ -18,6 +18,8 @@ from sagewright.features.transform.progress import TERMINAL, Blueprint, Run
 from sagewright.features.transform.settings import environment
 from sagewright.features.transform.sight import Act, Action, Clear, Halt, Reserve, Send, Sight
 from sagewright.features.transform.work import Job, Work
+from sagewright.jobs.folder import job_folder, key, prefix
+from sagewright.jobs.usage import namespace
 from sagewright.kernel.controller import Later, Plan
 from sagewright.kernel.errands import Errands
 from sagewright.objects.s3 import Objects
@@ -32,12 +34,11 @@ from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
 
 KIND = "TransformJob"
-GROUP = "/aws/sagemaker/TransformJobs"
+GROUP = namespace(KIND)
 VOLUME_GB = 30
 """Room for the model, the objects on their way and the log."""
 SENDING = "sending"
 """The one errand of a job."""
-_KEY_PREFIX = "transform-job/"
 
 
 class TransformController:
@@ -76,8 +77,8 @@ class TransformController:
         work = self._errands.look(resource.identity, SENDING)
         outcome = await asyncio.to_thread(_outcome, self._job(resource, run))
         seen = await asyncio.gather(*(self._containers.look(self._unit(resource, run, slot)) for slot in run.slots))
-        placed = self._slots.holds(_key(resource))
-        waiting = self._slots.ask(_key(resource), told=lambda: self._errands.told(resource.identity))
+        placed = self._slots.holds(key(resource))
+        waiting = self._slots.ask(key(resource), told=lambda: self._errands.told(resource.identity))
         return Sight(tuple(seen), work, outcome, placed=placed, waiting=waiting)
 
     def plan(self, resource: Resource, observed: Sight, now: float) -> Plan[Action]:
@@ -88,7 +89,7 @@ class TransformController:
         """Does one action."""
         match action:
             case Reserve(adopted):
-                if not self._slots.take(_key(resource), adopted=adopted):
+                if not self._slots.take(key(resource), adopted=adopted):
                     raise Later(WAIT_SECONDS, "another job took the last place")
             case Act(run, slot, move):
                 await self._containers.act(move, self._unit(resource, run, slot))
@@ -99,12 +100,12 @@ class TransformController:
             case Clear():
                 await self._errands.cancel(resource.identity)
                 await asyncio.to_thread(trees.remove, self._folder(resource))
-                self._slots.give_back(_key(resource))
+                self._slots.give_back(key(resource))
 
     async def reset(self) -> None:
         """Forgets every job."""
         await self._errands.close()
-        self._slots.forget(_KEY_PREFIX)
+        self._slots.forget(prefix(KIND))
 
     async def close(self) -> None:
         """Ends the sending; the next control goes on."""
@@ -145,7 +146,7 @@ class TransformController:
         return Unit(
             identity=resource.identity,
             home=self._folder(resource) / f"algo-{slot.index + 1}",
-            key=f"transform-job/{resource.world.account}/{resource.world.region}/{resource.key}/algo-{slot.index + 1}/{slot.attempt}",
+            key=f"{key(resource)}/algo-{slot.index + 1}/{slot.attempt}",
             attempt=slot.attempt,
             group=GROUP,
             stream=_stream(resource, run, slot.index) + (f"-{slot.attempt}" if slot.attempt > 1 else ""),
@@ -157,7 +158,7 @@ class TransformController:
         )
 
     def _folder(self, resource: Resource) -> Path:
-        return self._jobs / "transform-job" / resource.world.account / resource.world.region / resource.key
+        return job_folder(self._jobs, resource)
 
 
 def _outcome(job: Job) -> Document | None:
@@ -166,10 +167,6 @@ def _outcome(job: Job) -> Document | None:
     except FileNotFoundError:
         return None
     return document
-
-
-def _key(resource: Resource) -> str:
-    return f"{_KEY_PREFIX}{resource.world.account}/{resource.world.region}/{resource.key}"
 
 
 def _stream(resource: Resource, run: Run, index: int) -> str:

@@ -7,24 +7,23 @@ payloads under way and nothing else; inputs and outputs lie in files.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import hashlib
-import io
 import json
-import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 from sagewright.base import files
-from sagewright.compute.replica import Answer, HttpReplica, Replica
+from sagewright.compute.replica import Answer, Replica
 from sagewright.features.transform.capture import Identification, manifests
 from sagewright.features.transform.processing import Processing
+from sagewright.features.transform.reading import next_batch, opened
 from sagewright.features.transform.records import BadInput, join, line_payloads, payloads
 from sagewright.features.transform.reporting import Progress
+from sagewright.features.transform.sender import Failed, Sender
 from sagewright.features.transform.settings import Sending, parameters
 from sagewright.features.transform.source import ObjectFile
 from sagewright.kernel.errands import ErrandFailed
@@ -32,18 +31,12 @@ from sagewright.objects.patience import patiently
 from sagewright.objects.s3 import Location, Objects
 from sagewright.objects.transfer import Access, Item, TransferError, object_below, select
 
-FIRST_RETRY_SECONDS = 0.5
 FRAMES_CONCURRENCY = 3
 """A built-in algorithm's server predicts on two threads while the next payload is on its way."""
 FRAMES_PIECE = 1024 * 1024
 LARGE = 64 * 1024 * 1024
 """Bytes of lines in a payload for one, of objects that are not large: nothing that a caller sees depends on it, and reading, predicting
 and storing overlap sooner. A large object has payloads enough, and fewer cost less."""
-_BUFFER = 1024 * 1024
-
-
-class Failed(Exception):
-    """One object could not be transformed; the text is for the data log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +120,7 @@ class Work:
 
         async def take() -> None:
             for item in left:
-                await self._object(item, _Sender(replica, room, sending, self._headers()))
+                await self._object(item, Sender(replica, room, sending, self._headers()))
 
         for _ in range(min(sending.concurrency, len(items))):
             group.create_task(take())
@@ -139,7 +132,7 @@ class Work:
         }
         return {name: value for name, value in given.items() if value}
 
-    async def _object(self, item: Item, sender: _Sender) -> None:
+    async def _object(self, item: Item, sender: Sender) -> None:
         name = hashlib.sha256(item.path.encode()).hexdigest()
         done = self._job.folder / "done" / name
         if done.exists():
@@ -163,7 +156,7 @@ class Work:
         self._failures[item.path] = f"{place}: {problem}"
         await self._job.log([f"{place}: {line}" for line in problem.splitlines() or [""]])
 
-    async def _transform(self, item: Item, staged: Path, sender: _Sender) -> None:
+    async def _transform(self, item: Item, staged: Path, sender: Sender) -> None:
         target = object_below(_prefix(self._job.request), f"{item.path}.out")
         source = ObjectFile(self._objects, item.stored)
         try:
@@ -173,7 +166,7 @@ class Work:
                 else:
                     await self._send_all(item, source, file, sender)
         finally:
-            source.abandon()
+            await source.abandon()
         await self._transfer(lambda: self._objects.upload(staged, target))
 
     async def _transfer(self, move: Callable[[], Awaitable[None]]) -> None:
@@ -182,20 +175,20 @@ class Work:
         except (FileNotFoundError, PermissionError) as problem:
             raise Failed(f"ClientError: {problem}") from problem
 
-    async def _send_whole(self, source: ObjectFile, output: IO[bytes], sender: _Sender) -> None:
+    async def _send_whole(self, source: ObjectFile, output: IO[bytes], sender: Sender) -> None:
         """MaxPayloadInMB 0: the object goes as one request in chunks, however large it is, and the answer is stored as it comes."""
         compression = self._job.request["TransformInput"].get("CompressionType", "None")
-        await sender.send_chunked(_opened(source, compression), output)
+        await sender.send_chunked(opened(source, compression), output)
 
-    async def _send_all(self, item: Item, source: ObjectFile, output: IO[bytes], sender: _Sender) -> None:
+    async def _send_all(self, item: Item, source: ObjectFile, output: IO[bytes], sender: Sender) -> None:
         """A window of payloads under way; their answers are stored in the order of the input."""
         sending = sender.sending
-        file = _opened(source, self._job.request["TransformInput"].get("CompressionType", "None"))
+        file = opened(source, self._job.request["TransformInput"].get("CompressionType", "None"))
         batches = self._payloads(file, sending if item.stored.size < LARGE else replace(sending, piece=0))
         window: deque[_Sent] = deque()
         number = 0
         try:
-            while (batch := await asyncio.to_thread(_next, batches)) is not None:
+            while (batch := await asyncio.to_thread(next_batch, batches)) is not None:
                 body = await asyncio.to_thread(self._body, batch)
                 window.append(_Sent(batch, f"{item.path}/{number}", asyncio.create_task(sender.send(body))))
                 number += 1
@@ -238,94 +231,5 @@ class _Sent(NamedTuple):
     task: asyncio.Task[Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sender:
-    """Sends payloads to one container, as many at once as there is ``room``."""
-
-    replica: Replica
-    room: asyncio.Semaphore
-    sending: Sending
-    headers: Mapping[str, str]
-
-    @property
-    def chunked(self) -> bool:
-        """API CreateTransformJob, MaxPayloadInMB 0; the built-in algorithms do not know it, on AWS neither."""
-        return self.sending.chunked and isinstance(self.replica, HttpReplica)
-
-    async def send_chunked(self, file: IO[bytes], output: IO[bytes]) -> None:
-        """One try: what was sent cannot be sent again without reading the object again. Raises Failed, BadInput."""
-        assert isinstance(self.replica, HttpReplica)
-
-        async def read() -> bytes:
-            return await asyncio.to_thread(_read_piece, file)
-
-        async with self.room:
-            try:
-                status, headers, chunks = await self.replica.send(self.headers, read, self.sending.timeout)
-                answer = [part async for part in chunks] if status >= 300 else []
-                if not answer:
-                    async for part in chunks:
-                        await asyncio.to_thread(output.write, part)
-            except TimeoutError as late:
-                raise Failed(f"ClientError: no answer within {self.sending.timeout:.0f} seconds") from late
-            except ConnectionError as lost:
-                raise Failed(f"AlgorithmError: {lost}") from lost
-        if not 200 <= status < 300:
-            raise Failed(_refusal(Answer(status, headers, b"".join(answer))))
-
-    async def send(self, body: bytes) -> Answer:
-        """The answer, after as many tries as allowed. Raises Failed."""
-        async with self.room:
-            problem = ""
-            for attempt in range(self.sending.retries + 1):
-                if attempt:
-                    await asyncio.sleep(FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
-                try:
-                    answer = await self.replica.invoke(self.headers, body, self.sending.timeout)
-                except TimeoutError:
-                    problem = f"ClientError: no answer within {self.sending.timeout:.0f} seconds"
-                    continue
-                except ConnectionError as lost:
-                    problem = f"AlgorithmError: {lost}"
-                    continue
-                if 200 <= answer.status < 300:
-                    return answer
-                problem = _refusal(answer)
-                if answer.status < 500:
-                    break  # the record is bad, and stays so
-            raise Failed(problem)
-
-
-def _refusal(answer: Answer) -> str:
-    side = "ClientError" if answer.status < 500 else "AlgorithmError"
-    return f"{side}: {answer.status}\n\nMessage:\n{answer.body[:1024].decode('utf-8', 'replace')}"
-
-
 def _prefix(request: Mapping[str, Any]) -> Location:
     return Location.parse(request["TransformOutput"]["S3OutputPath"])
-
-
-def _opened(source: ObjectFile, compression: str) -> IO[bytes]:
-    """Nobody closes it, there is nothing to give back: closing waits for a thread that reads, and that waits for the event loop."""
-    file = io.BufferedReader(source, _BUFFER)
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb") if compression == "Gzip" else file)
-
-
-def _next(batches: Iterator[list[bytes]]) -> list[bytes] | None:
-    with _input_problems():
-        return next(batches, None)
-
-
-def _read_piece(file: IO[bytes]) -> bytes:
-    with _input_problems():
-        return file.read(_BUFFER)
-
-
-@contextmanager
-def _input_problems() -> Iterator[None]:
-    try:
-        yield
-    except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
-        raise BadInput(f"ClientError: the input cannot be decompressed: {problem}") from problem
-    except OSError as problem:  # it is not there any more, or another one
-        raise BadInput(f"ClientError: {problem}") from problem
