@@ -43,8 +43,10 @@ tgi = image_uris.retrieve("huggingface-llm", session.boto_region_name, version="
 model, endpoint = deployed("sdk3-tgi", tgi, sys.argv[1], {"HF_MODEL_ID": "/opt/ml/model", "SM_NUM_GPUS": "1"})
 assert said(endpoint) == [{"generated_text": "def"}]
 asked = json.dumps({**json.loads(ASK), "stream": True})
-streamed = endpoint.invoke_with_response_stream(body=asked, content_type="application/json")
-lines = b"".join(event["PayloadPart"]["Bytes"] for event in streamed.body).splitlines()
+streamed = session.sagemaker_runtime_client.invoke_endpoint_with_response_stream(
+    EndpointName="sdk3-tgi", Body=asked, ContentType="application/json"
+)  # Endpoint.invoke_with_response_stream of this version cannot read any stream
+lines = b"".join(event["PayloadPart"]["Bytes"] for event in streamed["Body"]).splitlines()
 events = [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
 assert [event["token"]["text"] for event in events] == ["d", "e", "f"], events
 endpoint.delete()

@@ -19,6 +19,11 @@ class QuantizedLinear(torch.nn.Module):
     Shapes: ``weight_packed`` int32 [outputs, inputs / factor], ``weight_scale`` [outputs, scales], ``weight_shape`` int64 [2].
     """
 
+    weight_packed: torch.nn.Parameter | None
+    weight_scale: torch.nn.Parameter | None
+    weight_shape: torch.nn.Parameter | None
+    bias: torch.nn.Parameter | None
+
     def __init__(self, inputs: int, outputs: int, bias: bool, scheme: Scheme, dtype: torch.dtype) -> None:
         super().__init__()
         self.in_features, self.out_features, self._scheme = inputs, outputs, scheme
@@ -28,7 +33,7 @@ class QuantizedLinear(torch.nn.Module):
         self._add("bias", torch.empty(outputs, dtype=dtype) if bias else None)
         self._product: _Product | None = None
         self._nothing = torch.empty(0, dtype=dtype, device="cpu")
-        self._nothing._is_hf_initialized = True
+        self._nothing._is_hf_initialized = True  # type: ignore[attr-defined]
 
     @property
     def weight(self) -> torch.Tensor:
@@ -37,6 +42,8 @@ class QuantizedLinear(torch.nn.Module):
 
     def prepare(self) -> None:
         """Once, when the weights are there and on their device; the packed ones are given up."""
+        if self.weight_packed is None or self.weight_scale is None:
+            return
         packed = Packed(self.weight_packed.data, self.weight_scale.data)
         self._product = self._kernel(packed)
         self.weight_packed = self.weight_scale = self.weight_shape = None

@@ -56,8 +56,9 @@ def layers(config: Any, stored: set[str], trusts_code: bool) -> Layers:
 
     A layer whose weights the checkpoint has under another name, or within a larger tensor (experts), is left as it is.
     """
+    maker: Any = AutoModelForCausalLM
     with torch.device("meta"):
-        network = AutoModelForCausalLM.from_config(config, trust_remote_code=trusts_code)
+        network = maker.from_config(config, trust_remote_code=trusts_code)
     last, prefix = network.get_output_embeddings(), f"{network.base_model_prefix}."
     taken: dict[str, Layer] = {}
     left: list[str] = []

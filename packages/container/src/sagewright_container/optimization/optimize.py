@@ -25,7 +25,7 @@ _SHARD = 1024**3  # bytes
 def main() -> int:
     """0, or 1 with a failure file."""
     layout = Layout.current()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         _optimize(layout)
     except InputError as error:

@@ -65,7 +65,8 @@ def integers(packed: torch.Tensor, given: Scheme) -> torch.Tensor:
     """int8 [rows, columns], signed."""
     shifts = torch.arange(given.factor, dtype=torch.int32, device=packed.device) * given.bits
     lanes = (packed.unsqueeze(-1) >> shifts) & (2**given.bits - 1)
-    return (lanes - 2 ** (given.bits - 1)).to(torch.int8).flatten(1)
+    found: torch.Tensor = (lanes - 2 ** (given.bits - 1)).to(torch.int8).flatten(1)
+    return found
 
 
 def unpack(packed: Packed, given: Scheme, dtype: torch.dtype) -> torch.Tensor:

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from transformers.pytorch_utils import Conv1D
-from transformers.quantizers import HfQuantizer, register_quantization_config, register_quantizer
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from sagewright_container.optimization.linear import QuantizedLinear
@@ -38,7 +39,8 @@ def taken_up(config: Any) -> bool:
 
 def shape_of(layer: torch.nn.Module) -> tuple[int, int]:
     """Inputs and outputs of one of LAYERS."""
-    rows, columns = layer.weight.shape
+    weight: Any = layer.weight
+    rows, columns = weight.shape
     return (rows, columns) if isinstance(layer, Conv1D) else (columns, rows)
 
 
@@ -47,7 +49,7 @@ class PackedConfig(QuantizationConfigMixin):
     """See ``packing.described``."""
 
     def __init__(self, bits: int, group: int, ignored: list[str], **_: Any) -> None:
-        self.quant_method = _METHOD
+        self.quant_method = _METHOD  # type: ignore[assignment]  # transformers lists its own as an enum, and takes any
         self.bits, self.group, self.ignored = bits, group, ignored
 
 
@@ -59,7 +61,7 @@ class PackedQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: Any, **_: Any) -> Any:
         """On the meta device. Every linear layer that is not named as left alone."""
-        config = self.quantization_config
+        config: Any = self.quantization_config
         scheme, left = Scheme(config.bits, config.group), frozenset(config.ignored)
         for name, layer in list(model.named_modules()):
             if isinstance(layer, LAYERS) and name not in left:
