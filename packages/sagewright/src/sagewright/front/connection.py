@@ -24,8 +24,9 @@ from sagewright.front.encode import CONTINUE, LAST_CHUNK, DateHeader, encode_hea
 from sagewright.front.exchange import Application, Exchange, Patience
 from sagewright.front.relay import POSSIBLE, SMALLEST, TakerGoneError, relay
 from sagewright.front.streamed import Answer, Parts, Streamed
-from sagewright.objects.direct import Direct
+from sagewright.objects.direct import Source
 from sagewright.objects.origin import OriginParts
+from sagewright.objects.pieces import PieceParts
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 
@@ -386,7 +387,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(LAST_CHUNK)
         return sent
 
-    async def _relay(self, direct: Direct) -> int:
+    async def _relay(self, direct: Source) -> int:
         """The same for a body that goes from socket to socket: the transport's own buffer must be empty before."""
         with direct:
             length = direct.left + sum(map(len, direct.received))
@@ -486,10 +487,10 @@ def _lower_case(name: bytes) -> str:
     return name.decode("latin-1").lower()
 
 
-def _direct(parts: Parts, length: int | None) -> Direct | None:
+def _direct(parts: Parts, length: int | None) -> Source | None:
     """A long body that comes from another server as it is."""
     wanted = POSSIBLE and length is not None and length >= SMALLEST
-    return parts.direct() if wanted and isinstance(parts, OriginParts) else None
+    return parts.direct() if wanted and isinstance(parts, OriginParts | PieceParts) else None
 
 
 def _too_large(limit: int) -> Fault:

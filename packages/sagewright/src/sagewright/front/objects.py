@@ -16,6 +16,7 @@ from sagewright.jumpstart.bucket import Content
 from sagewright.objects.moat import cross_async
 from sagewright.objects.origin import Dial, Origin, dial_tcp
 from sagewright.objects.upstream import Upstream
+from sagewright.objects.volumes import Volumes
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request
 
@@ -85,12 +86,16 @@ class ObjectStore:
 
 
 def _proxy(upstream: Upstream) -> S3Proxy:
-    dial = _dial_moat(upstream) if upstream.dial else dial_tcp(upstream.host, upstream.port)
-    return S3Proxy(upstream, Origin(dial, tls_name=upstream.host if upstream.tls else ""))
+    origin = Origin(_dial(upstream, upstream.port), tls_name=upstream.host if upstream.tls else "")
+    inner = [Origin(_dial(upstream, port)) for port in (upstream.filer, upstream.volume) if upstream.embedded and port]
+    return S3Proxy(upstream, origin, Volumes(*inner) if len(inner) == 2 else None)
 
 
-def _dial_moat(upstream: Upstream) -> Dial:
+def _dial(upstream: Upstream, port: int) -> Dial:
+    if not upstream.dial:
+        return dial_tcp(upstream.host, port)
+
     async def dial() -> socket.socket:
-        return await cross_async(upstream.dial, upstream.port)
+        return await cross_async(upstream.dial, port)
 
     return dial

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from socket import socket
 
-from sagewright.objects.direct import Direct, ready
+from sagewright.objects.direct import Source, ready
 
 POSSIBLE = hasattr(os, "splice")
 SMALLEST = 256 * 1024
@@ -20,7 +20,7 @@ class TakerGoneError(Exception):
     """Nobody is there any more who takes the bytes."""
 
 
-async def relay(source: Direct, target: socket, stuck: Callable[[bool], None]) -> None:
+async def relay(source: Source, target: socket, stuck: Callable[[bool], None]) -> None:
     """Moves what is left. ``target`` is non-blocking; ``stuck`` is told when it has no room, and when it has again.
 
     Raises TakerGoneError, ConnectionError when the source broke off, TimeoutError when it is silent.

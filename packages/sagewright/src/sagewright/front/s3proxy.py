@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sagewright.front.body import Body
@@ -33,11 +33,13 @@ from sagewright.front.s3payload import (
     hash_mismatch,
     reframe_signed_chunks,
 )
+from sagewright.front.s3ranges import SHORTEST, LongRange
 from sagewright.front.s3target import S3Target
 from sagewright.front.streamed import Answer, Streamed
 from sagewright.objects.origin import Headers, Origin, OriginAnswer
 from sagewright.objects.signing import UNSIGNED, Keys, Signer
 from sagewright.objects.upstream import Upstream
+from sagewright.objects.volumes import Volumes
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 
@@ -96,8 +98,10 @@ class S3Call:
 class S3Proxy:
     """The way to one upstream."""
 
-    def __init__(self, upstream: Upstream, origin: Origin) -> None:
+    def __init__(self, upstream: Upstream, origin: Origin, volumes: Volumes | None = None) -> None:
+        """``volumes``: where long ranges of plain objects are read without the gateway."""
         self._origin = origin
+        self._volumes = volumes
         self._signer = Signer(upstream.authority, upstream.region, Keys(upstream.access_key, upstream.secret_key))
         self._mends = upstream.embedded
 
@@ -117,6 +121,8 @@ class S3Proxy:
     async def close(self) -> None:
         """Closes idle connections."""
         await self._origin.close()
+        if self._volumes is not None:
+            await self._volumes.close()
 
     async def _handle(self, call: S3Call) -> Answer:
         request = call.request
@@ -126,8 +132,27 @@ class S3Proxy:
             await self._need_bucket(target)
             return Response(200, [("Content-Type", "application/xml")], location_document(call.caller.region))
         encryption = Encryption.asked(request.headers, call.caller) if self._mends else None
+        wanted = LongRange.asked(request, target) if self._volumes is not None else None
+        if wanted is not None and (found := await self._from_volumes(call, target, wanted)) is not None:
+            return found
         answer = await self._forward(call, target, encryption)
         return await self._answer(call, target, encryption, answer)
+
+    async def _from_volumes(self, call: S3Call, target: S3Target, wanted: LongRange) -> Streamed | None:
+        """A long range without the gateway, which is asked for its first byte and so decides everything; None when it is to give all."""
+        assert self._volumes is not None
+        answer = await self._forward(replace(call, request=wanted.first_byte(call.request)), target, None)
+        try:
+            await answer.read(1)
+        except ConnectionError:
+            return None
+        version = wanted.version(answer, target)
+        stop = min(wanted.stop, version.size) if version is not None else 0
+        if version is None or stop - wanted.start < SHORTEST:
+            return None
+        shown = await self._answer(call, target, None, answer)
+        parts = await self._volumes.read(version, wanted.start, stop)
+        return Streamed(206, wanted.headers(shown.headers, stop, version.size), parts) if parts is not None else None
 
     async def _forward(self, call: S3Call, target: S3Target, encryption: Encryption | None) -> OriginAnswer:
         request = call.request

@@ -12,10 +12,27 @@ import os
 import socket
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 _AT_ONCE = 512 * 1024
 """Bytes to wait for before anybody is woken: each wake costs as much as copying twice of that."""
+
+
+class Source(Protocol):
+    """What can be moved on to another socket: ``left`` bytes behind ``received``. A context manager, which gives back what it holds."""
+
+    received: list[bytes]
+    left: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None: ...
+
+    async def splice(self, pipe: int, most: int) -> int:
+        """Moves bytes into a pipe that is empty, ``most`` of them; how many there were."""
+        ...
 
 
 class Direct:

@@ -68,7 +68,8 @@ class Embedded:
         arguments = [*prefix, *command(find_program(), self._data / "weed", self._data / "s3.json", ports)]
         self._process = await self._spawn(arguments)
         await self._wait_until_ready(patience)
-        return Upstream("127.0.0.1", ports.s3, access_key, secret_key, dial=str(self._dial) if self.moated else "")
+        dial = str(self._dial) if self.moated else ""
+        return Upstream("127.0.0.1", ports.s3, access_key, secret_key, dial=dial, filer=ports.filer, volume=ports.volume)
 
     async def stop(self, patience: float = 6.0) -> None:
         """Stops the server (about two seconds: it flushes) and removes what it left in /tmp. A no-op when it does not run."""

@@ -18,7 +18,7 @@ class Upstream:
     """An S3 server: ``host`` and ``port``, behind the dialler at ``dial`` when it lives in a moat (else "").
 
     ``tls`` tells that it is an https address, ``embedded`` that it is the SeaweedFS we started, whose answers the front mends;
-    another S3 is passed through. The credentials are internal: clients never see them.
+    another S3 is passed through; ``filer`` and ``volume`` are its inner ports. The credentials are internal: clients never see them.
     """
 
     host: str
@@ -29,6 +29,8 @@ class Upstream:
     dial: str = ""
     embedded: bool = True
     tls: bool = False
+    filer: int = 0
+    volume: int = 0
 
     @classmethod
     def at(cls, url: str, access_key: str, secret_key: str, region: str) -> Upstream:
