@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import subprocess
 import tempfile
 import time
 import warnings
@@ -18,6 +20,7 @@ import xgboost
 from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.figures import Figure, median, median_ratio
+from sagewright.compute.environments.folder import Environments
 from sagewright_container.compilation import compile as program
 from sagewright_container.serving.compiled import CompiledModel
 
@@ -36,6 +39,7 @@ def figures() -> list[Figure]:
         _figure("XGBOOST", lambda place: booster.save_model(place / "model.json"), lambda: booster.inplace_predict(row), row),
         _figure("SKLEARN", lambda place: joblib.dump(forest, place / "model.joblib"), lambda: forest.predict(row), row),
         _figure("PYTORCH", lambda place: network.save(str(place / "model.pth")), lambda: _run(network, tensor), row),
+        _keras(),
     ]
 
 
@@ -45,6 +49,18 @@ def _figure(framework: str, save: Callable[[Path], Any], original: Callable[[], 
         compiled = _compile(Path(folder), framework, save)
         rounds = [(_rate(lambda: compiled(row)), _rate(original)) for _ in range(_ROUNDS)]
     return median_ratio(f"compiled {framework}, calls of one row, against the model", rounds, 1.0, "calls/s")
+
+
+def _keras() -> Figure:
+    """In the environment that compiles such models, which is built first (1.5 GB); against its SavedModel, the faster of TensorFlow's ways."""
+    with tempfile.TemporaryDirectory() as folder:
+        python = asyncio.run(Environments(Path(folder) / "environments").prepare("neotensorflow"))
+        words = [python, "-m", "benchmarks.compilation_tensorflow", str(Path(folder) / "ml")]
+        said = subprocess.run(
+            words, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+        )
+    rounds = [(compiled, saved) for compiled, saved, _ in json.loads(said.stdout.splitlines()[-1])]
+    return median_ratio("compiled KERAS, calls of one image, against the SavedModel", rounds, 1.0, "calls/s")
 
 
 def _compile(root: Path, framework: str, save: Callable[[Path], Any]) -> CompiledModel:

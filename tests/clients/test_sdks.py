@@ -56,6 +56,12 @@ def test_tensorflow(sdk: str, run_program: RunProgram) -> None:
 
 
 @pytest.mark.slow
+def test_sdk2_sparkml(run_program: RunProgram) -> None:
+    """B07, K06: SparkMLModel.deploy; before XGBoost in a PipelineModel."""
+    assert run_program("sdk2", "sdk2_sparkml.py").endswith("sdk2 sparkml: done\n")
+
+
+@pytest.mark.slow
 def test_sdk2_right_sizes_a_model(run_program: RunProgram) -> None:
     """L05, L06, L07: Model.right_size().deploy(), a deployment by recommendation id, ModelPackage.right_size with ranges and phases."""
     output = run_program("sdk2", "sdk2_right_size.py")
@@ -328,7 +334,8 @@ def test_adapters(sdk: str, server: Server, run_program: RunProgram) -> None:
         f"{sdk}-base: defghi",
         *(f"{sdk}-adapter-{at}: {text_adapters.merged(each, 'abc', 6)}" for at, each in enumerate(found.values())),
     ]
-    assert output.endswith("\n".join([*said, f"{sdk} adapters: done"]) + "\n")
+    assert "\n".join(said) in output
+    assert output.endswith(f"{sdk} adapters: done\n")
 
 
 def text_model(server: Server) -> str:

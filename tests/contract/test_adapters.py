@@ -144,6 +144,7 @@ def test_a_container_that_is_replaced_gets_its_adapters_again(rig: Rig) -> None:
     deleted(rig, "again")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_an_adapter(rig: Rig) -> None:
     """At once where the request says so, else as a failure with the container's reason; an update that cannot be changes nothing."""
     fine = create(rig, "fine", "a2")
@@ -177,7 +178,8 @@ def test_what_cannot_be_an_adapter(rig: Rig) -> None:
         rig.sagemaker.update_inference_component_runtime_config(
             InferenceComponentName="fine", DesiredRuntimeConfig={"CopyCount": 2}
         )
-    deleted(rig, "second", "fine")
+    deleted(rig, "second")
+    deleted(rig, "fine")
 
 
 @pytest.mark.slow

@@ -152,6 +152,7 @@ def test_what_has_no_room_waits_and_says_so(rig: Rig) -> None:
     assert (found["InferenceComponentStatus"], found.get("FailureReason")) == ("InService", None)
 
 
+@pytest.mark.slow
 def test_a_copy_that_the_machine_has_no_memory_for_waits(rig: Rig) -> None:
     """K14: shown in FailureReason, as where the instances have no room."""
     rig.free = 0

@@ -101,6 +101,21 @@ async def test_ranges_into_memory(objects: Objects, bucket: str, key: str) -> No
         await objects.read_into(stored, 0, memoryview(bytearray(100)))
 
 
+async def test_parts_are_kept_as_they_are(rig: FrontRig, objects: Objects, bucket: str, tmp_path: Path) -> None:
+    """SeaweedFS would compress what looks like text, and unpack it at every reading; the type is that of the whole object (B01)."""
+    location, body = Location(bucket, "rows.csv"), b"0.123456,1.234567\n" * 1_000_000
+    (tmp_path / "rows").write_bytes(body)
+    before = stored_bytes(rig)
+    await objects.upload(tmp_path / "rows", location, "text/csv")
+    assert stored_bytes(rig) - before >= len(body)
+    assert (await objects.head(location)).content_type == "text/csv"
+    assert await objects.read(location) == body
+
+
+def stored_bytes(rig: FrontRig) -> int:
+    return sum(file.stat().st_size for file in (rig.settings.objects / "weed").rglob("*.dat"))
+
+
 async def test_delete(objects: Objects, bucket: str) -> None:
     await objects.write(Location(bucket, "k"), b"x")
     await objects.delete(Location(bucket, "k"))

@@ -25,8 +25,8 @@ def server() -> Iterator[Server]:
         yield started
 
 
-def count(server: Server) -> int:
-    (variant,) = server.client("sagemaker").describe_endpoint(EndpointName="busy")["ProductionVariants"]
+def count(server: Server, endpoint: str = "busy") -> int:
+    (variant,) = server.client("sagemaker").describe_endpoint(EndpointName=endpoint)["ProductionVariants"]
     return int(variant["CurrentInstanceCount"])
 
 
@@ -206,8 +206,7 @@ def test_an_inference_component_wakes(server: Server) -> None:
         return bytes(found["Body"].read())
 
     assert float(eventually(answer, 120)) == pytest.approx(5.0, abs=0.3)
-    (variant,) = sagemaker.describe_endpoint(EndpointName="host")["ProductionVariants"]
-    assert variant["CurrentInstanceCount"] == 1
+    assert eventually(lambda: count(server, "host")) == 1
 
 
 def _read(server: Server, store: str, key: str) -> bytes:

@@ -15,6 +15,7 @@ from support.server import ROLE, Server
 TEI = "683313688378.dkr.ecr.us-east-1.amazonaws.com/tei-cpu:2.0.1-tei1.8.2-cpu-py310-ubuntu22.04"
 
 
+@pytest.mark.slow
 def test_tei_embeds_and_says_what_is_wrong(server: Server) -> None:
     """As `HuggingFaceModel(image_uri=get_huggingface_llm_image_uri("huggingface-tei-cpu"))` describes it."""
     sagemaker, store = server.client("sagemaker"), bucket(server, "encoders")

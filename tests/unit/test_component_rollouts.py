@@ -14,6 +14,7 @@ from sagewright.features.components.plan import DRAIN_SECONDS, plan
 from sagewright.features.components.rules import check_alarms, check_batch, check_deployment
 from sagewright.features.components.sight import Publish, Sight
 from sagewright.kernel.controller import Plan
+from sagewright.serving.room import claim_of
 from sagewright.serving.step import Slot
 from sagewright.serving.unit import Seen
 from sagewright.store.rows import Resource
@@ -113,6 +114,14 @@ def test_a_batch_that_bakes_is_watched_and_an_alarm_takes_it_back() -> None:
     assert "CloudWatch alarm(s) in state ALARM: high" in world.row.status["FailureReason"]
     assert world.row.status["Specification"] == {"ModelName": "old"}
     assert {leaving.stop_at > world.now - DRAIN_SECONDS for leaving in world.copies.leaving} == {True}
+
+
+def test_nobody_else_gets_the_room_of_a_batch() -> None:
+    """The places of old copies that have left are those of the new ones."""
+    world = World(config(batch=2))
+    while world.counts() != (2, 4):
+        world.look(after=30)
+    assert claim_of(world.row, "ml.m5.large").held >= COPIES
 
 
 def test_the_way_back_goes_in_batches_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,11 @@ def test_autogluon_is_no_library_of_the_servers() -> None:
         image = images.resolve(f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{repository}")
         assert (image.name, image.problem, image.missing) == ("autogluon", "", "")
         assert image.train_command("/env/bin/python")[0] == image.serve_command("/env/bin/python")[0] == "/env/bin/python"
+
+
+def test_autogluon_lives_with_all_that_algorithms_stand_on() -> None:
+    """Whatever an algorithm may import has to be in every environment that holds one."""
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("packages/algorithms/pyproject.toml").read_text())["project"]
+    wanted = {re.split("[<>=]", dependency)[0] for dependency in project["dependencies"]} - {"sagewright-container"}
+    pinned = {requirement.partition("==")[0] for requirement in Definition.read(DEFINITIONS, "autogluon").requirements}
+    assert not wanted - pinned

@@ -18,7 +18,8 @@ from botocore.eventstream import EventStreamBuffer
 from sagewright.compute.replica import HEADER_NAMES, Address, Answer, Broken, Chunks, StreamedAnswer, Unsent
 from sagewright.front.capture import Capture
 from sagewright.front.counters import Counters
-from sagewright.front.inference import BODY_LIMIT, MESSAGE_LIMIT, Inference
+from sagewright.front.inference import BODY_LIMIT, Inference
+from sagewright.front.model_errors import MESSAGE_LIMIT
 from sagewright.front.routes import RouteTable
 from sagewright.front.streamed import Streamed
 from sagewright.wire.errors import Fault

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from sagewright_algorithms.common.channels import NOTHING, Channel, files
+from sagewright_algorithms.common.channels import NOTHING, Channel, files, media_type
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.recordio import MalformedRecordError, frames
 
@@ -22,9 +22,7 @@ _BREAKS = str.maketrans("\r\n\0", "   ")
 
 def text_of(folder: Path, channel: Channel, scratch: Path) -> Path:
     """The only file of a channel of plain text, or a new file in ``scratch``. Raises ClientError."""
-    kind = str(channel.get("ContentType") or TEXT).partition(";")[0].strip().lower()
-    if kind not in (TEXT, JSON_LINES, RECORDIO):
-        raise ClientError(f"No iterator has been registered for ContentType {(kind, '1.0')}")
+    kind = media_type(channel, TEXT, JSON_LINES, RECORDIO)
     piped = channel.get("TrainingInputMode") == "Pipe"
     found = [Path(f"{folder}_0")] if piped else list(files(folder))
     if kind == TEXT and len(found) == 1 and not piped:

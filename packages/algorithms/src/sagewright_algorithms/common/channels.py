@@ -61,12 +61,18 @@ def read(folder: Path, channel: Channel) -> Examples:
     return examples
 
 
+def media_type(channel: Channel, *known: str) -> str:
+    """The channel's content type without its options, one of the ``known`` ones; the first unless said. Raises ClientError."""
+    name = str(channel.get("ContentType") or known[0]).partition(";")[0].strip().lower()
+    if name not in known:
+        raise ClientError(f"No iterator has been registered for ContentType {(name, '1.0')}")
+    return name
+
+
 def content_type(channel: Channel) -> tuple[str, int]:
     """The media type and label_size (1 unless said). Raises ClientError."""
     text = str(channel.get("ContentType") or RECORDIO)
-    name, *options = [part.strip().lower() for part in text.split(";")]
-    if name not in (RECORDIO, CSV):
-        raise ClientError(f"No iterator has been registered for ContentType {(name, '1.0')}")
+    name, options = media_type(channel, RECORDIO, CSV), [part.strip().lower() for part in text.split(";")[1:]]
     given = dict(option.replace(" ", "").partition("=")[::2] for option in options)
     size = given.get("label_size", "1")
     if not size.isdigit():

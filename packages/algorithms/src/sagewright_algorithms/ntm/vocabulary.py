@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sagewright_algorithms.common.channels import Channel
+from sagewright_algorithms.common.channels import Channel, media_type
 from sagewright_algorithms.common.errors import ClientError
 
 FILE, CONTENT_TYPE = "vocab.txt", "text/plain"
@@ -12,9 +12,7 @@ FILE, CONTENT_TYPE = "vocab.txt", "text/plain"
 
 def read(folder: Path, channel: Channel, words: int) -> list[str]:
     """``words`` of them. Raises ClientError."""
-    kind = str(channel.get("ContentType") or CONTENT_TYPE).partition(";")[0].strip().lower()
-    if kind != CONTENT_TYPE:
-        raise ClientError(f"No iterator has been registered for ContentType {(kind, '1.0')}")
+    media_type(channel, CONTENT_TYPE)
     path = folder / FILE
     if not path.is_file():
         raise ClientError(f"The auxiliary channel has no file {FILE}")

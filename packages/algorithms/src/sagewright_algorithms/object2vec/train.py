@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from sagewright_algorithms.common import log
-from sagewright_algorithms.common.channels import NOTHING, Channel, files
+from sagewright_algorithms.common.channels import NOTHING, files, media_type
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.job import Job, run
 from sagewright_algorithms.common.sequences import of_rows
@@ -44,19 +44,13 @@ def _read(job: Job, name: str, settings: NetworkSettings) -> Pairs | None:
     if name not in job.channels:
         return None
     since = time.time()
-    _check_content_type(job.channels[name])
+    media_type(job.channels[name], _JSON_LINES)
     parts = [part for file in files(job.layout.channel(name)) for part in _pairs(file, settings)]
     if not parts:
         raise ClientError(NOTHING)
     found = pairs_module.joined(parts)
     log.info(f"Read {len(found)} pairs of the channel {name} in {time.time() - since:.3f} s")
     return found
-
-
-def _check_content_type(channel: Channel) -> None:
-    name = str(channel.get("ContentType") or _JSON_LINES).partition(";")[0].strip().lower()
-    if name != _JSON_LINES:
-        raise ClientError(f"No iterator has been registered for ContentType {(name, '1.0')}")
 
 
 def _pairs(file: Path, settings: NetworkSettings) -> Iterator[Pairs]:

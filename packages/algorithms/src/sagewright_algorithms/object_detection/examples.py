@@ -9,7 +9,7 @@ from typing import Protocol
 
 import orjson
 
-from sagewright_algorithms.common.channels import Channel, files
+from sagewright_algorithms.common.channels import Channel, files, media_type
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.matrix import Floats
 from sagewright_algorithms.object_detection.labels import Labels
@@ -78,9 +78,7 @@ class FileExamples:
 def of(channels: Mapping[str, Channel], folder: Path, labels: Labels) -> Examples:
     """``folder`` is the channel's. Raises ClientError."""
     channel = channels[folder.name]
-    content_type = str(channel.get("ContentType") or _RECORDS).partition(";")[0].strip().lower()
-    if content_type not in (_RECORDS, *_IMAGES):
-        raise ClientError(f"No iterator has been registered for ContentType {(content_type, '1.0')}")
+    content_type = media_type(channel, _RECORDS, *_IMAGES)
     if content_type == _RECORDS or channel.get("TrainingInputMode") == "Pipe":
         return RecordExamples(recorded(folder, channel), labels)
     beside = f"{folder.name}_annotation"

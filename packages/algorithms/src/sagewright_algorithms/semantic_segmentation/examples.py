@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from sagewright_algorithms.common.channels import Channel, files
+from sagewright_algorithms.common.channels import Channel, files, media_type
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.semantic_segmentation.label_map import IGNORED, Table
 from sagewright_algorithms.vision.image import Picture, UnreadableImageError, decode_file, decode_labels
@@ -107,9 +107,7 @@ class Examples:
 def source(channels: Mapping[str, Channel], folder: Path) -> Pairs:
     """``folder`` is the channel's. Raises ClientError."""
     channel = channels[folder.name]
-    content_type = str(channel.get("ContentType") or _IMAGES[0]).partition(";")[0].strip().lower()
-    if content_type not in (_RECORDS, *_IMAGES):
-        raise ClientError(f"No iterator has been registered for ContentType {(content_type, '1.0')}")
+    content_type = media_type(channel, *_IMAGES, _RECORDS)
     if content_type == _RECORDS or channel.get("TrainingInputMode") == "Pipe":
         return Manifest(recorded(folder, channel))
     beside = f"{folder.name}_annotation"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sagewright_algorithms.common import log, sequences
-from sagewright_algorithms.common.channels import NOTHING, RECORDIO, Channel, content_type, files
+from sagewright_algorithms.common.channels import NOTHING, RECORDIO, Channel, files, media_type
 from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.sequences import Indices, Sequences
 from sagewright_algorithms.recordio import MalformedRecordError
@@ -37,9 +37,7 @@ class SentencePairs:
 
 def read(folder: Path, channel: Channel, vocabularies: tuple[int, int], longest: tuple[int, int]) -> SentencePairs:
     """All pairs of a channel; ``vocabularies`` are the numbers of words of both sides. Raises ClientError."""
-    name, _ = content_type(channel)
-    if name != RECORDIO:
-        raise ClientError(f"No iterator has been registered for ContentType {(name, '1.0')}")
+    media_type(channel, RECORDIO)
     parts = [_read(file) for file in files(folder) if file.stat().st_size]
     sides = [sequences.joined([part[side] for part in parts]) for side in ("source", "target")]
     for side, words, vocabulary in zip(sides, ("source", "target"), vocabularies, strict=True):

@@ -53,6 +53,13 @@ def _run(home: Path, place: Mapping[str, Any], environment: dict[str, str], word
         return code
 
 
+# The first stage waits for the executors of all hosts: Spark's own half a minute is too short where the machine is busy.
+_ALL_HOSTS = {
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    "spark.scheduler.maxRegisteredResourcesWaitingTime": "5min",
+}
+
+
 def _words(options: Options, configuration: Configuration, place: Mapping[str, Any]) -> list[str]:
     """What SparkSubmit is told. The user's own properties win over ours."""
     hosts = sorted(place["hosts"], key=_number)
@@ -60,7 +67,7 @@ def _words(options: Options, configuration: Configuration, place: Mapping[str, A
     master = f"local[{cluster.cores()}]" if alone else f"spark://{hosts[0]}:{cluster.MASTER_PORT}"
     properties = {"spark.ui.enabled": "false"}
     if not alone:
-        properties |= {"spark.driver.host": place["current_host"], "spark.scheduler.minRegisteredResourcesRatio": "1.0"}
+        properties |= {"spark.driver.host": place["current_host"], **_ALL_HOSTS}
         properties["spark.cores.max"] = str(cluster.cores() * len(hosts))
     if options.event_logs:
         Path(options.event_logs).mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ class Model:
             if value.get("indices"):
                 raise BundleError(f"{self.folder.name}: the attribute {name} is a sparse tensor")
             return np.frombuffer(base64.b64decode(value["value"]), _BIG_ENDIAN[value["base"]]).astype(np.float64)
-        found = next((value[kind] for kind in _KINDS[:6] if kind in value), [])
+        found: list[Any] = next((value[kind] for kind in _KINDS[:6] if kind in value), [])
         return np.array([np.nan if item is None else item for item in found], np.float64)
 
     def dimensions(self, name: str) -> list[int]:

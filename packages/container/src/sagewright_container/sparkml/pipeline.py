@@ -19,13 +19,15 @@ def build(node: Node) -> list[Stage]:
     """The stages in their order. Raises BundleError."""
     if node.model.op == "pipeline":
         return [stage for child in node.children() for stage in build(child)]
-    for known, of in ((TRANSFORMERS, _transformer), (REGRESSIONS, _regression), (CLASSIFIERS, _classifier)):
-        if node.model.op in known:
-            return [of(node, known[node.model.op](node.model))]  # type: ignore[operator, index]
+    op = node.model.op
+    if op in TRANSFORMERS:
+        return [_transformer(node, TRANSFORMERS[op](node.model))]
+    if op in REGRESSIONS:
+        return [_regression(node, REGRESSIONS[op](node.model))]
+    if op in CLASSIFIERS:
+        return [_classifier(node, CLASSIFIERS[op](node.model))]
     known_ops = ", ".join(sorted({"pipeline", *TRANSFORMERS, *REGRESSIONS, *CLASSIFIERS}))
-    raise BundleError(
-        f'the stage {node.name} has the op "{node.model.op}", which cannot be evaluated here; these can: {known_ops}'
-    )
+    raise BundleError(f'the stage {node.name} has the op "{op}", which cannot be evaluated here; these can: {known_ops}')
 
 
 def run(stages: list[Stage], frame: Frame) -> Frame:

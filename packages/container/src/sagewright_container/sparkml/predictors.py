@@ -142,12 +142,13 @@ def _thresholds(model: Model) -> Array | None:
 
 def _shares(counts: Array) -> Array:
     total = counts.sum(1, keepdims=True)
-    return np.divide(counts, total, out=np.zeros_like(counts), where=total != 0)
+    shares: Array = np.divide(counts, total, out=np.zeros_like(counts), where=total != 0)
+    return shares
 
 
 def _chosen(probability: Array, thresholds: Array | None) -> Array:
     """The likeliest class; with thresholds, the one that is farthest above its own."""
     if thresholds is None:
-        return probability.argmax(1).astype(np.float64)
+        return np.asarray(probability.argmax(1), np.float64)
     scaled = np.divide(probability, thresholds, out=np.full_like(probability, np.inf), where=thresholds != 0)
-    return scaled.argmax(1).astype(np.float64)
+    return np.asarray(scaled.argmax(1), np.float64)

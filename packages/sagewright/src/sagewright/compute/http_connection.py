@@ -213,9 +213,8 @@ class HttpConnection(asyncio.Protocol):
             exchange.fail(Broken(f"the container's answer is not HTTP: {problem}"))
         if exchange.done.done():
             self._end(exchange)
-        elif (
-            self._is_tcp
-        ):  # the rest waits for an acknowledgement; the kernel forgets this after some packets, and it costs a packet
+        elif self._is_tcp:
+            # The rest may wait for an acknowledgement. The kernel forgets this after some packets; setting it sends one.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def connection_lost(self, problem: Exception | None) -> None:

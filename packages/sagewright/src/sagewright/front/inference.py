@@ -7,20 +7,21 @@ Errors are raised as wire.errors.Fault in the words of the runtime service (``Va
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from time import perf_counter
-from typing import Protocol
 
 from sagewright.compute.pipeline import CONTAINER, blame
-from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
+from sagewright.compute.replica import Address, Answer, Broken, Chunks, StreamedAnswer, Unsent
 from sagewright.front import components, containers, multi_model, serverless
+from sagewright.front.call import HEADERS, STREAM_HEADERS, Call, Caller, reply_headers
 from sagewright.front.capture import Capture
 from sagewright.front.counters import Counters
+from sagewright.front.model_errors import PRIMARY, TIMED_OUT, model_error, stream_error
 from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
-from sagewright.front.sessions import CLOSED, HEADER, NEW, OPENED, Sessions
+from sagewright.front.sessions import NEW, Sessions
 from sagewright.front.shadow import Mirror
-from sagewright.front.streamed import Streamed
+from sagewright.front.streamed import Events, Streamed
 from sagewright.wire.errors import Fault
 from sagewright.wire.http import Request, Response
 from sagewright.wire.protocols import eventstream
@@ -34,32 +35,12 @@ STREAM_SECONDS = 480.0
 MODEL_TIMEOUT = 60.0
 """Seconds a container has to answer, and to send the next part of a stream (Developer Guide, your-algorithms-inference-code)."""
 
-MESSAGE_LIMIT = 4096
-"""Characters of a container's error message that are passed on."""
-
 PART_LIMIT = 1024 * 1024
 """Bytes of one PayloadPart; botocore refuses events over 16 MiB."""
 
 _LONGEST_ID = 64  # the runtime service's model, InferenceId
 _IS_ASYNCHRONOUS = "Endpoint {} is an asynchronous endpoint. Please use the InvokeEndpointAsync API."
 """AWS refuses with a ValidationError; its words are not documented, these are a guess."""
-PRIMARY = "primary"
-"""What the one container of a replica is called."""
-
-_TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container {}. Review the latency metrics for each "
-    "container in Amazon CloudWatch, resolve the issue, and try again."
-)
-
-
-class Caller(Protocol):
-    """Whose endpoints are meant: account and region as the signature proves them."""
-
-    @property
-    def account(self) -> str: ...
-
-    @property
-    def region(self) -> str: ...
 
 
 class Inference:
@@ -89,14 +70,14 @@ class Inference:
         started = perf_counter()
         _, _, name, action = (*request.path.split("/", 3), "", "")[:4]
         if action == "invocations":
-            call = self._call(caller, name, request, _HEADERS, started)
+            call = self._call(caller, name, request, HEADERS, started)
             if call.variant.models is not None:
                 await self._aim(call, request)
             if "session_id" in call.headers:
                 return await self._in_session(call)
             return await self._invoke(call)
         if action == "invocations-response-stream":
-            call = self._call(caller, name, request, _STREAM_HEADERS, started)
+            call = self._call(caller, name, request, STREAM_HEADERS, started)
             if call.variant.models is not None:
                 await self._aim(call, request)
             if "session_id" in call.headers:
@@ -104,7 +85,7 @@ class Inference:
             return await self._stream(call)
         raise Fault("UnknownOperationException", f"There is no operation {request.method} {request.path}.", 404)
 
-    def _call(self, caller: Caller, name: str, request: Request, names: tuple[tuple[str, str], ...], started: float) -> _Call:
+    def _call(self, caller: Caller, name: str, request: Request, names: tuple[tuple[str, str], ...], started: float) -> Call:
         key = f"{caller.account}/{caller.region}/{name}"
         endpoint = self._routes.find(key)
         if endpoint is None:
@@ -134,35 +115,35 @@ class Inference:
             containers.aim(name, variant.containers, given.get(containers.HEADER), headers)
         if variant.models is not None or multi_model.HEADER in given:
             multi_model.check(name, variant, given.get(multi_model.HEADER))
-        return _Call(caller, name, key, variant, headers, request.body, started, endpoint, component)
+        return Call(caller, name, key, variant, headers, request.body, started, endpoint, component)
 
-    async def _aim(self, call: _Call, request: Request) -> None:
+    async def _aim(self, call: Call, request: Request) -> None:
         """Has the model of a multi-model endpoint loaded before the clock of the model begins."""
         try:
             target = request.headers[multi_model.HEADER]
             call.replicas = await self._models.prepare(call.key, call.variant, target, call.headers)
         except Refused as refused:
             self._counters.unanswered(call.key, call.variant.name, call.variant.config)
-            raise _model_error(call, refused.answer.status, refused.answer.body) from refused
+            raise model_error(call, refused.answer.status, refused.answer.body) from refused
         except Unsent as problem:
             raise self._unreachable(call) from problem
         except (Broken, TimeoutError) as problem:
             raise self._unanswered(call, problem) from problem
 
-    async def _invoke(self, call: _Call) -> Response:
+    async def _invoke(self, call: Call) -> Response:
         sent = perf_counter()
         answer = await self._ask(call)
         answered = perf_counter()
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
-            raise _model_error(call, answer.status, answer.body, answer.headers.get(CONTAINER, PRIMARY))
+            raise model_error(call, answer.status, answer.body, answer.headers.get(CONTAINER, PRIMARY))
         if call.endpoint.capture is not None and self._capture is not None:
             self._capture.take(call.key, call.variant.name, call.endpoint.capture, call.headers, call.body, answer)
         if call.session is not None:
             await self._note(call, call.session, answer)
-        return Response(200, _reply_headers(call, answer.headers, "Content-Type"), answer.body)
+        return Response(200, reply_headers(call, answer.headers, "Content-Type"), answer.body)
 
-    async def _in_session(self, call: _Call) -> Response:
+    async def _in_session(self, call: Call) -> Response:
         if call.headers["session_id"] == NEW:
             call.replicas = call.variant.by_load()[:1]  # whoever answers holds the session
         else:
@@ -170,7 +151,7 @@ class Inference:
         call.session = call.replicas[0].address if call.replicas else None
         return await self._invoke(call)
 
-    async def _join(self, call: _Call) -> None:
+    async def _join(self, call: Call) -> None:
         """The call goes to the container that holds its session."""
         identifier = call.headers["session_id"]
         if identifier == NEW:
@@ -181,14 +162,14 @@ class Inference:
             raise Fault("ValidationError", f"Session {identifier} not found.")
         call.variant, call.replicas = await self._sessions.join(call.endpoint, call.variant, call.key, identifier)
 
-    async def _note(self, call: _Call, address: Address, answer: Answer) -> None:
+    async def _note(self, call: Call, address: Address, answer: Answer) -> None:
         if self._sessions is not None:
             try:
                 await self._sessions.note(call.key, call.variant.name, address, answer.headers)
             except ValueError as problem:
-                raise _model_error(call, answer.status, str(problem).encode()) from problem
+                raise model_error(call, answer.status, str(problem).encode()) from problem
 
-    async def _ask(self, call: _Call) -> Answer:
+    async def _ask(self, call: Call) -> Answer:
         if call.variant.serverless:
             return await self._ask_serverless(call)
         for replica in call.replicas or call.variant.by_load():
@@ -200,7 +181,7 @@ class Inference:
                 raise self._unanswered(call, problem) from problem
         raise self._unreachable(call)
 
-    async def _ask_serverless(self, call: _Call) -> Answer:
+    async def _ask_serverless(self, call: Call) -> Answer:
         """By a container of its own, which may have to be started first."""
         if len(call.body) > serverless.BODY_LIMIT:
             raise serverless.too_large(len(call.body))
@@ -213,7 +194,7 @@ class Inference:
                 except (Broken, TimeoutError) as problem:
                     raise self._unanswered(call, problem) from problem
 
-    async def _stream(self, call: _Call) -> Streamed:
+    async def _stream(self, call: Call) -> Streamed:
         if call.variant.serverless:
             raise Fault("ValidationError", f"Endpoint {call.name} is serverless and does not support response streaming.")
         sent = perf_counter()
@@ -221,17 +202,17 @@ class Inference:
         if not 200 <= status < 300:
             body = await self._collect(call, chunks)
             self._count(call, status, sent, perf_counter())
-            raise _model_error(call, status, body, headers.get(CONTAINER, PRIMARY))
+            raise model_error(call, status, body, headers.get(CONTAINER, PRIMARY))
         return Streamed(
             200,
             [
-                *_reply_headers(call, headers, "X-Amzn-SageMaker-Content-Type"),
+                *reply_headers(call, headers, "X-Amzn-SageMaker-Content-Type"),
                 ("Content-Type", eventstream.CONTENT_TYPE),
             ],
-            _Events(self._events(call, headers, chunks, sent), chunks),
+            Events(self._events(call, headers, chunks, sent), chunks),
         )
 
-    async def _ask_streaming(self, call: _Call) -> StreamedAnswer:
+    async def _ask_streaming(self, call: Call) -> StreamedAnswer:
         for replica in call.replicas or call.variant.by_load():
             try:
                 return await replica.stream(call.headers, call.body, self._timeout)
@@ -241,14 +222,14 @@ class Inference:
                 raise self._unanswered(call, problem) from problem
         raise self._unreachable(call)
 
-    async def _collect(self, call: _Call, chunks: Chunks) -> bytes:
+    async def _collect(self, call: Call, chunks: Chunks) -> bytes:
         try:
             async with asyncio.timeout(self._timeout):
                 return b"".join([part async for part in chunks])
         except (Broken, TimeoutError) as problem:
             raise self._unanswered(call, problem) from problem
 
-    async def _events(self, call: _Call, headers: dict[str, str], chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
+    async def _events(self, call: Call, headers: dict[str, str], chunks: Chunks, sent: float) -> AsyncGenerator[bytes, None]:
         """The answer as events; what goes wrong now is an event too, because the status is already with the client."""
         last, whole = sent + STREAM_SECONDS, False
         plan = call.endpoint.capture
@@ -265,10 +246,10 @@ class Inference:
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
             self._counters.unanswered(call.key, call.variant.name, call.variant.config)
-            yield _stream_error(_TIMED_OUT.format(headers.get(CONTAINER, PRIMARY)), "ModelInvocationTimeExceeded")
+            yield stream_error(TIMED_OUT.format(headers.get(CONTAINER, PRIMARY)), "ModelInvocationTimeExceeded")
         except Broken as problem:
             self._counters.unanswered(call.key, call.variant.name, call.variant.config)
-            yield _stream_error(str(problem), "StreamBroken")
+            yield stream_error(str(problem), "StreamBroken")
         else:
             whole = True
             self._count(call, 200, sent, perf_counter())
@@ -277,104 +258,28 @@ class Inference:
             if kept is not None:
                 kept.end(call.headers, call.body, headers, whole=whole)
 
-    def _count(self, call: _Call, status: int, sent: float, answered: float) -> None:
+    def _count(self, call: Call, status: int, sent: float, answered: float) -> None:
         variant = call.variant
         self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
         if call.component is not None:
             took = answered - sent, sent - call.started
             components.count(call.key, call.component, variant, status, *took, self._counters)
 
-    def _unanswered(self, call: _Call, problem: Exception) -> Fault:
+    def _unanswered(self, call: Call, problem: Exception) -> Fault:
         self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         if call.component is not None:
             components.count(call.key, call.component, call.variant, 0, 0.0, 0.0, self._counters)
         container = blame(problem) or PRIMARY
-        said = _TIMED_OUT.format(container) if isinstance(problem, TimeoutError) else str(problem)
-        return _model_error(call, 0, said.encode(), container)
+        said = TIMED_OUT.format(container) if isinstance(problem, TimeoutError) else str(problem)
+        return model_error(call, 0, said.encode(), container)
 
-    def _unreachable(self, call: _Call) -> Fault:
+    def _unreachable(self, call: Call) -> Fault:
         self._counters.unanswered(call.key, call.variant.name, call.variant.config)
         return Fault(
             "ServiceUnavailable", f"No instance of variant {call.variant.name} of endpoint {call.name} can be reached.", 503
         )
 
 
-class _Call:
-    """One invocation on its way."""
-
-    __slots__ = (
-        "body",
-        "caller",
-        "component",
-        "endpoint",
-        "headers",
-        "key",
-        "name",
-        "replicas",
-        "session",
-        "started",
-        "variant",
-    )
-
-    def __init__(
-        self,
-        caller: Caller,
-        name: str,
-        key: str,
-        variant: Variant,
-        headers: dict[str, str],
-        body: bytes,
-        started: float,
-        endpoint: Endpoint,
-        component: str | None = None,
-    ) -> None:
-        self.caller = caller
-        self.name = name
-        self.key = key
-        self.variant = variant
-        self.headers = headers
-        self.body = body
-        self.started = started
-        self.endpoint = endpoint
-        self.session: Address | None = None
-        self.component = component
-        self.replicas: Sequence[Replica] = ()
-        """Whom to ask, where that is not any replica of the variant."""
-
-
-class _Events:
-    """The parts of a streamed answer; lets go of the container also when the client left before the first."""
-
-    def __init__(self, events: AsyncGenerator[bytes, None], chunks: Chunks) -> None:
-        self._events = events
-        self._chunks = chunks
-
-    def __aiter__(self) -> _Events:
-        return self
-
-    async def __anext__(self) -> bytes:
-        return await anext(self._events)
-
-    async def aclose(self) -> None:
-        await self._events.aclose()
-        self._chunks.close()
-
-
-_HEADERS = (
-    ("content-type", "content_type"),
-    ("accept", "accept"),
-    ("x-amzn-sagemaker-custom-attributes", "custom_attributes"),
-    ("x-amzn-sagemaker-inference-id", "inference_id"),
-    (HEADER, "session_id"),
-)
-_STREAM_HEADERS = (
-    ("content-type", "content_type"),
-    ("x-amzn-sagemaker-accept", "accept"),
-    ("x-amzn-sagemaker-custom-attributes", "custom_attributes"),
-    ("x-amzn-sagemaker-inference-id", "inference_id"),
-    (HEADER, "session_id"),
-)
-_SESSION_REPLIES = ((OPENED, "X-Amzn-SageMaker-New-Session-Id"), (CLOSED, "X-Amzn-SageMaker-Closed-Session-Id"))
 _UNSUPPORTED = {
     "x-amzn-sagemaker-enable-explanations": "Endpoint {} has no explainer and does not support enable explanations header.",
 }
@@ -396,38 +301,3 @@ def _variant(endpoint: Endpoint, name: str, target: str | None) -> Variant:
         if variant is None:
             raise Fault("ServiceUnavailable", f"No variant of endpoint {name} has a weight above zero.", 503)
     return variant if variant.green is None else variant.turn()
-
-
-def _reply_headers(call: _Call, answered: dict[str, str], content_type: str) -> list[tuple[str, str]]:
-    headers = [
-        (content_type, answered.get("content-type", "application/octet-stream")),
-        ("x-Amzn-Invoked-Production-Variant", call.variant.name),
-    ]
-    attributes = answered.get("x-amzn-sagemaker-custom-attributes")
-    if attributes is not None:
-        headers.append(("X-Amzn-SageMaker-Custom-Attributes", attributes))
-    if call.session is not None:
-        headers += [(shown, answered[name]) for name, shown in _SESSION_REPLIES if name in answered]
-    return headers
-
-
-def _model_error(call: _Call, status: int, body: bytes, container: str = PRIMARY) -> Fault:
-    said = body[: 4 * MESSAGE_LIMIT].decode("utf-8", "replace")[:MESSAGE_LIMIT]
-    side = "client" if 400 <= status < 500 else "server"
-    region, account = call.caller.region, call.caller.account
-    group = f"/aws/sagemaker/Endpoints/{call.name}"
-    console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group}"
-    return Fault(
-        "ModelError",
-        f'Received {side} error ({status}) from {container} with message "{said}". See {console} in account {account} for more information.',
-        424,
-        {
-            "OriginalStatusCode": status,
-            "OriginalMessage": said,
-            "LogStreamArn": f"arn:aws:logs:{region}:{account}:log-group:{group}",
-        },
-    )
-
-
-def _stream_error(message: str, code: str) -> bytes:
-    return eventstream.encode_exception("ModelStreamError", {"Message": message, "ErrorCode": code})

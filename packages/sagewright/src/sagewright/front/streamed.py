@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from sagewright.compute.replica import Chunks
 from sagewright.wire.http import Response
 
 
@@ -35,3 +36,21 @@ class Streamed:
 
 
 Answer: TypeAlias = Response | Streamed
+
+
+class Events:
+    """The parts of a streamed answer; lets go of the container also when the client left before the first."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None], chunks: Chunks) -> None:
+        self._events = events
+        self._chunks = chunks
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._events)
+
+    async def aclose(self) -> None:
+        await self._events.aclose()
+        self._chunks.close()

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Awaitable
 from typing import Protocol
 
 from sagewright.base.ids import request_id
 from sagewright.kernel.api import Api
+from sagewright.kernel.controller import Later
 from sagewright.kernel.operation import Caller
 from sagewright.store.rows import Document
 from sagewright.wire.dispatch import validate
+from sagewright.wire.errors import Fault
+
+PASSING = 500
+"""HTTP status from which a refusal may pass."""
 
 
 class Client(Protocol):
@@ -17,6 +23,16 @@ class Client(Protocol):
 
     async def call(self, caller: Caller, service: str, operation: str, request: Document) -> Document:
         """Raises wire.errors.Fault."""
+
+
+async def looked_up(describing: Awaitable[Document], retry: float) -> Document | None:
+    """What a Describe answers, None where there is nothing. Raises Later (``retry`` seconds) when that cannot be said now."""
+    try:
+        return await describing
+    except Fault as fault:
+        if fault.status >= PASSING:
+            raise Later(retry, str(fault)) from fault
+        return None
 
 
 class LocalClient:

@@ -60,12 +60,14 @@ def takes_room(row: Resource) -> bool:
 
 
 def claim_of(row: Resource, instance_type: str) -> Claim:
-    """What a component's row asks of instances of a type, and has."""
-    active = row.status.get("Copies", {}).get("Active") or {}
+    """What a component's row asks of instances of a type, and has: while an update rolls, its new copies keep what old ones leave."""
+    copies = row.status.get("Copies", {})
+    serving = ("Active", "Target") if copies.get("Rollout") else ("Active",)
+    held = sum(len((copies.get(crew) or {}).get("Slots", ())) for crew in serving)
     scheduling = specification(row.spec, instance_type).get("SchedulingConfig", {})
     packs = scheduling.get("PlacementStrategy") == "BINPACK"
     wanted = row.spec["RuntimeConfig"]["CopyCount"]
-    return Claim(row.key, need_of(row.spec, instance_type), wanted, len(active.get("Slots", ())), packs)
+    return Claim(row.key, need_of(row.spec, instance_type), wanted, held, packs)
 
 
 def instances(instance: Size, claims: Sequence[Claim], lowest: int, highest: int) -> int:

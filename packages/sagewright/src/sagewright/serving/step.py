@@ -23,7 +23,7 @@ WAIT_SECONDS = 1.0
 """Between two looks at what changes; the end of an errand or the first good ping is told at once."""
 WATCH_SECONDS = 5.0
 """Between two looks at what serves; the end of a container is told at once by its shim."""
-ROOM_SECONDS = 5.0
+ROOM_SECONDS = 2.0
 """Between two looks for room on the machine."""
 NEVER = float("inf")
 

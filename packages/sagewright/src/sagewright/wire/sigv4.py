@@ -59,9 +59,9 @@ class Seed(NamedTuple):
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
-    """Who signed a request, and for what.
+    """Who signed a request, and for what. Not frozen: that costs a microsecond of each request.
 
     ``payload_hash`` is the claim the signature covers: for S3 the caller has to hold the body against it while it streams
     (hex SHA-256, UNSIGNED-PAYLOAD or STREAMING-...). ``seed`` is there for S3 only, and None where no signature was checked (open access).
@@ -83,12 +83,9 @@ class _Claim(NamedTuple):
     signature: str
     timestamp: str
     token: str | None
+    is_s3: bool
+    """Signed for S3; sessions of directory buckets sign for a name of their own."""
     expires: int | None = None
-
-    @property
-    def is_s3(self) -> bool:
-        """Signed for S3; sessions of directory buckets sign for a name of their own."""
-        return self.scope.service in _S3_SIGNERS
 
     @property
     def service(self) -> str:
@@ -126,11 +123,13 @@ class Verifier:
         principal = self._keyring.look_up(claim.access_key, claim.token, now)
         _check_signed_headers(request, claim)
         payload_hash = _payload_hash(request, claim, body_hash)
-        signer = self._signers.get((principal.secret, claim.scope)) or Signer(principal.secret, claim.scope)
+        known = self._signers.get((principal.secret, claim.scope))
+        signer = known or Signer(principal.secret, claim.scope)
         if not _matches(request, claim, payload_hash, signer):
             raise Fault(refusals.MISMATCH, refusals.MISMATCH_MESSAGE, 403)
         _check_time(claim, now)
-        self._remember(principal.secret, claim.scope, signer)
+        if known is None:
+            self._remember(principal.secret, claim.scope, signer)
         seed = Seed(claim.timestamp, signer.scope, claim.signature, signer.key) if claim.is_s3 else None
         return Identity(claim.service, claim.scope.region, principal, payload_hash, seed)
 
@@ -224,9 +223,9 @@ def _header_claim(authorization: str, headers: Mapping[str, str]) -> _Claim:
         if not timestamp:
             complaints.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
         raise _incomplete(" ".join(complaints))
-    access_key, scope = _credential(parts["Credential"], timestamp)
+    access_key, scope, is_s3 = _credential(parts["Credential"], timestamp)
     signed = tuple(parts["SignedHeaders"].lower().split(";"))
-    return _Claim(access_key, scope, signed, parts["Signature"], timestamp, _token(headers))
+    return _Claim(access_key, scope, signed, parts["Signature"], timestamp, _token(headers), is_s3)
 
 
 def _token(headers: Mapping[str, str]) -> str | None:
@@ -257,14 +256,15 @@ def _query_claim(query: str) -> _Claim:
     expires = fields["X-Amz-Expires"]
     if not re.fullmatch(r"[0-9]{1,9}", expires) or not 1 <= int(expires) <= LONGEST_PRESIGN:
         raise _incomplete_url(f"X-Amz-Expires must be between 1 and {LONGEST_PRESIGN} seconds")
-    access_key, scope = _credential(fields["X-Amz-Credential"], fields["X-Amz-Date"])
+    access_key, scope, is_s3 = _credential(fields["X-Amz-Credential"], fields["X-Amz-Date"])
     signed = tuple(fields["X-Amz-SignedHeaders"].lower().split(";"))
     token = fields.get("X-Amz-Security-Token") or fields.get("X-Amz-S3session-Token")
-    return _Claim(access_key, scope, signed, fields["X-Amz-Signature"], fields["X-Amz-Date"], token, int(expires))
+    return _Claim(access_key, scope, signed, fields["X-Amz-Signature"], fields["X-Amz-Date"], token, is_s3, int(expires))
 
 
 @lru_cache(maxsize=1024)
-def _credential(text: str, timestamp: str) -> tuple[str, Scope]:
+def _credential(text: str, timestamp: str) -> tuple[str, Scope, bool]:
+    """Access key, scope and whether it is one of S3."""
     parts = text.split("/")
     if len(text) > _LONGEST_CREDENTIAL or len(parts) != 5 or not all(parts) or parts[4] != "aws4_request":
         raise _incomplete(
@@ -279,7 +279,7 @@ def _credential(text: str, timestamp: str) -> tuple[str, Scope]:
             f"'{parts[1][:16]}' != '{timestamp[:8]}', from '{timestamp}'.",
             403,
         )
-    return parts[0], Scope(parts[1], parts[2], parts[3])
+    return parts[0], Scope(parts[1], parts[2], parts[3]), parts[3] in _S3_SIGNERS
 
 
 def _check_signed_headers(request: Request, claim: _Claim) -> None:

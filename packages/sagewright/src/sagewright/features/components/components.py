@@ -51,7 +51,9 @@ class Components(Feature):
         self._alarms = alarms
         self._errands = Errands(told)
         registrar = Registrar(replicas, objects, self._errands, mounts)
-        self.controller = ComponentController(store, replicas, routes, jobs, machine, registrar, told, alarms)
+        self.controller: ComponentController = ComponentController(
+            store, replicas, routes, jobs, machine, registrar, told, alarms
+        )
 
     def register(self, engine: Engine, operations: Operations) -> None:
         written = ComponentOperations(engine.catalog, self._store, self._alarms)

@@ -7,7 +7,7 @@ from sagewright.features.experiments import plan as planning
 from sagewright.features.experiments.rules import incompatible
 from sagewright.features.experiments.settings import ENDED, KIND
 from sagewright.features.experiments.sight import Action, Deploy, Sample, Sight
-from sagewright.kernel.client import Client
+from sagewright.kernel.client import PASSING, Client, looked_up
 from sagewright.kernel.controller import Later, Plan
 from sagewright.kernel.operation import Caller
 from sagewright.store.rows import Document, Identity, Resource
@@ -17,8 +17,6 @@ from sagewright.wire.errors import Fault
 ACCESS_KEY = "SAGEWRIGHTEXPERIMENT"
 """No key that a signature could prove: a caller who has it is this process."""
 RETRY_SECONDS = 1.0
-PASSING = 500
-"""HTTP status from which a refusal may pass."""
 
 
 class ExperimentController:
@@ -74,12 +72,7 @@ class ExperimentController:
         await self._call(resource, f"{verb}Endpoint", {"EndpointName": name, "EndpointConfigName": wanted})
 
     async def _found(self, resource: Resource, kind: str, name: str) -> Document | None:
-        try:
-            return await self._call(resource, f"Describe{kind}", {f"{kind}Name": name})
-        except Fault as fault:
-            if fault.status >= PASSING:
-                raise Later(RETRY_SECONDS, str(fault)) from fault
-            return None
+        return await looked_up(self._call(resource, f"Describe{kind}", {f"{kind}Name": name}), RETRY_SECONDS)
 
     async def _call(self, resource: Resource, operation: str, request: Document) -> Document:
         """As the experiment's role, as which AWS acts, too."""

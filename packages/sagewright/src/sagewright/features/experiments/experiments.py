@@ -21,7 +21,7 @@ class Experiments(Feature):
 
     def __init__(self, store: Store, client: Client) -> None:
         self._store = store
-        self.controller = ExperimentController(client)
+        self.controller: ExperimentController = ExperimentController(client)
 
     def register(self, engine: Engine, operations: Operations) -> None:
         written = ExperimentOperations(engine.catalog, self._store, operations.derived("sagemaker", f"Create{KIND}"))

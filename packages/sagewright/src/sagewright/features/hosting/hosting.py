@@ -58,7 +58,9 @@ class Hosting(Feature):
         self.publisher = Publisher(routes)
         self.models = Models(self.publisher, ModelStore(objects, room(VOLUME_GB * GIB, jobs)), mounts)
         demand = Demand(serverless_idle)
-        self.controller = EndpointController(store, containers, self.publisher, jobs, machine, alarms, usage, demand)
+        self.controller: EndpointController = EndpointController(
+            store, containers, self.publisher, jobs, machine, alarms, usage, demand
+        )
         self.waking = Waking(store, self.publisher, demand, told)
 
     def register(self, engine: Engine, operations: Operations) -> None:

@@ -31,7 +31,9 @@ class Recommendations(Feature):
     def __init__(self, store: Store, client: Client, loader: Loader, seconds: float, told: Callable[[Identity], None]) -> None:
         errands = Errands(told, (TransferError,))
         self._loader = loader
-        self.controller = RecommendationsController(Workshop(store, client), loader, errands, seconds)
+        self.controller: RecommendationsController = RecommendationsController(
+            Workshop(store, client), loader, errands, seconds
+        )
 
     def register(self, engine: Engine, operations: Operations) -> None:
         RecommendationsOperations(engine).install(operations)

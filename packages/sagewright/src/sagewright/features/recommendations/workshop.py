@@ -10,7 +10,7 @@ from typing import Any
 from sagewright.compute.way_back import SESSION
 from sagewright.features.recommendations.benchmark import VARIANT, Benchmark
 from sagewright.features.recommendations.sight import Material
-from sagewright.kernel.client import Client
+from sagewright.kernel.client import PASSING, Client, looked_up
 from sagewright.kernel.controller import Later
 from sagewright.kernel.operation import Caller
 from sagewright.signals import logs, metrics
@@ -23,8 +23,6 @@ ACCESS_KEY = "SAGEWRIGHTRECOMMENDER"
 """No key that a signature could prove: a caller who has it is this process."""
 GROUP = "/aws/sagemaker/InferenceRecommendationsJobs"
 RETRY_SECONDS = 1.0
-PASSING = 500
-"""HTTP status from which a refusal may pass."""
 NO_PAYLOAD = "ClientError: There is no sample payload: ContainerConfig.PayloadConfig.SamplePayloadUrl, or SamplePayloadUrl of the model package."
 _MODEL = ("ExecutionRoleArn", "InferenceExecutionConfig", "VpcConfig", "EnableNetworkIsolation")
 _USES = {
@@ -142,12 +140,7 @@ class Workshop:
             raise Later(RETRY_SECONDS, str(fault)) from fault
 
     async def _found(self, job: Resource, operation: str, request: Document) -> Document | None:
-        try:
-            return await self._call(job, operation, request)
-        except Fault as fault:
-            if fault.status >= PASSING:
-                raise Later(RETRY_SECONDS, str(fault)) from fault
-            return None
+        return await looked_up(self._call(job, operation, request), RETRY_SECONDS)
 
     async def _call(self, job: Resource, operation: str, request: Document) -> Document:
         caller = Caller(job.world, assumed_role_arn(job.spec["RoleArn"], SESSION), ACCESS_KEY)

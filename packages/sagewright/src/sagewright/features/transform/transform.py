@@ -40,7 +40,9 @@ class Transform(Feature):
         slots: Slots,
         told: Callable[[Identity], None],
     ) -> None:
-        self.controller = TransformController(store, containers, objects, Errands(told), jobs, machine, slots)
+        self.controller: TransformController = TransformController(
+            store, containers, objects, Errands(told), jobs, machine, slots
+        )
 
     def register(self, engine: Engine, operations: Operations) -> None:
         operations.write(SERVICE, f"Stop{KIND}", Endings(engine, KIND, TERMINAL).stop)

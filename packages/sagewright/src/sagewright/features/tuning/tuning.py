@@ -27,7 +27,7 @@ class Tuning(Feature):
         self._trials = Trials(store)
         self._sampler = SamplerProcess()
         self._workshop = Workshop(store, client, self._parentage, told)
-        self.controller = TuningController(self._trials, self._workshop, self._sampler)
+        self.controller: TuningController = TuningController(self._trials, self._workshop, self._sampler)
         # A training job is told whose it is as it is made, so its row never lacks it.
         self.quirks = {CHILD_KIND: {"fills": (self._parentage.fill,)}, KIND: {"fills": (filled,)}}
 

@@ -8,7 +8,7 @@ from sagewright.features.tuning import algorithms
 from sagewright.features.tuning.child import Parentage, caller, request
 from sagewright.features.tuning.settings import Definition, Settings
 from sagewright.features.tuning.trial import Child, Trial
-from sagewright.kernel.client import Client
+from sagewright.kernel.client import PASSING, Client, looked_up
 from sagewright.kernel.controller import Later
 from sagewright.signals import metrics
 from sagewright.store.database import Store, Transaction
@@ -18,8 +18,6 @@ from sagewright.wire.errors import Fault
 SERVICE, CHILD_KIND = "sagemaker", "TrainingJob"
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 """Of the metrics of training jobs (DG training-metrics)."""
-PASSING = 500
-"""HTTP status from which a refusal may pass."""
 RETRY_SECONDS = 2.0
 
 
@@ -42,13 +40,9 @@ class Workshop:
     async def look(self, job: Resource, definition: Definition, trial: Trial) -> Child | None:
         """None when it is not there."""
         self._whose[_identity(job, trial)] = job.identity
-        try:
-            found = await self._call(job, definition, "Describe", {"TrainingJobName": trial.name})
-        except Fault as fault:
-            if fault.status >= PASSING:
-                raise Later(RETRY_SECONDS, str(fault)) from fault
-            return None
-        return Child.of(found, definition.objective.metric)
+        describing = self._call(job, definition, "Describe", {"TrainingJobName": trial.name})
+        found = await looked_up(describing, RETRY_SECONDS)
+        return None if found is None else Child.of(found, definition.objective.metric)
 
     async def make(self, job: Resource, definition: Definition, trial: Trial) -> str:
         """Returns why it cannot be made, or "". Raises Later when that may pass."""

@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
+from sagewright.base.matching import Test
 from sagewright.base.world import World
-from sagewright.neighbours.events.pattern import BadPatternError, Test, compile_pattern
+from sagewright.neighbours.events.pattern import BadPatternError, compile_pattern
 from sagewright.neighbours.log_groups import name_in
 from sagewright.signals import logs
 from sagewright.store.database import Transaction

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import orjson
 
+from sagewright.base.matching import Test
 from sagewright.kernel.operation import Context
 from sagewright.neighbours.events import bus
-from sagewright.neighbours.events.pattern import BadPatternError, Test, compile_pattern
+from sagewright.neighbours.events.pattern import BadPatternError, compile_pattern
 from sagewright.neighbours.log_groups import name_in
 from sagewright.neighbours.requests import Handlers, make_marker, read_marker, refuse
 from sagewright.signals import logs
