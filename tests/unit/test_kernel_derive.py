@@ -73,6 +73,8 @@ def test_aliases_lead_somewhere(kind: Kind) -> None:
     sources = [MODEL.input(kind.create), MODEL.output(kind.describe), MODEL.output(kind.create)]
     if kind.list and kind.items:
         sources.append(MODEL.output(kind.list).members[kind.items].member)  # a filter on what only a summary has
+    if kind.update:
+        sources.append(MODEL.input(kind.update))  # what only an update says
     for path in kind.aliases.values():
         first = path.partition(".")[0]
         assert any(_resolves(shape, path) for shape in sources) or first in kind.identity, path

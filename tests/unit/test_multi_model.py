@@ -240,6 +240,7 @@ class TestStore:
             (archive({"x": bytes(200_000)}), "Failed to extract"),
             (archive({"../x": b""}), "Failed to extract"),
         ],
+        ids=["not there", "no archive", "too large", "outside"],
     )
     async def test_nothing_is_left_of_what_cannot_be_brought(self, tmp_path: Path, body: bytes | None, words: str) -> None:
         objects = MemoryObjects("b")
