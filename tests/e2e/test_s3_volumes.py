@@ -60,7 +60,7 @@ def put(s3: Any, key: str, body: bytes) -> None:
 def test_ranges_of_an_object_in_parts(s3: Any, from_volumes: list[bool]) -> None:
     body = os.urandom(SIZE)
     put(s3, "a b/ü", body)
-    whole = s3.get_object(Bucket=BUCKET, Key="a b/ü")
+    whole = s3.head_object(Bucket=BUCKET, Key="a b/ü")
     for start, stop in ((0, SIZE), (1, 2 * MB), (5 * MB - 1, 9 * MB), (4 * MB, 8 * MB), (SIZE - 2 * MB, SIZE + MB)):
         got = s3.get_object(Bucket=BUCKET, Key="a b/ü", Range=f"bytes={start}-{stop - 1}", IfMatch=whole["ETag"])
         assert got["Body"].read() == body[start:stop]

@@ -144,7 +144,7 @@ class S3Proxy:
         answer = await self._forward(replace(call, request=wanted.first_byte(call.request)), target, None)
         try:
             await answer.read(1)
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             return None
         version = wanted.version(answer, target)
         stop = min(wanted.stop, version.size) if version is not None else 0
