@@ -25,7 +25,7 @@ from support.jobs import (
 from support.server import ROLE, SKLEARN, XGBOOST, Server, eventually
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # once, whatever the order of the classes
 def data(server: Server) -> str:
     """A bucket with the breast cancer data: train/, validation/ and batch/."""
     name = bucket(server, "main-job")
@@ -37,7 +37,7 @@ def data(server: Server) -> str:
     return name
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # once, whatever the order of the classes
 def trained(server: Server, data: str) -> dict[str, Any]:
     """A completed built-in XGBoost job with a validation channel."""
     sagemaker = server.client("sagemaker")
@@ -93,7 +93,7 @@ class TestBuiltInTraining:
         assert tags == [{"Key": "team", "Value": "ml"}]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # once, whatever the order of the classes
 def endpoint(server: Server, trained: dict[str, Any]) -> str:
     sagemaker = server.client("sagemaker")
     container = {"Image": XGBOOST, "ModelDataUrl": trained["ModelArtifacts"]["S3ModelArtifacts"]}
