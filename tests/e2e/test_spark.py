@@ -15,6 +15,8 @@ from support.server import Server, eventually
 pytestmark = pytest.mark.slow
 SPARK = "173754725891.dkr.ecr.us-east-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py39-v1"
 PATIENCE = 600.0
+# Without a wait for the host that holds the shuffled rows: otherwise that one alone may be quick enough for all of them.
+PROPERTIES = {"spark.sql.shuffle.partitions": "3", "spark.locality.wait": "0s"}
 
 PROGRAM = """
 import sys
@@ -48,7 +50,7 @@ def store(server: Server) -> str:
     s3 = server.client("s3")
     s3.put_object(Bucket=found, Key="rows/a.csv", Body="x\n" + "\n".join(map(str, range(1000))))
     s3.put_object(Bucket=found, Key="modules/ours.py", Body="WORD = 'imported'\n")
-    configuration = [{"Classification": "spark-defaults", "Properties": {"spark.sql.shuffle.partitions": "3"}}]
+    configuration = [{"Classification": "spark-defaults", "Properties": PROPERTIES}]
     s3.put_object(Bucket=found, Key="conf/configuration.json", Body=json.dumps(configuration))
     return found
 
