@@ -13,9 +13,9 @@ import botocore.exceptions
 import pytest
 from harness import WORLD
 from support.compilation import CompilationRig
+from support.job_rig import fails, hurry
 
 from sagewright.compute.runtime import InstanceSpec
-from sagewright.jobs import steps
 
 
 def compiles(spec: InstanceSpec) -> int:
@@ -27,15 +27,9 @@ def compiles(spec: InstanceSpec) -> int:
     return 0
 
 
-def fails(spec: InstanceSpec) -> int:
-    (spec.ml / "output/failure").write_text("ClientError: InputConfiguration: it is green")
-    return 1
-
-
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
+    hurry(monkeypatch)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])

@@ -16,16 +16,15 @@ import pytest
 from botocore.exceptions import ClientError
 from harness import WORLD
 from support.edge import ARTEFACT, COMPILED, EdgeRig
+from support.job_rig import hurry
 from support.jobs import archive
 
 from sagewright.features.records import fleet_report
-from sagewright.jobs import steps
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
+    hurry(monkeypatch)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])

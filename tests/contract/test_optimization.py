@@ -10,11 +10,11 @@ from typing import Any
 import botocore.exceptions
 import pytest
 from harness import ROLE, WORLD
+from support.job_rig import fails, hurry
 from support.optimization import INT8, SHARDS, OptimizationRig
 
 from sagewright.compute.runtime import InstanceSpec
 from sagewright.features.optimization import plan
-from sagewright.jobs import steps
 
 LMI = "763104351884.dkr.ecr.us-east-1.amazonaws.com/djl-inference:0.31.0-lmi13.0.0-cu124"
 
@@ -29,15 +29,9 @@ def optimizes(spec: InstanceSpec) -> int:
     return 0
 
 
-def fails(spec: InstanceSpec) -> int:
-    (spec.ml / "output/failure").write_text("ClientError: InputConfiguration: it is green")
-    return 1
-
-
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
+    hurry(monkeypatch)
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])

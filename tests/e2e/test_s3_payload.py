@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support.front import FrontRig, front_process, object_process, settings_in, short_folder
+from support.front import FrontRig, front_process, object_process, s3_front, settings_in, short_folder
 
 from sagewright.wire.canonical import Scope, signing_key
 from sagewright.wire.http import Request
@@ -29,12 +29,8 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[FrontRig]:
-    with short_folder() as folder:
-        settings = settings_in(folder)
-        with object_process(settings), FrontRig(settings) as started:
-            with contextlib.closing(started.client("s3")) as s3:
-                s3.create_bucket(Bucket=BUCKET)
-            yield started
+    with s3_front(BUCKET) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

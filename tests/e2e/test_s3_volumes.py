@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
-from support.front import FrontRig, object_process, settings_in, short_folder
+from support.front import FrontRig, s3_front
 
 from sagewright.objects.pieces import PieceParts
 from sagewright.objects.volumes import Version, Volumes
@@ -23,12 +23,8 @@ BUCKET = "volumes"
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[FrontRig]:
-    with short_folder() as folder:
-        settings = settings_in(folder)
-        with object_process(settings), FrontRig(settings) as started:
-            with contextlib.closing(started.client("s3")) as s3:
-                s3.create_bucket(Bucket=BUCKET)
-            yield started
+    with s3_front(BUCKET) as started:
+        yield started
 
 
 @pytest.fixture

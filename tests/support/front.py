@@ -231,3 +231,14 @@ def short_folder() -> Iterator[Path]:
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     serve_for_ever(sys.argv[1])
+
+
+@contextlib.contextmanager
+def s3_front(bucket: str) -> Iterator[FrontRig]:
+    """A front before an S3 of its own, which holds this bucket."""
+    with short_folder() as folder:
+        settings = settings_in(folder)
+        with object_process(settings), FrontRig(settings) as started:
+            with contextlib.closing(started.client("s3")) as s3:
+                s3.create_bucket(Bucket=bucket)
+            yield started

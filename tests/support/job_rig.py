@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import pytest
 from botocore import xform_name
 from harness import WORLD, Harness, Parts
 
@@ -16,6 +17,7 @@ from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import InstanceSpec, Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
+from sagewright.jobs import steps
 from sagewright.jobs.folder import prefix
 from sagewright.jobs.ground import Ground
 from sagewright.kernel.kind import Rule
@@ -27,6 +29,18 @@ from support.signals import messages
 from support.waiting import until
 
 TERMINAL = ("COMPLETED", "FAILED", "STOPPED")
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans look again after a moment instead of after seconds."""
+    monkeypatch.setattr(steps, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "WAIT_SECONDS", 0.2)
+
+
+def fails(spec: InstanceSpec) -> int:
+    """A program whose container says why it fails."""
+    (spec.ml / "output/failure").write_text("ClientError: InputConfiguration: it is green")
+    return 1
 
 
 class JobRig:
