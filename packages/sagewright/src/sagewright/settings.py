@@ -52,6 +52,8 @@ class Settings:
     built beforehand is taken). versions: an environment of that version is built when a job first needs it."""
     fronts: int = 1
     """How many front processes share the port."""
+    halt_polling: int = 200
+    """Microseconds that a front looks for the next packet before it sleeps, when the calls of one client follow one another closely; 0: never."""
     inline: bool = False
     """Front and control on one event loop, for tests and debugging."""
     hold_describe: float = 20.0
@@ -111,6 +113,8 @@ class Settings:
             raise ValueError(f"account must have 12 digits, not {self.account!r}")
         if not 1 <= self.fronts <= 64:
             raise ValueError(f"fronts must be between 1 and 64, not {self.fronts}")
+        if not 0 <= self.halt_polling <= 10_000:
+            raise ValueError(f"halt_polling must be between 0 and 10000 microseconds, not {self.halt_polling}")
         if self.limits not in ("none", "aws"):
             raise ValueError(f"limits must be none or aws, not {self.limits!r}")
         if not 0 < self.spot_price <= 1:

@@ -16,6 +16,7 @@ from sagewright.front import components, containers, multi_model, serverless
 from sagewright.front.call import HEADERS, STREAM_HEADERS, Call, Caller, reply_headers
 from sagewright.front.capture import Capture
 from sagewright.front.counters import Counters
+from sagewright.front.halt_polling import HaltPolling
 from sagewright.front.model_errors import PRIMARY, TIMED_OUT, model_error, stream_error
 from sagewright.front.multi_model import MultiModel, Refused, nobody
 from sagewright.front.routes import Endpoint, RouteTable, Variant
@@ -55,6 +56,7 @@ class Inference:
         sessions: Sessions | None = None,
         models: MultiModel | None = None,
         gates: serverless.Gates | None = None,
+        polling: HaltPolling | None = None,
     ) -> None:
         self._routes = routes
         self._sessions = sessions
@@ -64,10 +66,18 @@ class Inference:
         self._timeout = timeout
         self.mirror = Mirror(counters, timeout, capture)
         self._models = models or MultiModel(nobody, counters)
+        self._polling = polling or HaltPolling()
 
     async def handle(self, caller: Caller, request: Request) -> Response | Streamed:
         """Answers ``POST /endpoints/<name>/<action>``. Raises Fault."""
         started = perf_counter()
+        self._polling.called(started)
+        try:
+            return await self._handle(caller, request, started)
+        finally:
+            self._polling.done(perf_counter())
+
+    async def _handle(self, caller: Caller, request: Request, started: float) -> Response | Streamed:
         _, _, name, action = (*request.path.split("/", 3), "", "")[:4]
         if action == "invocations":
             call = self._call(caller, name, request, HEADERS, started)
@@ -132,8 +142,10 @@ class Inference:
 
     async def _invoke(self, call: Call) -> Response:
         sent = perf_counter()
+        self._polling.asked(sent)
         answer = await self._ask(call)
         answered = perf_counter()
+        self._polling.answered(answered)
         self._count(call, answer.status, sent, answered)
         if not 200 <= answer.status < 300:
             raise model_error(call, answer.status, answer.body, answer.headers.get(CONTAINER, PRIMARY))

@@ -20,6 +20,7 @@ from sagewright.front.capture import Capture
 from sagewright.front.control import Control
 from sagewright.front.counters import Counters
 from sagewright.front.gateway import Gateway
+from sagewright.front.halt_polling import HaltPolling
 from sagewright.front.inference import Inference
 from sagewright.front.multi_model import MultiModel
 from sagewright.front.objects import ObjectStore
@@ -73,6 +74,7 @@ class Front:
                 sessions=Sessions(settings.sessions),
                 models=MultiModel(self._control.model, self._counters),
                 gates=self._gates,
+                polling=HaltPolling(settings.halt_polling / 1e6),
             ),
             self._control,
             self._registry,
