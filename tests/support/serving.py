@@ -35,6 +35,7 @@ from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
 from sagewright.serving.ensemble import Replicas
+from sagewright.serving.usage import COMPONENTS, ENDPOINTS, ReplicaUsage
 from sagewright.signals import logs
 from sagewright.store.database import Transaction
 from sagewright.wire.credentials import Keyring
@@ -58,8 +59,11 @@ class Rig:
         twice: bool = False,
         front: tuple[str, int] = ("127.0.0.1", 8400),
         serverless_idle: float = 300.0,
+        metrics_seconds: float | None = None,
     ) -> None:
+        """``metrics_seconds``: between two measurements of what replicas use; None: nobody measures."""
         self._serverless_idle = serverless_idle
+        self._metrics_seconds = metrics_seconds
         self.runtime = runtime
         self.objects = MemoryObjects("bucket")
         self.objects.put(MODEL, archive({"xgboost-model": xgboost_model()}))
@@ -164,6 +168,7 @@ class Rig:
             self.objects,
             mounts,
             lambda *_: dict(self.alarms),
+            self._usage(parts, ENDPOINTS),
             told=told,
             serverless_idle=self._serverless_idle,
         )
@@ -177,11 +182,17 @@ class Rig:
             told,
             mounts=mounts,
             alarms=lambda *_: dict(self.alarms),
+            usage=self._usage(parts, COMPONENTS),
         )
         self.transform = Transform(parts.store, replicas, self.objects, self.jobs, machine, Slots(4), told)
         self.experiments = Experiments(parts.store, parts.client)
         features = (self.hosting, self.components, self.transform, self.experiments)
         self.loop = Loop(parts.store, [feature.controller for feature in features], twice=self._twice)
+
+    def _usage(self, parts: Parts, namespace: str) -> ReplicaUsage | None:
+        if self._metrics_seconds is None:
+            return None
+        return ReplicaUsage(parts.store, self.runtime, self._metrics_seconds, namespace)
 
     def run_folders(self) -> list[Path]:
         """Of everything that was ever started and not removed."""

@@ -19,6 +19,7 @@ NOW = 1_800_000_000.0
 CONFIG: Document = {
     "EndpointConfigName": "config",
     "KmsKeyId": "key",
+    "MetricsConfig": {"EnableEnhancedMetrics": True},
     "ProductionVariants": [
         {
             "VariantName": "a",
@@ -70,6 +71,7 @@ def shadowed(resource: Resource) -> Document:
 def test_the_configuration_with_the_shadow() -> None:
     made = shadowed(row("Starting"))
     assert made["KmsKeyId"] == "key"
+    assert made["MetricsConfig"] == CONFIG["MetricsConfig"]
     (production,), (shadow,) = made["ProductionVariants"], made["ShadowProductionVariants"]
     assert (production["VolumeSizeInGB"], production["InstanceType"]) == (8, "ml.c5.large")
     assert (shadow["InitialVariantWeight"], shadow["InitialInstanceCount"], shadow["ModelName"]) == (0.25, 2, "n")

@@ -434,3 +434,88 @@ class TestCounters:
         await asyncio.wait_for(arrived.wait(), 10)
         task.cancel()
         assert orjson.loads(received[0])["variants"][0]["Invocations"] == 1
+
+
+def placed(**places: str) -> list[dict[str, Any]]:
+    """Replicas by socket with what follows it in the snapshot: instance, and container after a blank."""
+    found = []
+    for socket, said in places.items():
+        instance, _, container = said.partition(" ")
+        named = {"instance": instance, **({"container": container} if container else {})}
+        found.append({"protocol": "frames", "socket": socket, "port": 8080, **named})
+    return found
+
+
+def instances(front: Front) -> dict[str, tuple[int, int, int]]:
+    """Invocations, model errors and samples of ModelLatency by instance."""
+    message = orjson.loads(front.counters.drain(0.0) or b"{}")
+    return {
+        each["instance"]: (each["Invocations"], each["InvocationModelErrors"], each["ModelLatency"][0])
+        for each in message.get("instances", ())
+    }
+
+
+ENHANCED = {"EnableEnhancedMetrics": True}
+
+
+async def test_each_instance_is_counted_where_that_is_wanted(front: Front) -> None:
+    """DG monitoring-cloudwatch-enhanced-metrics; K18."""
+    variant = {"name": "a", "weight": 1.0, "replicas": placed(r1="i-1", r2="i-2")}
+    entry = {"arn": "a", "variants": [variant], "metrics": ENHANCED}
+    front.write(orjson.dumps({"generation": 2, "endpoints": {"123456789012/eu-west-1/e": entry}}))
+    for _ in range(4):
+        await front.invoke()
+    assert instances(front) == {"i-1": (2, 0, 2), "i-2": (2, 0, 2)}
+    front.stubs["r1"].says, front.stubs["r2"].says = Answer(500, {}, b"no"), TimeoutError()
+    for _ in range(2):
+        await fault(front.invoke())
+    assert instances(front) == {"i-1": (1, 1, 1), "i-2": (1, 1, 0)}
+    front.stubs["r1"].says, front.stubs["r2"].says = Unsent("nobody"), Answer(200, {}, b"1")
+    await front.invoke()
+    assert instances(front) == {"i-2": (1, 0, 1)}, "whoever was not reached has no call"
+    front.write(orjson.dumps({"generation": 3, "endpoints": {"123456789012/eu-west-1/e": {**entry, "metrics": {}}}}))
+    await front.invoke()
+    assert instances(front) == {}
+
+
+async def test_instances_of_both_fleets_are_told_apart_during_a_deployment(front: Front) -> None:
+    """A call that the new fleet does not take is the old one's: it is counted there."""
+    green = {"name": "a", "weight": 1.0, "replicas": placed(new="i-new"), "config": "second", "share": 1.0}
+    variant = {"name": "a", "weight": 1.0, "replicas": placed(old="i-old"), "config": "first", "green": green}
+    shadow = {"name": "s", "weight": 1.0, "replicas": placed(dark="i-dark"), "share": 1.0}
+    entry = {"arn": "a", "variants": [variant], "shadow": [shadow], "metrics": ENHANCED}
+    front.write(orjson.dumps({"generation": 2, "endpoints": {"123456789012/eu-west-1/e": entry}}))
+    await front.invoke()
+    await front.inference.mirror.idle()
+    assert instances(front) == {"i-new": (1, 0, 1), "i-dark": (1, 0, 1)}
+    front.stubs["new"].says = Unsent("nobody")
+    await front.invoke()
+    await front.inference.mirror.idle()
+    assert instances(front) == {"i-old": (1, 0, 1), "i-dark": (1, 0, 1)}
+
+
+async def test_each_container_of_a_component_is_counted(front: Front) -> None:
+    """The same page: with InstanceId and ContainerId, beside the component's own metrics. K06."""
+    listed = [{"name": "c", "variant": "v", "replicas": placed(x="i-1 one", y="i-2 two")}]
+    host = {"name": "v", "weight": 1.0, "replicas": [], "hosts": 2}
+    entry = {"arn": "a", "variants": [host], "components": listed, "metrics": ENHANCED}
+    front.write(orjson.dumps({"generation": 2, "endpoints": {"123456789012/eu-west-1/e": entry}}))
+    for _ in range(4):
+        await front.invoke(x_amzn_sagemaker_inference_component="c")
+    message = orjson.loads(front.counters.drain(0.0) or b"{}")
+    counted = {
+        each["dimensions"].get("ContainerId"): (each["dimensions"], each["statistics"])
+        for each in message["samples"]
+        if each["name"] == "InvocationsPerCopy"
+    }
+    assert counted[None] == ({"InferenceComponentName": "c"}, [4, 2.0, 0.5, 0.5])
+    dimensions, statistics = counted["one"]
+    assert statistics == [2, 2.0, 1.0, 1.0]
+    assert dimensions == {
+        "EndpointName": "e",
+        "VariantName": "v",
+        "InferenceComponentName": "c",
+        "InstanceId": "i-1",
+        "ContainerId": "one",
+    }
+    assert {each["instance"]: each["Invocations"] for each in message["instances"]} == {"i-1": 2, "i-2": 2}

@@ -12,6 +12,7 @@ from sagemaker.core.shapes import (
     CapacitySize,
     ContainerDefinition,
     DeploymentConfig,
+    MetricsConfig,
     ModelInfrastructureConfig,
     ModelVariantConfig,
     ProductionVariant,
@@ -50,7 +51,8 @@ def config(answer):
     variant = ProductionVariant(
         variant_name="AllTraffic", model_name=f"{answer}-{tag}", initial_instance_count=1, instance_type="ml.m5.large"
     )
-    return EndpointConfig.create(endpoint_config_name=f"{answer}-{tag}", production_variants=[variant])
+    metrics = MetricsConfig(enable_enhanced_metrics=answer == "new", metric_publish_frequency_in_seconds=10)
+    return EndpointConfig.create(endpoint_config_name=f"{answer}-{tag}", production_variants=[variant], metrics_config=metrics)
 
 
 def said(endpoint):
@@ -77,6 +79,14 @@ while endpoint.refresh().endpoint_status == "Updating":
 assert {"old", "new"} == set(answers), set(answers)
 assert (endpoint.endpoint_config_name, said(endpoint)) == (f"new-{tag}", "new")
 assert endpoint.last_deployment_config.blue_green_update_policy.traffic_routing_configuration.type == "CANARY"
+
+# The new configuration has enhanced metrics: they are there for each instance as soon as it is in force.
+assert endpoint.metrics_config.enable_enhanced_metrics
+assert EndpointConfig.get(f"old-{tag}").metrics_config.metric_publish_frequency_in_seconds == 10
+wanted = [{"Name": "EndpointName", "Value": name}, {"Name": "InstanceId"}]
+cloudwatch = session.boto_session.client("cloudwatch")
+while not cloudwatch.list_metrics(Namespace="AWS/SageMaker", MetricName="Invocations", Dimensions=wanted)["Metrics"]:
+    said(endpoint)
 
 
 # A shadow test: nobody sees the shadow's answers.

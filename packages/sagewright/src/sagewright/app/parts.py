@@ -30,7 +30,6 @@ from sagewright.features.edge.feature import Edge
 from sagewright.features.experiments.experiments import Experiments
 from sagewright.features.hosting.hosting import Hosting
 from sagewright.features.hosting.publish import Publisher
-from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.optimization.feature import optimization
 from sagewright.features.processing.feature import processing
 from sagewright.features.recommendations.loader import LoadProcess
@@ -55,6 +54,8 @@ from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
 from sagewright.serving.ensemble import Replicas
+from sagewright.serving.members import check_model
+from sagewright.serving.usage import COMPONENTS, ReplicaUsage
 from sagewright.settings import Settings, interruptions
 from sagewright.signals import alarms
 from sagewright.store.database import Store
@@ -194,9 +195,7 @@ def _features(
     store, objects, slots, here = ground.store, ground.objects, ground.slots, ground.machine
     load = LoadProcess(objects, ground.way_back, settings.data / "loads")
     return (
-        Components(
-            store, replicas, routes, ground.jobs, here, objects, ground.wake, mounts=_mounts(ground), alarms=alarms.states
-        ),
+        _components(settings, ground, replicas, routes),
         Asynchronous(store, objects, routes.entry, routes.entries, settings.data / "asynchronous"),
         Experiments(store, client),
         Recommendations(store, client, load, settings.recommender_seconds, ground.wake),
@@ -232,6 +231,22 @@ def _hosting(settings: Settings, ground: Ground, replicas: Replicas) -> Hosting:
     )
 
 
+def _components(settings: Settings, ground: Ground, replicas: Replicas, routes: Publisher) -> Components:
+    """Inference components."""
+    return Components(
+        ground.store,
+        replicas,
+        routes,
+        ground.jobs,
+        ground.machine,
+        ground.objects,
+        ground.wake,
+        mounts=_mounts(ground),
+        alarms=alarms.states,
+        usage=ReplicaUsage(ground.store, ground.runtime, settings.metrics_seconds, COMPONENTS),
+    )
+
+
 def _mounts(ground: Ground) -> bool:
     """Whether containers see folders at other paths than this machine's."""
     return ground.runtime.name != "process"
@@ -248,7 +263,7 @@ def _engine(
         ground.store,
         operations,
         controllers=[controller.kind for controller in controllers(features)],
-        rules={**rules(features), "CreateModel": (pulled.rule(ground.environments.own_images),)},
+        rules={**rules(features), "CreateModel": (check_model, pulled.rule(ground.environments.own_images))},
         quirks=quirks(features),
         made=_Directories(settings.data / "homes"),
         secret=hashlib.sha256(b"page tokens" + keyring.master.encode()).digest(),

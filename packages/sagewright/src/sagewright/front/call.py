@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sagewright.compute.replica import Address, Replica
-from sagewright.front.routes import Endpoint, Variant
+from sagewright.front.routes import NOWHERE, Endpoint, Variant
 from sagewright.front.sessions import CLOSED, HEADER, OPENED
 
 HEADERS: tuple[tuple[str, str], ...] = (
@@ -43,6 +43,7 @@ class Call:
         "headers",
         "key",
         "name",
+        "place",
         "replicas",
         "session",
         "started",
@@ -71,6 +72,8 @@ class Call:
         self.endpoint = endpoint
         self.session: Address | None = None
         self.component = component
+        self.place = NOWHERE
+        """Whose answer it is, where that is counted."""
         self.replicas: Sequence[Replica] = ()
         """Whom to ask, where that is not any replica of the variant."""
 

@@ -5,8 +5,10 @@ Developer Guide, monitoring-cloudwatch: inference components have metrics of the
 
 from __future__ import annotations
 
-from sagewright.front.counters import Counters
-from sagewright.front.routes import Endpoint, Variant
+from collections.abc import Sequence
+
+from sagewright.front.counters import Counters, Dimensions
+from sagewright.front.routes import NOWHERE, Endpoint, Place, Variant
 from sagewright.wire.errors import Fault
 
 HEADER = "x-amzn-sagemaker-inference-component"
@@ -39,17 +41,54 @@ def choose(name: str, key: str, endpoint: Endpoint, component: str | None, count
     return found
 
 
-def count(key: str, component: str, variant: Variant, status: int, model: float, overhead: float, counters: Counters) -> None:
-    """One answer (``status`` 0: there was none); ``model`` and ``overhead`` in seconds."""
-    dimensions = (("InferenceComponentName", component),)
-    copies = max(1, len(variant.replicas))
+def count(
+    key: str,
+    component: str,
+    variant: Variant,
+    status: int,
+    model: float,
+    overhead: float,
+    counters: Counters,
+    place: Place = NOWHERE,
+) -> None:
+    """One answer (``status`` 0: there was none), ``model`` and ``overhead`` in seconds; for the container at ``place`` once more."""
+    busy = [replica.in_flight for replica in variant.replicas]
+    _sample(key, (("InferenceComponentName", component),), status, model, overhead, busy, counters)
+    if place.container:
+        alone = [replica.in_flight for replica in variant.replicas if variant.places.get(replica.address) == place]
+        dimensions = container_dimensions(key, component, variant.name, place)
+        _sample(key, dimensions, status, model, overhead, alone, counters)
+
+
+def container_dimensions(key: str, component: str, variant: str, place: Place) -> Dimensions:
+    """Of one container (DG monitoring-cloudwatch-enhanced-metrics; which of them go together is seen in published programs)."""
+    return (
+        ("EndpointName", key.rpartition("/")[2]),
+        ("VariantName", variant),
+        ("InferenceComponentName", component),
+        ("InstanceId", place.instance),
+        ("ContainerId", place.container),
+    )
+
+
+def _sample(
+    key: str,
+    dimensions: Dimensions,
+    status: int,
+    model: float,
+    overhead: float,
+    busy: Sequence[int],
+    counters: Counters,
+) -> None:
+    """``busy``: calls that each of the copies still works on."""
+    copies = max(1, len(busy))
     flags = {
         "Invocations": 1.0,
         "Invocation4XXErrors": float(400 <= status < 500),
         "Invocation5XXErrors": float(status >= 500 or not status),
         "InvocationModelErrors": float(status >= 400 or not status),
         "InvocationsPerCopy": 1.0 / copies,
-        "ConcurrentRequestsPerCopy": (1 + sum(replica.in_flight for replica in variant.replicas)) / copies,
+        "ConcurrentRequestsPerCopy": (1 + sum(busy)) / copies,
     }
     for name, value in flags.items():
         counters.sample(key, dimensions, name, value, "None")

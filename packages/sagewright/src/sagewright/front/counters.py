@@ -21,8 +21,8 @@ KEPT = 3600
 """Messages kept while control is away; older ones are dropped."""
 
 
-Load = tuple[str, str, int, int]
-"""Endpoint, variant, calls under way, instances that share them."""
+Load = tuple[str, str, int, int] | tuple[str, str, int, int, str]
+"""Endpoint, variant, calls under way, instances that share them; the one instance that is meant, where it is one."""
 Dimensions = tuple[tuple[str, str], ...]
 """Names and values of CloudWatch's dimensions."""
 
@@ -60,36 +60,52 @@ class Tally:
         self.model = Spread()
         self.overhead = Spread()
 
+    def answered(self, status: int, model: float, overhead: float) -> None:
+        """An answer of the model with ``status``; ``model`` and ``overhead`` in microseconds."""
+        self.invocations += 1
+        self.model.add(model)
+        self.overhead.add(overhead)
+        if status >= 400:
+            self.model_errors += 1
+            if status >= 500:
+                self.server_errors += 1
+            else:
+                self.client_errors += 1
+
+    def unanswered(self) -> None:
+        """A call without an answer of the model."""
+        self.invocations += 1
+        self.server_errors += 1
+        self.model_errors += 1
+
 
 class Counters:
-    """Counts by endpoint (``<account>/<region>/<name>``), variant and endpoint configuration (empty where it is not told)."""
+    """Counts by endpoint (``<account>/<region>/<name>``), variant and endpoint configuration (empty where it is not told).
+
+    Where an ``instance`` is named (of endpoints with enhanced metrics), its calls are counted once more apart from the others'.
+    """
 
     def __init__(self, period: float = PERIOD, loads: Callable[[], Iterable[Load]] = tuple) -> None:
         """``loads`` tells how busy the variants are at the moment of a message."""
         self._tallies: dict[tuple[str, str, str], Tally] = {}
+        self._instances: dict[tuple[str, str, str], Tally] = {}
         self._samples: dict[tuple[str, Dimensions, str, str], Spread] = {}
         self._period = period
         self._loads = loads
 
-    def answered(self, endpoint: str, variant: str, status: int, model: float, overhead: float, config: str = "") -> None:
+    def answered(
+        self, endpoint: str, variant: str, status: int, model: float, overhead: float, config: str = "", instance: str = ""
+    ) -> None:
         """An answer of the model with ``status``; ``model`` and ``overhead`` in seconds."""
-        tally = self._tally(endpoint, variant, config)
-        tally.invocations += 1
-        tally.model.add(model * 1e6)
-        tally.overhead.add(overhead * 1e6)
-        if status >= 400:
-            tally.model_errors += 1
-            if status >= 500:
-                tally.server_errors += 1
-            else:
-                tally.client_errors += 1
+        self._tally(endpoint, variant, config).answered(status, model * 1e6, overhead * 1e6)
+        if instance:
+            self._of_instance(endpoint, variant, instance).answered(status, model * 1e6, overhead * 1e6)
 
-    def unanswered(self, endpoint: str, variant: str, config: str = "") -> None:
+    def unanswered(self, endpoint: str, variant: str, config: str = "", instance: str = "") -> None:
         """A call that the model did not answer: it timed out, or the connection ended, or nobody could be reached."""
-        tally = self._tally(endpoint, variant, config)
-        tally.invocations += 1
-        tally.server_errors += 1
-        tally.model_errors += 1
+        self._tally(endpoint, variant, config).unanswered()
+        if instance:
+            self._of_instance(endpoint, variant, instance).unanswered()
 
     def dropped(self, endpoint: str, variant: str, config: str = "") -> None:
         """A copy of a call that a shadow variant did not get, because too many were under way."""
@@ -111,15 +127,19 @@ class Counters:
         """Everything counted since the last drain as the body of an ``invocations`` message; None when there was nothing.
 
         ``{"at": epoch seconds, "variants": [{"endpoint", "variant", "config", a number for each count, [count, sum, minimum, maximum]
-        in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances]],
+        in microseconds for each latency}], "loads": [[endpoint, variant, calls under way, instances, the one instance?]],
+        "instances"?: [{"endpoint", "variant", "instance", counts and latencies as above}],
         "samples"?: [{"endpoint", "dimensions": {…}, "name", "unit", "statistics": as above}]}``
         """
         loads = list(self._loads())
         if not self._tallies and not self._samples and not loads:
             return None
         tallies, self._tallies = self._tallies, {}
-        variants = [_document(*key, tally) for key, tally in tallies.items()]
+        variants = [_document(key, "config", tally) for key, tally in tallies.items()]
         message: dict[str, object] = {"at": now, "variants": variants, "loads": loads}
+        if self._instances:
+            apart, self._instances = self._instances, {}
+            message["instances"] = [_document(key, "instance", tally) for key, tally in apart.items()]
         if self._samples:
             samples, self._samples = self._samples, {}
             message["samples"] = [_sample(*key, spread) for key, spread in samples.items()]
@@ -147,12 +167,20 @@ class Counters:
             tally = self._tallies[endpoint, variant, config] = Tally()
         return tally
 
+    def _of_instance(self, endpoint: str, variant: str, instance: str) -> Tally:
+        tally = self._instances.get((endpoint, variant, instance))
+        if tally is None:
+            tally = self._instances[endpoint, variant, instance] = Tally()
+        return tally
 
-def _document(endpoint: str, variant: str, config: str, tally: Tally) -> dict[str, object]:
+
+def _document(key: tuple[str, str, str], last: str, tally: Tally) -> dict[str, object]:
+    """``last``: what the third part of the key is."""
+    endpoint, variant, third = key
     return {
         "endpoint": endpoint,
         "variant": variant,
-        "config": config,
+        last: third,
         "Invocations": tally.invocations,
         "Invocation4XXErrors": tally.client_errors,
         "Invocation5XXErrors": tally.server_errors,

@@ -19,7 +19,7 @@ from sagewright.front.counters import Counters
 from sagewright.front.halt_polling import HaltPolling
 from sagewright.front.model_errors import PRIMARY, TIMED_OUT, model_error, stream_error
 from sagewright.front.multi_model import MultiModel, Refused, nobody
-from sagewright.front.routes import Endpoint, RouteTable, Variant
+from sagewright.front.routes import NOWHERE, Endpoint, RouteTable, Variant
 from sagewright.front.sessions import NEW, Sessions
 from sagewright.front.shadow import Mirror
 from sagewright.front.streamed import Events, Streamed
@@ -185,6 +185,8 @@ class Inference:
         if call.variant.serverless:
             return await self._ask_serverless(call)
         for replica in call.replicas or call.variant.by_load():
+            if call.variant.places:
+                call.place = call.variant.places.get(replica.address, NOWHERE)
             try:
                 return await replica.invoke(call.headers, call.body, self._timeout)
             except Unsent:
@@ -226,6 +228,8 @@ class Inference:
 
     async def _ask_streaming(self, call: Call) -> StreamedAnswer:
         for replica in call.replicas or call.variant.by_load():
+            if call.variant.places:
+                call.place = call.variant.places.get(replica.address, NOWHERE)
             try:
                 return await replica.stream(call.headers, call.body, self._timeout)
             except Unsent:
@@ -257,10 +261,10 @@ class Inference:
                 for start in range(0, len(part), PART_LIMIT):
                     yield eventstream.encode_event("PayloadPart", part[start : start + PART_LIMIT])
         except TimeoutError:
-            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config, call.place.instance)
             yield stream_error(TIMED_OUT.format(headers.get(CONTAINER, PRIMARY)), "ModelInvocationTimeExceeded")
         except Broken as problem:
-            self._counters.unanswered(call.key, call.variant.name, call.variant.config)
+            self._counters.unanswered(call.key, call.variant.name, call.variant.config, call.place.instance)
             yield stream_error(str(problem), "StreamBroken")
         else:
             whole = True
@@ -271,16 +275,16 @@ class Inference:
                 kept.end(call.headers, call.body, headers, whole=whole)
 
     def _count(self, call: Call, status: int, sent: float, answered: float) -> None:
-        variant = call.variant
-        self._counters.answered(call.key, variant.name, status, answered - sent, sent - call.started, variant.config)
+        variant, place = call.variant, call.place
+        took = answered - sent, sent - call.started
+        self._counters.answered(call.key, variant.name, status, *took, variant.config, place.instance)
         if call.component is not None:
-            took = answered - sent, sent - call.started
-            components.count(call.key, call.component, variant, status, *took, self._counters)
+            components.count(call.key, call.component, variant, status, *took, self._counters, place)
 
     def _unanswered(self, call: Call, problem: Exception) -> Fault:
-        self._counters.unanswered(call.key, call.variant.name, call.variant.config)
+        self._counters.unanswered(call.key, call.variant.name, call.variant.config, call.place.instance)
         if call.component is not None:
-            components.count(call.key, call.component, call.variant, 0, 0.0, 0.0, self._counters)
+            components.count(call.key, call.component, call.variant, 0, 0.0, 0.0, self._counters, call.place)
         container = blame(problem) or PRIMARY
         said = TIMED_OUT.format(container) if isinstance(problem, TimeoutError) else str(problem)
         return model_error(call, 0, said.encode(), container)

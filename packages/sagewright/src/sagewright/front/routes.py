@@ -20,6 +20,7 @@ import orjson
 from sagewright.compute.pipeline import Pipeline, address_of
 from sagewright.compute.replica import Address, Replica, open_replica
 from sagewright.front.capture import CapturePlan
+from sagewright.front.counters import Load
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,13 +49,24 @@ class Models(NamedTuple):
     caches: bool
 
 
+class Place(NamedTuple):
+    """Whose answer it was, for enhanced metrics: the instance, and of an inference component the container."""
+
+    instance: str
+    container: str = ""
+
+
+NOWHERE = Place("")
+
+
 class Variant:
     """One production variant and its replicas.
 
     ``containers`` is None for replicas of one container, ``models`` for those of one model. ``config`` is the endpoint configuration
     that it is part of. While a new fleet takes over, ``green`` is the same variant of that fleet, which gets ``share`` of the calls
     (of a shadow: the share of them that it gets copies of); ``adapter`` is what its containers are to answer with; ``reserve`` are the replicas of the other fleet, asked when none of these
-    can be. ``serverless``: how many requests it takes at a time, 0 for one with instances.
+    can be. ``serverless``: how many requests it takes at a time, 0 for one with instances. ``places`` tells replicas apart by their
+    addresses, where the endpoint has enhanced metrics; else it is empty.
     """
 
     __slots__ = (
@@ -67,6 +79,7 @@ class Variant:
         "green",
         "models",
         "name",
+        "places",
         "replicas",
         "reserve",
         "serverless",
@@ -97,6 +110,7 @@ class Variant:
         self.green = green
         self.share = share
         self.at_random = False
+        self.places: Mapping[Address, Place] = {}
         self.adapter = ""
         self._turn = 0
         self._shift = 0.5
@@ -207,14 +221,19 @@ class RouteTable:
             self._reload()
         return self._endpoints.get(key)
 
-    def loads(self) -> Iterator[tuple[str, str, int, int]]:
-        """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas."""
+    def loads(self) -> Iterator[Load]:
+        """Of each variant that has calls under way: endpoint, name, how many calls, how many replicas; with enhanced metrics also of
+        each of its instances."""
         for key, endpoint in self._endpoints.items():
             for variant in endpoint.variants:
                 replicas = variant.replicas + variant.reserve  # while one fleet follows another, those of both
                 busy = sum(replica.in_flight for replica in replicas)
                 if busy:
                     yield key, variant.name, busy, len(replicas)
+                    for replica in replicas if variant.places else ():
+                        place = variant.places.get(replica.address)
+                        if place is not None and replica.in_flight:
+                            yield key, variant.name, replica.in_flight, 1, place.instance
 
     def close(self) -> None:
         """Ends all connections."""
@@ -267,7 +286,25 @@ def _endpoint(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, s
         components = {
             each["name"]: _variant({**each, "name": each["variant"], "weight": 1.0}, connect, told) for each in listed
         }
+    if entry.get("metrics", {}).get("EnableEnhancedMetrics"):
+        _tell_apart(entry, (*variants, *([shadow] if shadow else ()), *(components or {}).values()))
     return Endpoint(entry["arn"], variants, shadow, capture, bool(entry.get("async")), components)
+
+
+def _tell_apart(entry: Mapping[str, Any], variants: Sequence[Variant]) -> None:
+    """One table for all variants: while a new fleet takes over, those of one may be asked for the other's."""
+    listed = [*entry["variants"], *entry.get("shadow", ()), *entry.get("components", ())]
+    listed += [each["green"] for each in listed if "green" in each]
+    places = {
+        address_of(place): Place(place["instance"], place.get("container", ""))
+        for each in listed
+        for place in each["replicas"]
+        if "instance" in place
+    }
+    for variant in variants:
+        variant.places = places
+        if variant.green is not None:
+            variant.green.places = places
 
 
 def _variant(entry: Mapping[str, Any], connect: Connect, told: Callable[[str, str, float], None]) -> Variant:

@@ -13,7 +13,7 @@ from time import perf_counter
 from sagewright.compute.replica import Answer, Broken, Unsent
 from sagewright.front.capture import Capture, CapturePlan
 from sagewright.front.counters import Counters
-from sagewright.front.routes import Variant
+from sagewright.front.routes import NOWHERE, Variant
 
 MOST_COPIES = 64
 MOST_BYTES = 64 * 1024 * 1024
@@ -64,7 +64,10 @@ class Mirror:
 
     async def _ask(self, endpoint: str, shadow: Variant, headers: Mapping[str, str], body: bytes) -> Answer | None:
         started = perf_counter()
+        place = NOWHERE
         for replica in shadow.by_load():
+            if shadow.places:
+                place = shadow.places.get(replica.address, NOWHERE)
             sent = perf_counter()
             try:
                 answer = await replica.invoke(headers, body, self._timeout)
@@ -73,7 +76,8 @@ class Mirror:
             except (Broken, TimeoutError):
                 break
             answered = perf_counter()
-            self._counters.answered(endpoint, shadow.name, answer.status, answered - sent, sent - started, shadow.config)
+            took = answered - sent, sent - started
+            self._counters.answered(endpoint, shadow.name, answer.status, *took, shadow.config, place.instance)
             return answer
-        self._counters.unanswered(endpoint, shadow.name, shadow.config)
+        self._counters.unanswered(endpoint, shadow.name, shadow.config, place.instance)
         return None

@@ -12,12 +12,13 @@ from sagewright.compute.environments.place import Place
 from sagewright.compute.placement import Machine
 from sagewright.compute.runtime import Runtime
 from sagewright.compute.slots import Slots
+from sagewright.compute.utilisation import SAMPLE_SECONDS
 from sagewright.compute.way_back import WayBack
 from sagewright.jobs.following import Following
 from sagewright.jobs.launch import Launch, Program
 from sagewright.jobs.log import Digesting, JobLog, nothing_else
 from sagewright.jobs.synchronised import Part, Synchronised
-from sagewright.jobs.usage import SAMPLE_SECONDS, Usage
+from sagewright.jobs.usage import Usage
 from sagewright.jobs.workshop import Workshop
 from sagewright.kernel.errands import Errands
 from sagewright.objects.s3 import Objects

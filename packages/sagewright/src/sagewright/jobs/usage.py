@@ -9,7 +9,8 @@ from pathlib import Path
 from sagewright.compute import gpu_use
 from sagewright.compute.gpu_use import GpuUse
 from sagewright.compute.placement import Machine, limits
-from sagewright.compute.runtime import Limits, Runtime, Stats
+from sagewright.compute.runtime import Runtime, Stats
+from sagewright.compute.utilisation import SAMPLE_SECONDS, utilisation
 from sagewright.jobs.devices import given
 from sagewright.jobs.folder import JobFolder
 from sagewright.jobs.instances import JobInstance, cluster
@@ -17,9 +18,6 @@ from sagewright.signals import metrics
 from sagewright.signals.metrics import Point
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Resource
-
-SAMPLE_SECONDS = 15.0
-"""AWS measures once a minute; a job here may be over by then."""
 
 
 def namespace(kind: str) -> str:
@@ -60,16 +58,6 @@ class Usage:
         """Drops what was remembered of a job that is over."""
         for folder in JobFolder.all(self.jobs, resource):
             self.samples.pop(folder.run, None)
-
-
-def utilisation(limit: Limits, before: Stats, stats: Stats, seconds: float) -> dict[str, float]:
-    """CPU in percent of a core, summed over cores; memory and disk in percent of what there is."""
-    found = {"CPUUtilization": max(0.0, stats.cpu - before.cpu) / seconds * 100}
-    if limit.memory:
-        found["MemoryUtilization"] = stats.memory / limit.memory * 100
-    if limit.disk:
-        found["DiskUtilization"] = stats.disk / limit.disk * 100
-    return found
 
 
 def _of_gpus(use: GpuUse | None) -> dict[str, float]:

@@ -22,7 +22,6 @@ from sagewright.features.components.adapter import (
 from sagewright.features.components.copies import Copies, Crew
 from sagewright.features.components.registrar import Registrar
 from sagewright.features.components.sight import Key
-from sagewright.serving.ensemble import Replicas
 from sagewright.serving.unit import Unit
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Identity, Resource
@@ -39,22 +38,22 @@ class Routes(Protocol):
 
 
 class Adapters:
-    """``unit`` tells a copy of a base as serving knows it; ``told`` wakes the loop for a row."""
+    """``unit`` tells a copy of a base as serving knows it, ``route`` as fronts do; ``told`` wakes the loop for a row."""
 
     def __init__(
         self,
         store: Store,
-        replicas: Replicas,
         registrar: Registrar,
         routes: Routes,
         unit: Callable[[Resource, Key], Unit],
+        route: Callable[[Resource, Key], Document],
         told: Callable[[Identity], None],
     ) -> None:
         self._store = store
-        self._replicas = replicas
         self._registrar = registrar
         self._routes = routes
         self._unit = unit
+        self._route = route
         self._told = told
 
     async def observe(self, row: Resource) -> AdapterSight:
@@ -83,7 +82,7 @@ class Adapters:
             case Unload(key, identifier):
                 await self._registrar.unload(row.identity, self._unit(base, key), identifier)
             case Answer(keys, identifier, variant):
-                routes = [self._replicas.route(self._unit(base, key)) for key in keys]
+                routes = [self._route(base, key) for key in keys]
                 entry = {"name": row.key, "variant": variant, "replicas": routes, "adapter": identifier}
                 self._routes.put_component(row.world, row.spec["EndpointName"], row.key, entry)
 

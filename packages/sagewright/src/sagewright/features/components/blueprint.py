@@ -41,6 +41,13 @@ def view(transaction: Transaction, component: Resource) -> View:
     return View(crew, _room(transaction, component, found))
 
 
+def metrics_config(transaction: Transaction, component: Resource) -> Document:
+    """The MetricsConfig that is in force on the component's endpoint; empty where there is none."""
+    endpoint = transaction.resources.get(component.world, "Endpoint", component.spec["EndpointName"])
+    found: Document = endpoint.status.get("MetricsConfig", {}) if endpoint is not None else {}
+    return found
+
+
 def _no_host(spec: Mapping[str, Any]) -> str:
     named = f'Variant "{spec["VariantName"]}"' if spec.get("VariantName") else "No variant"
     return (

@@ -17,6 +17,7 @@ from sagewright.kernel.feature import Feature
 from sagewright.kernel.operation import Operations
 from sagewright.objects.s3 import Objects
 from sagewright.serving.ensemble import Replicas
+from sagewright.serving.usage import ReplicaUsage
 from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity
@@ -28,7 +29,7 @@ class Components(Feature):
     """Controller, rules and written operations of inference components. ``routes`` is where fronts find their copies.
 
     ``mounts``: containers see folders at other paths than this machine's. ``told`` wakes the loop for a row,
-    ``alarms`` tells the states of CloudWatch's alarms.
+    ``alarms`` tells the states of CloudWatch's alarms. ``usage`` measures what the copies use, where that is wanted.
     """
 
     rules = RULES
@@ -46,13 +47,14 @@ class Components(Feature):
         *,
         mounts: bool = True,
         alarms: AlarmStates = lambda *_: {},
+        usage: ReplicaUsage | None = None,
     ) -> None:
         self._store = store
         self._alarms = alarms
         self._errands = Errands(told)
         registrar = Registrar(replicas, objects, self._errands, mounts)
         self.controller: ComponentController = ComponentController(
-            store, replicas, routes, jobs, machine, registrar, told, alarms
+            store, replicas, routes, jobs, machine, registrar, told, alarms, usage
         )
 
     def register(self, engine: Engine, operations: Operations) -> None:

@@ -22,6 +22,7 @@ from sagewright.kernel.controller import Plan
 from sagewright.serving.definition import Undeployable
 from sagewright.serving.ensemble import Replicas
 from sagewright.serving.unit import Unit
+from sagewright.serving.usage import Measured, ReplicaUsage
 from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store
 from sagewright.store.rows import Document, Identity, Resource
@@ -47,6 +48,7 @@ class ComponentController:
         registrar: Registrar,
         told: Callable[[Identity], None],
         alarms: AlarmStates,
+        usage: ReplicaUsage | None = None,
     ) -> None:
         self._store = store
         self._replicas = replicas
@@ -54,7 +56,8 @@ class ComponentController:
         self._jobs = jobs
         self._machine = machine
         self._alarms = alarms
-        self._adapters = Adapters(store, replicas, registrar, routes, self._unit, told)
+        self._usage = usage
+        self._adapters = Adapters(store, registrar, routes, self._unit, self._route, told)
 
     async def observe(self, resource: Resource) -> Sight | AdapterSight:
         """Every copy that may have something on disk, and what there is room for."""
@@ -67,11 +70,36 @@ class ComponentController:
             except Undeployable as problem:
                 refusal = str(problem)
         copies = Copies.of(resource.status)
+        await self._measure(resource, copies)
         if refusal and copies.active is not None:
             room = len(copies.active.slots)  # what runs goes on, whatever has become of its model
         keys = copies.attempts()
         seen = await asyncio.gather(*(self._replicas.look(self._unit(resource, key)) for key in keys))
         return Sight(dict(zip(keys, seen, strict=True)), room, wanted, refusal, await self._gone_off(resource, copies))
+
+    async def _measure(self, resource: Resource, copies: Copies) -> None:
+        """What the copies use, as often as the endpoint's MetricsConfig says, and for each container where that is wanted."""
+        if self._usage is None:
+            return
+        config = await self._store.read(lambda transaction: blueprint.metrics_config(transaction, resource))
+        crews = [crew for crew in (copies.active, copies.target) if crew is not None]
+        found = [
+            self._measured(resource, (crew.generation, slot.index, slot.attempt), crew.definition, config)
+            for crew in crews
+            for slot in crew.slots
+            if slot.served
+        ]
+        await self._usage.measure(resource, found, float(config.get("MetricPublishFrequencyInSeconds", 0)))
+
+    def _measured(self, resource: Resource, key: Key, definition: Document, config: Document) -> Measured:
+        unit = self._unit(resource, key, definition)
+        alone = {"InferenceComponentName": resource.name}
+        told: tuple[Document, ...] = (alone,)
+        if config.get("EnableEnhancedMetrics"):
+            place = {"EndpointName": resource.spec["EndpointName"], "VariantName": definition["Variant"], **alone}
+            named = {"InstanceId": _instance_id(resource, key), "ContainerId": _container_id(resource, key)}
+            told += ({**place, **named},)
+        return Measured(unit, unit.limits, told)
 
     async def _gone_off(self, resource: Resource, copies: Copies) -> tuple[str, ...]:
         """Alarms of the update that goes forward."""
@@ -98,7 +126,7 @@ class ComponentController:
             case Act(move, key, definition):
                 await self._replicas.act(move, self._unit(resource, key, definition))
             case Publish(copies, variant):
-                routes = [self._replicas.route(self._unit(resource, key)) for key in copies]
+                routes = [self._route(resource, key) for key in copies]
                 entry = {"name": resource.key, "variant": variant, "replicas": routes}
                 if self._routes.put_component(resource.world, resource.spec["EndpointName"], resource.key, entry):
                     await self._adapters.hint(resource)
@@ -106,6 +134,11 @@ class ComponentController:
                 self._routes.put_component(resource.world, resource.spec["EndpointName"], resource.key, None)
             case Clear():
                 await asyncio.to_thread(trees.remove, self._folder(resource))
+
+    def _route(self, resource: Resource, key: Key) -> Document:
+        """The copy as fronts know it."""
+        named = {"instance": _instance_id(resource, key), "container": _container_id(resource, key)}
+        return self._replicas.route(self._unit(resource, key)) | named
 
     def _unit(self, resource: Resource, key: Key, definition: Document | None = None) -> Unit:
         """The copy as serving knows it; what it starts from is needed only to start it."""
@@ -141,5 +174,13 @@ class ComponentController:
 
 def _instance_id(resource: Resource, key: Key) -> str:
     """Looks like EC2's; the same copy always has the same."""
-    digest = hashlib.sha256(f"{resource.arn}/{resource.created}/{key}".encode()).hexdigest()
-    return f"i-{digest[:17]}"
+    return f"i-{_digest(resource, key)[:17]}"
+
+
+def _container_id(resource: Resource, key: Key) -> str:
+    """Looks like Docker's; of one attempt of a copy."""
+    return hashlib.sha256(f"container {_digest(resource, key)}".encode()).hexdigest()
+
+
+def _digest(resource: Resource, key: Key) -> str:
+    return hashlib.sha256(f"{resource.arn}/{resource.created}/{key}".encode()).hexdigest()

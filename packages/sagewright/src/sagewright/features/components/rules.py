@@ -8,7 +8,7 @@ from typing import Any
 from sagewright.base.arn import sagemaker_arn
 from sagewright.kernel.kind import Reference, Rule
 from sagewright.kernel.operation import Context
-from sagewright.serving.definition import unsupported
+from sagewright.serving.members import refuse
 from sagewright.store.rows import Document
 from sagewright.wire.errors import validation
 
@@ -23,11 +23,11 @@ def check_specification(specification: Mapping[str, Any]) -> None:
         raise validation(
             "Either ModelName or Container with an Image must be specified in the specification of an inference component."
         )
-    if "ContainerMetricsConfig" in container:
-        raise unsupported("Specification.Container.ContainerMetricsConfig of an inference component")
+    refuse("InferenceComponentContainerSpecification", container, "Specification.Container")
     asked = specification.get("ComputeResourceRequirements")
     if asked is None:
         raise validation("ComputeResourceRequirements must be specified in the specification of an inference component.")
+    refuse("InferenceComponentComputeResourceRequirements", asked, "Specification.ComputeResourceRequirements")
     if asked.get("MaxMemoryRequiredInMb", asked["MinMemoryRequiredInMb"]) < asked["MinMemoryRequiredInMb"]:
         raise validation("MaxMemoryRequiredInMb must not be less than MinMemoryRequiredInMb.")
 

@@ -16,20 +16,22 @@ _CHOSEN_BY = {"PERCENTAGE": "Percentage", "SELECTION": "DeviceNames", "NAMECONTA
 
 def check_packaging(_: Context, request: Document) -> None:
     """CreateEdgePackagingJob. Raises Fault (ValidationException) for the first thing that is wrong."""
-    output = request["OutputConfig"]
-    for member in ("PresetDeploymentType", "PresetDeploymentConfig"):
-        if member in output:
-            raise validation(unsupported(f"OutputConfig.{member} (a component of AWS IoT Greengrass)"))
+    _check_preset(request["OutputConfig"])
     try:
         artefact(request)
     except ValueError as error:
         raise validation(f"OutputConfig.S3OutputLocation is no place in S3: {error}") from error
 
 
+def _check_preset(output: Mapping[str, Any]) -> None:
+    for member in ("PresetDeploymentType", "PresetDeploymentConfig"):
+        if member in output:
+            raise validation(unsupported(f"OutputConfig.{member} (a component of AWS IoT Greengrass)"))
+
+
 def check_fleet(_: Context, request: Document) -> None:
     """CreateDeviceFleet, UpdateDeviceFleet. Raises the same."""
-    if "PresetDeploymentType" in request["OutputConfig"]:
-        raise validation(unsupported("OutputConfig.PresetDeploymentType (a component of AWS IoT Greengrass)"))
+    _check_preset(request["OutputConfig"])
 
 
 def check_plan(request: Document) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sagewright.features.experiments.settings import Settings
 from sagewright.store.rows import Document, Resource
 
-KEPT = ("DataCaptureConfig", "KmsKeyId", "VpcConfig", "ExecutionRoleArn", "EnableNetworkIsolation")
+KEPT = ("DataCaptureConfig", "MetricsConfig", "KmsKeyId", "VpcConfig", "ExecutionRoleArn", "EnableNetworkIsolation")
 """Members of a configuration that hold for the endpoint whatever its variants are."""
 
 

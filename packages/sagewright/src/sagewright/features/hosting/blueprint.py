@@ -42,7 +42,8 @@ def fleet(transaction: Transaction, endpoint: Resource) -> Fleet:
     # An update that retains the variants' properties keeps the capture of the deployment before it (operations.py).
     capture = endpoint.spec.get("Capture", config.spec.get("DataCaptureConfig"))
     asynchronous = config.spec.get("AsyncInferenceConfig", {})
-    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows, capture, asynchronous)
+    metrics = config.spec.get("MetricsConfig", {})
+    return Fleet(endpoint.spec.get("Generation", 1), name, variants, shadows, capture, asynchronous, metrics)
 
 
 def _variant(

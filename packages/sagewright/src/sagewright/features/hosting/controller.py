@@ -16,14 +16,16 @@ from sagewright.features.hosting import blueprint, managed, serverless
 from sagewright.features.hosting import plan as planning
 from sagewright.features.hosting.demand import Demand, Wanted
 from sagewright.features.hosting.deployment import Deployment, Fleet, Place, VariantFleet
+from sagewright.features.hosting.metrics_config import is_enhanced, of_use
 from sagewright.features.hosting.publish import Publisher
 from sagewright.features.hosting.sight import Act, Action, Clear, Publish, Routed, Sight, Unpublish
-from sagewright.features.hosting.usage import Measured, ReplicaUsage
 from sagewright.kernel.controller import Plan
 from sagewright.serving.definition import Undeployable
 from sagewright.serving.ensemble import Replicas, route_members
 from sagewright.serving.hosts import is_host
+from sagewright.serving.step import Slot
 from sagewright.serving.unit import Seen, Unit
+from sagewright.serving.usage import Measured, ReplicaUsage
 from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store, Transaction
 from sagewright.store.rows import Document, Resource
@@ -68,7 +70,8 @@ class EndpointController:
             except Undeployable as problem:
                 refusal = str(problem)
         if self._usage is not None:
-            await self._usage.measure(resource, self._serving(resource, deployment.active))
+            every = of_use(deployment.active.metrics) if deployment.active else 0.0
+            await self._usage.measure(resource, self._serving(resource, deployment.active), every)
         attempts = deployment.attempts()
         instances = _instances(deployment)
         looks = [self._look(resource, place, attempt, instances) for place, attempt in attempts]
@@ -98,10 +101,10 @@ class EndpointController:
                 if variant is not None and is_host(variant.container):
                     return  # only room for inference components: there is nothing to start
                 await self._containers.act(move, self._unit(resource, place, attempt, variant))
-            case Publish(variants, shadows, capture, asynchronous):
+            case Publish(variants, shadows, capture, asynchronous, metrics):
                 routes = [self._route(resource, routed) for routed in variants]
                 copies = [self._route(resource, routed) | {"share": routed.share} for routed in shadows]
-                extra = {"shadow": copies, "capture": capture, "async": asynchronous}
+                extra = {"shadow": copies, "capture": capture, "async": asynchronous, "metrics": metrics}
                 self._publisher.put(resource.world, resource.key, resource.arn, routes, extra)
             case Unpublish():
                 self._publisher.drop(resource.world, resource.key)
@@ -111,17 +114,21 @@ class EndpointController:
                 await asyncio.to_thread(trees.remove, self._folder(resource))
 
     def _serving(self, resource: Resource, fleet: Fleet | None) -> list[Measured]:
-        """The replicas that serve, for usage.py."""
+        """The replicas that serve, for serving/usage.py."""
         return [
-            Measured(
-                variant.name,
-                self._unit(resource, fleet.place(variant, slot), slot.attempt),
-                self._limits(variant),
-            )
+            self._measured(resource, fleet, variant, slot)
             for variant in (fleet.everything if fleet is not None else ())
             for slot in variant.slots
             if fleet is not None and slot.served and not is_host(variant.container)
         ]
+
+    def _measured(self, resource: Resource, fleet: Fleet, variant: VariantFleet, slot: Slot) -> Measured:
+        place = fleet.place(variant, slot)
+        dimensions = {"EndpointName": resource.name, "VariantName": variant.name}
+        told: tuple[Document, ...] = (dimensions,)
+        if is_enhanced(fleet.metrics):
+            told += ({**dimensions, "InstanceId": _instance_id(resource, place, slot.attempt)},)
+        return Measured(self._unit(resource, place, slot.attempt), self._limits(variant), told)
 
     async def _needed(self, resource: Resource, deployment: Deployment) -> Mapping[str, int]:
         """What the components on managed variants need; while another fleet is to take over, nothing changes."""
@@ -148,8 +155,10 @@ class EndpointController:
     def _route(self, resource: Resource, routed: Routed) -> Document:
         if is_host(routed.variant.container):
             return {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": [], "hosts": len(routed.replicas)}
-        units = [self._unit(resource, place, attempt) for place, attempt in routed.replicas]
-        replicas = [self._containers.route(unit) for unit in units]
+        replicas = [
+            self._containers.route(self._unit(resource, *replica)) | {"instance": _instance_id(resource, *replica)}
+            for replica in routed.replicas
+        ]
         route = {"name": routed.variant.name, "weight": routed.variant.weight, "replicas": replicas}
         route |= route_members(routed.variant.container)
         if routed.variant.serverless:

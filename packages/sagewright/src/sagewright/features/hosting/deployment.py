@@ -66,7 +66,7 @@ class Fleet:
     """All variants of one endpoint configuration, deployed together. ``generation`` grows with every update.
 
     ``shadows`` get copies of the calls, and nobody sees their answers. ``capture`` is the DataCaptureConfig in force, ``asynchronous``
-    the configuration's AsyncInferenceConfig, if it has one.
+    the configuration's AsyncInferenceConfig, ``metrics`` its MetricsConfig, if it has one.
     """
 
     generation: int
@@ -75,6 +75,7 @@ class Fleet:
     shadows: tuple[VariantFleet, ...] = ()
     capture: Document | None = None
     asynchronous: Document = field(default_factory=dict)
+    metrics: Document = field(default_factory=dict)
 
     @property
     def everything(self) -> tuple[VariantFleet, ...]:
@@ -188,8 +189,8 @@ def _fleet(document: Document | None) -> Fleet | None:
     if document is None:
         return None
     variants, shadows = (tuple(map(_variant, document.get(member, ()))) for member in ("Variants", "Shadows"))
-    capture, asynchronous = document.get("Capture"), document.get("Asynchronous", {})
-    return Fleet(document["Generation"], document["Config"], variants, shadows, capture, asynchronous)
+    capture, asynchronous, metrics = document.get("Capture"), document.get("Asynchronous", {}), document.get("Metrics", {})
+    return Fleet(document["Generation"], document["Config"], variants, shadows, capture, asynchronous, metrics)
 
 
 def _variant(document: Document) -> VariantFleet:
@@ -220,6 +221,7 @@ def _fleet_document(fleet: Fleet) -> Document:
         "Shadows": [_variant_document(variant) for variant in fleet.shadows],
         "Capture": fleet.capture,
         **({"Asynchronous": fleet.asynchronous} if fleet.asynchronous else {}),
+        **({"Metrics": fleet.metrics} if fleet.metrics else {}),
     }
 
 

@@ -13,7 +13,6 @@ from sagewright.features.hosting.models import Models
 from sagewright.features.hosting.operations import EndpointOperations
 from sagewright.features.hosting.publish import Publisher, route_key
 from sagewright.features.hosting.rules import RULES
-from sagewright.features.hosting.usage import ReplicaUsage
 from sagewright.features.hosting.waking import Waking
 from sagewright.kernel.engine import Engine
 from sagewright.kernel.feature import Feature
@@ -21,6 +20,7 @@ from sagewright.kernel.operation import Operations
 from sagewright.objects.s3 import Objects
 from sagewright.serving.ensemble import Replicas
 from sagewright.serving.model_store import ModelStore, room
+from sagewright.serving.usage import ReplicaUsage
 from sagewright.signals.alarms import AlarmStates
 from sagewright.store.database import Store
 from sagewright.store.rows import Identity
@@ -81,7 +81,7 @@ class Hosting(Feature):
 
     async def record_invocations(self, body: bytes) -> None:
         """Takes one ``invocations`` message of a front."""
-        await metrics.record_invocations(self._store, body, self.publisher.instances)
+        await metrics.record_invocations(self._store, body, self.publisher.instances, self.publisher.frequency)
 
     async def close(self) -> None:
         """Ends what is on its way; replicas go on."""

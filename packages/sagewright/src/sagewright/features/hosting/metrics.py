@@ -25,6 +25,10 @@ Instances = Callable[[str, str], int]
 """How many instances serve a variant now, by route key and name."""
 
 
+Frequency = Callable[[str], float]
+"""Seconds between two points of an endpoint's metrics, by route key; 0: as they come."""
+
+
 Serverless = Callable[[str, str], Mapping[str, Any]]
 """What the route of a serverless variant says, by route key and name."""
 
@@ -48,65 +52,73 @@ def _put_use(transaction: Transaction, now: float, peaks: list[tuple[str, str, i
                 put(transaction, world, NAMESPACE, name, dimensions, (Point(now, 1, part, part, part, "None"),))
 
 
-async def record_invocations(store: Store, body: bytes, instances: Instances) -> None:
+async def record_invocations(
+    store: Store, body: bytes, instances: Instances, frequency: Frequency = lambda endpoint: 0.0
+) -> None:
     """Takes the body of one ``invocations`` message (front/counters.py). Raises ValueError or KeyError for any other."""
     message = orjson.loads(body)
-    at = float(message["at"])
+    moment = float(message["at"])
+
+    def at(endpoint: str) -> float:
+        """With a frequency what was counted belongs to the begin of its period: so nothing has to be held back, and be lost."""
+        period = frequency(endpoint)
+        return moment - moment % period if period else moment
 
     def work(transaction: Transaction) -> None:
-        _put(transaction, at, message["variants"])
-        _put_samples(transaction, at, message.get("samples", ()))
+        for counted in (*message["variants"], *message.get("instances", ())):
+            _put(transaction, at(counted["endpoint"]), counted)
         for counted in message["variants"]:
-            _put_share(transaction, at, counted, max(1, instances(counted["endpoint"], counted["variant"])))
-        for endpoint, variant, busy, shared_by in message.get("loads", ()):
-            _put_load(transaction, at, (endpoint, variant), busy / max(1, shared_by))
-        _put_samples(transaction, at, message.get("samples", ()))
+            share = 1 / max(1, instances(counted["endpoint"], counted["variant"]))
+            _put_share(transaction, at(counted["endpoint"]), counted, share)
+        for endpoint, variant, busy, shared_by, *instance in message.get("loads", ()):
+            _put_load(transaction, at(endpoint), (endpoint, variant, *instance), busy / max(1, shared_by))
+        for sample in message.get("samples", ()):
+            _put_sample(transaction, at(sample["endpoint"]), sample)
 
     await store.write(work)
 
 
-def _put_share(transaction: Transaction, at: float, counted: Mapping[str, Any], instances: int) -> None:
+def _put_share(transaction: Transaction, at: float, counted: Mapping[str, Any], share: float) -> None:
     """Each call is one sample of 1 / instances (API ScalingPolicyMetric, InvocationsPerInstance)."""
     world, dimensions = _named(counted["endpoint"], counted["variant"])
-    calls, share = counted["Invocations"], 1 / instances
+    calls = counted["Invocations"]
     if calls:
         point = Point(at, calls, calls * share, share, share, "None")
         put(transaction, world, NAMESPACE, "InvocationsPerInstance", dimensions, (point,))
 
 
-def _put_load(transaction: Transaction, at: float, named: tuple[str, str], busy: float) -> None:
+def _put_load(transaction: Transaction, at: float, named: tuple[str, ...], busy: float) -> None:
     """Calls that a model has at once, on each instance."""
     world, dimensions = _named(*named)
     point = Point(at, 1, busy, busy, busy, "None")
     put(transaction, world, NAMESPACE, "ConcurrentRequestsPerModel", dimensions, (point,))
 
 
-def _named(key: str, variant: str) -> tuple[World, dict[str, str]]:
+def _named(key: str, variant: str, instance: str = "") -> tuple[World, dict[str, str]]:
     account, region, endpoint = key.split("/")
-    return World(account, region), {"EndpointName": endpoint, "VariantName": variant}
+    dimensions = {"EndpointName": endpoint, "VariantName": variant}
+    return World(account, region), dimensions | ({"InstanceId": instance} if instance else {})
 
 
-def _put(transaction: Transaction, at: float, variants: list[Mapping[str, Any]]) -> None:
-    for counted in variants:
-        account, region, endpoint = counted["endpoint"].split("/")
-        dimensions = {"EndpointName": endpoint, "VariantName": counted["variant"]}
-        # By fleet as well, so that an alarm can watch a new one (DG deployment-guardrails-configuration).
-        by_fleet = {**dimensions, "EndpointConfigName": counted["config"]} if counted.get("config") else None
-        for name, point in _points(at, counted):
-            for found in filter(None, (dimensions, by_fleet)):
-                put(transaction, World(account, region), NAMESPACE, name, found, (point,))
+def _put(transaction: Transaction, at: float, counted: Mapping[str, Any]) -> None:
+    """Of a variant, or of one of its instances."""
+    world, dimensions = _named(counted["endpoint"], counted["variant"], counted.get("instance", ""))
+    # By fleet as well, so that an alarm can watch a new one (DG deployment-guardrails-configuration).
+    by_fleet = {**dimensions, "EndpointConfigName": counted["config"]} if counted.get("config") else None
+    for name, point in _points(at, counted):
+        for found in filter(None, (dimensions, by_fleet)):
+            put(transaction, world, NAMESPACE, name, found, (point,))
 
 
-def _put_samples(transaction: Transaction, at: float, samples: list[Mapping[str, Any]]) -> None:
-    for sample in samples:
-        account, region, endpoint = sample["endpoint"].split("/")
-        dimensions = sample["dimensions"]
-        if "InferenceComponentName" not in dimensions:  # that one stands alone
-            dimensions = {"EndpointName": endpoint, **dimensions}
-        count, total, minimum, maximum = sample["statistics"]
-        point = Point(at, count, total, minimum, maximum, sample["unit"])
-        namespace = INSTANCES if sample["name"] in OF_INSTANCES else NAMESPACE
-        put(transaction, World(account, region), namespace, sample["name"], dimensions, (point,))
+def _put_sample(transaction: Transaction, at: float, sample: Mapping[str, Any]) -> None:
+    account, region, endpoint = sample["endpoint"].split("/")
+    dimensions = sample["dimensions"]
+    if "InferenceComponentName" not in dimensions:  # that one stands alone, or says all
+        dimensions = {"EndpointName": endpoint, **dimensions}
+    count, total, minimum, maximum = sample["statistics"]
+    point = Point(at, count, total, minimum, maximum, sample["unit"])
+    namespace = INSTANCES if sample["name"] in OF_INSTANCES else NAMESPACE
+    put(transaction, World(account, region), namespace, sample["name"], dimensions, (point,))
 
 
 def _points(at: float, counted: Mapping[str, Any]) -> list[tuple[str, Point]]:

@@ -82,7 +82,7 @@ def _publish(draft: Draft, active: Fleet) -> Publish:
             routed = replace(routed, green=_routed(target, few, target.config), share=share)
         variants.append(routed)
     shadows = tuple(_shadowing(active, shadow, told) for shadow in active.shadows)
-    return Publish(tuple(variants), shadows, captured(active.capture), active.asynchronous)
+    return Publish(tuple(variants), shadows, captured(active.capture), active.asynchronous, active.metrics)
 
 
 def _shadowing(fleet: Fleet, shadow: VariantFleet, config: str) -> Routed:
@@ -144,7 +144,8 @@ def _status(draft: Draft, resource: Resource, state: str) -> Document:
     if state == "InService":
         draft.change(rollout=None)  # of a deployment that went back: told, and done with
     status = {**resource.status, "Deployment": draft.deployment.document()}
-    status.pop("DataCaptureConfig", None)
+    for member in ("DataCaptureConfig", "MetricsConfig"):
+        status.pop(member, None)
     if draft.problem is not None:
         status["FailureReason"] = draft.problem[:1024]
     elif succeeded:
@@ -156,6 +157,7 @@ def _status(draft: Draft, resource: Resource, state: str) -> Document:
         if active.asynchronous:
             status["AsyncInferenceConfig"] = active.asynchronous
         status |= capture_summary(active.capture)
+        status |= {"MetricsConfig": active.metrics} if active.metrics else {}
     shown = active or target
     if shown is not None:
         creating = draft.deployment.rollout if active is None else None

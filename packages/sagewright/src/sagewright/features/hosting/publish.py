@@ -11,6 +11,7 @@ import orjson
 
 from sagewright.base import files
 from sagewright.base.world import World
+from sagewright.features.hosting.metrics_config import of_invocations
 from sagewright.store.rows import Document
 
 
@@ -71,6 +72,10 @@ class Publisher:
         entry = self._endpoints.get(key, {})
         variants = (*entry.get("variants", ()), *entry.get("shadow", ()))
         return next((found.get("hosts", len(found["replicas"])) for found in variants if found["name"] == variant), 0)
+
+    def frequency(self, key: str) -> float:
+        """Seconds between two points of what is counted of an endpoint's calls; 0: as they come."""
+        return of_invocations(self._endpoints.get(key, {}).get("metrics", {}))
 
     def entry(self, world: World, name: str) -> Document | None:
         """What the snapshot says of an endpoint."""

@@ -8,12 +8,15 @@ from typing import Any
 from sagewright.features.hosting import managed, serverless
 from sagewright.features.hosting.capture import check_capture
 from sagewright.features.hosting.deployment_rules import check_deployment
+from sagewright.features.hosting.metrics_config import check_metrics
 from sagewright.kernel.kind import Rule
 from sagewright.kernel.operation import Context
 from sagewright.serving.definition import unsupported
+from sagewright.serving.members import refuse
 from sagewright.store.rows import Document
 from sagewright.wire.errors import validation
 
+ROUTING = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM")
 QUOTA = 32
 """Instances per variant: what one machine can be asked for, in the form of AWS's quotas."""
 
@@ -21,21 +24,26 @@ QUOTA = 32
 def check_config(spec: Mapping[str, Any]) -> None:
     """Refuses an endpoint configuration that asks for what this version does not do. Raises Fault."""
     serverless.check(spec)
-    for member in ("ExplainerConfig",):
-        if spec.get(member):
-            raise unsupported(member)
+    refuse("CreateEndpointConfigInput", spec)
     check_capture(spec.get("DataCaptureConfig"))
+    check_metrics(spec)
     check_shadows(spec)
     for variant in (*spec["ProductionVariants"], *spec.get("ShadowProductionVariants", ())):
-        for member in ("InstancePools",):
-            if variant.get(member):
-                raise unsupported(f"ProductionVariants.{member}")
+        refuse("ProductionVariant", variant, "ProductionVariants")
+        _check_routing(variant.get("RoutingConfig", {}))
         managed.check(variant, QUOTA)
         if "ModelName" not in variant and "ExecutionRoleArn" not in spec:
             # DOC (CreateEndpointConfig, ExecutionRoleArn): needed where inference components are to run. The words are not published.
             raise validation(
                 "ExecutionRoleArn must be specified for an endpoint configuration whose production variants name no model."
             )
+
+
+def _check_routing(config: Mapping[str, Any]) -> None:
+    refuse("ProductionVariantRoutingConfig", config, "ProductionVariants.RoutingConfig")
+    strategy = config.get("RoutingStrategy", ROUTING[0])
+    if strategy not in ROUTING:
+        raise unsupported(f"ProductionVariants.RoutingConfig.RoutingStrategy {strategy}")
 
 
 def check_shadows(spec: Mapping[str, Any]) -> None:

@@ -63,12 +63,13 @@ class Routed:
 @dataclass(frozen=True, slots=True)
 class Publish:
     """Puts the endpoint into the route snapshot. Each of ``shadows`` gets copies of its ``share`` of the calls; ``capture`` is the
-    DataCaptureConfig in force, ``asynchronous`` the AsyncInferenceConfig, if there is one."""
+    DataCaptureConfig in force, ``asynchronous`` the AsyncInferenceConfig, ``metrics`` the MetricsConfig, if there is one."""
 
     variants: tuple[Routed, ...]
     shadows: tuple[Routed, ...] = ()
     capture: Document | None = None
     asynchronous: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
