@@ -21,7 +21,7 @@ _SPECIAL = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 
 @functools.cache
 def alphabet(kind: str = "llama", template: bool = True) -> Path:
-    """A folder with the model's files; made once."""
+    """A folder with the model's files; made once. ``kind``: llama, gpt2, or wide: a llama with heads of 32, which vLLM has kernels for."""
     folder = Path(tempfile.mkdtemp(prefix="sw-text-model-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     tokenizer = _tokenizer(template)
@@ -61,7 +61,8 @@ def _learnt(kind: str, tokenizer: PreTrainedTokenizerFast) -> torch.nn.Module:
             GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=LONGEST, **ends)
         )
     else:
-        shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+        width = 64 if kind == "wide" else 32
+        shape = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2, "num_attention_heads": 2}
         network = LlamaForCausalLM(
             LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=1, max_position_embeddings=LONGEST, **shape, **ends)
         )
