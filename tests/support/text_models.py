@@ -61,8 +61,8 @@ def _learnt(kind: str, tokenizer: PreTrainedTokenizerFast) -> torch.nn.Module:
             GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=LONGEST, **ends)
         )
     else:
-        width = 64 if kind == "wide" else 32
-        shape = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2, "num_attention_heads": 2}
+        shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+        shape |= {"head_dim": 32} if kind == "wide" else {}
         network = LlamaForCausalLM(
             LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=1, max_position_embeddings=LONGEST, **shape, **ends)
         )

