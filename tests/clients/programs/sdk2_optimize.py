@@ -33,6 +33,8 @@ def optimized(name, **how):
         instance_type=INSTANCE,
         output_path=f"s3://{session.default_bucket()}/{name}/",
         job_name=name,
+        env_vars={"OPTION_MAX_MODEL_LEN": "64"},
+        max_runtime_in_sec=600,
         tags=[{"Key": "made", "Value": "here"}],
         **how,
     )

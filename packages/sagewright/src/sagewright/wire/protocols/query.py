@@ -63,10 +63,12 @@ def fields(request: Request) -> dict[str, str]:
 
 
 def response(status: int, body: bytes, request_id: str) -> Response:
+    """An answer in XML."""
     return Response(status, [("Content-Type", _CONTENT_TYPE), (REQUEST_ID, request_id)], body)
 
 
 def tree(found: dict[str, str]) -> Tree:
+    """The form's fields by the steps of their names, without those about the call. Raises a SerializationException."""
     root: Tree = {}
     for key, value in found.items():
         if key in _ABOUT_THE_CALL or key[:6].lower() == "x-amz-":
@@ -130,6 +132,7 @@ def _wrapped(node: Tree, wrapper: str) -> Tree:
 
 
 def in_order(node: Tree) -> list[Tree]:
+    """A list's elements by their indices. Raises a SerializationException."""
     numbers = [step for step in node if step]
     if not all(step.isascii() and step.isdigit() and len(step) < 10 for step in numbers) or node.get(""):
         raise malformed("Expected list or null")
