@@ -66,14 +66,13 @@ made = builder()
 model = optimized("sdk3-shards", made, sharding_config={"OverrideEnvironment": {"OPTION_TENSOR_PARALLEL_DEGREE": "2"}})
 endpoint = made.deploy(
     endpoint_name="sdk3-shards",
+    inference_component_name="sdk3-shards",  # without one this version does not find a name to make
     instance_type=INSTANCE,
     inference_config=ResourceRequirements(requests={"num_accelerators": 0, "memory": 512, "copies": 1, "num_cpus": 1}),
 )
-component = InferenceComponent.get(inference_component_name=made.inference_component_name)
+component = InferenceComponent.get(inference_component_name="sdk3-shards")
 component.wait_for_status("InService", poll=1)
-answer = endpoint.invoke(
-    body=json.dumps(ASK), content_type="application/json", inference_component_name=made.inference_component_name
-)
+answer = endpoint.invoke(body=json.dumps(ASK), content_type="application/json", inference_component_name="sdk3-shards")
 assert json.loads(answer.body.read()) == {"generated_text": "def"}
 component.delete()
 component.wait_for_delete(poll=1)
