@@ -334,8 +334,12 @@ def test_without_caching_every_copy_fetches(rig: Rig) -> None:
     settled(rig)
     del rig.objects.buckets["bucket"]["own.tar.gz"]
     resize(rig, 2)
-    rig.until(lambda: rig.objects.downloads.count("own.tar.gz"), lambda count: count >= 2)
-    assert describe(rig)["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 1}
+    found = rig.until(lambda: describe(rig), lambda seen: seen.get("FailureReason"))
+    assert (
+        'Failed to download model data for container "container_1" from URL: "s3://bucket/own.tar.gz"' in found["FailureReason"]
+    )
+    assert found["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 1}
+    assert rig.objects.downloads.count("own.tar.gz") >= 2
     assert not kept_models(rig)
 
 
@@ -348,7 +352,7 @@ def test_an_update_never_serves_a_model_of_before(rig: Rig) -> None:
     rig.sagemaker.update_inference_component(InferenceComponentName="c", Specification=same)
     settled(rig)
     assert asked(rig, "c") == pytest.approx(9.0, abs=0.4)
-    rig.until(lambda: kept_models(rig), lambda found: found == ["c/.cache/2"], 60)
+    rig.until(lambda: kept_models(rig), lambda found: found == ["c/.cache/2"])
     del rig.objects.buckets["bucket"]["own.tar.gz"]
     rig.sagemaker.update_inference_component(InferenceComponentName="c", Specification=same)
     assert "Failed to download model data" in settled(rig)["FailureReason"]

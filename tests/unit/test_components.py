@@ -154,21 +154,36 @@ class TestLater:
         again = Resource(WORLD, "InferenceComponent", "c", name="c", state="InService", spec=row().spec, status=first.status)
         assert plan(again, Sight(seen, 1, crew()), NOW).status is None
 
+    def test_a_copy_more_that_cannot_be_fetched_says_why_and_is_tried_again(self) -> None:
+        before = Copies(crew(True, False), generation=1)
+        seen = {(1, 0, 1): HEALTHY, (1, 1, 1): Seen("failed", "no model")}
+        made = plan(row("Updating", 2, before), Sight(seen, 2, crew()), NOW)
+        assert (made.state, moves(made.actions)) == (None, [(Move.FORGET, (1, 1, 1))])
+        assert made.status is not None
+        assert made.status["FailureReason"] == "no model"
+        later = Resource(
+            WORLD, "InferenceComponent", "c", name="c", state="Updating", spec=row(copies=2).spec, status=made.status
+        )
+        seen[1, 1, 1] = HEALTHY
+        made = plan(later, Sight(seen, 2, crew()), NOW + 60)
+        assert made.state == "InService"
+        assert made.status is not None
+        assert "FailureReason" not in made.status
+
     def test_a_kept_model_stays_while_copies_may_come(self) -> None:
         """API InferenceComponentDataCacheConfig: it goes with its deployment, with the last instance, and with the component."""
         keeping = replace(crew(True), definition={**DEFINITION, "Specification": {"DataCacheConfig": {"EnableCaching": True}}})
         none = replace(keeping, slots=())
 
-        def dropped(active: Crew, instances: int | None, *leaving: Leaving) -> list[int]:
+        def dropped(active: Crew, instances: int | None) -> list[int]:
             sight = Sight({(1, 0, 1): HEALTHY}, len(active.slots), active, kept=frozenset({1, 2}), instances=instances)
-            made = plan(row(copies=len(active.slots), status=Copies(active, None, leaving, 1)), sight, NOW)
+            made = plan(row(copies=len(active.slots), status=Copies(active, generation=1)), sight, NOW)
             return [action.generation for action in made.actions if isinstance(action, Drop)]
 
         assert dropped(keeping, 1) == [2]
         assert dropped(none, 1) == [2]
         assert dropped(none, None) == [2]
         assert dropped(none, 0) == [1, 2]
-        assert dropped(none, 0, Leaving(1, 0, 1, NOW + 1)) == [2]
         assert dropped(keeping, 0) == [2]
         assert dropped(replace(crew(True), generation=3), 1) == [1, 2]
 

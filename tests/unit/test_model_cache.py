@@ -102,8 +102,8 @@ async def test_what_a_killed_control_left_is_no_model(kept: Path, homes: list[Pa
     cache, source = ModelCache(), Source()
     source.gate.set()
     await cache.fill(homes[0], kept, source)
-    assert sorted(os.listdir(homes[0] / "model")) == ["code", "weights"]
-    assert sorted(os.listdir(kept.parent)) == ["1"]
+    assert held(homes[0] / "model") == {"code", "weights"}
+    assert list(kept.parent.iterdir()) == [kept]
 
 
 async def test_dropping_ends_what_is_on_its_way(kept: Path, homes: list[Path]) -> None:

@@ -45,10 +45,9 @@ def plan(resource: Resource, sight: Sight, now: float) -> Plan[Action]:
 
 
 def _kept(draft: Draft) -> set[int]:
-    """Generations whose model may still be asked for: while there are instances, also by copies to come."""
+    """Generations whose model may still be asked for: while there are instances, also by copies to come; never by leaving ones."""
     crews = [crew for crew in (draft.copies.active, draft.copies.target) if crew and crew.keeps]
-    needed = {crew.generation for crew in crews if crew.slots or draft.sight.instances != 0}
-    return needed | {leaving.generation for leaving in draft.copies.leaving}
+    return {crew.generation for crew in crews if crew.slots or draft.sight.instances != 0}
 
 
 def _take_up(draft: Draft) -> None:
