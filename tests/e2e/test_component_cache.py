@@ -24,6 +24,9 @@ def test_more_copies_without_the_archive(server: Server) -> None:
     def describe(name: str) -> dict[str, Any]:
         return dict(sagemaker.describe_inference_component(InferenceComponentName=name))
 
+    def settled(name: str) -> None:
+        eventually(lambda: describe(name)["InferenceComponentStatus"] == "InService", 60, lambda: str(describe(name)))
+
     for name, caches in (("with-cache", True), ("without-cache", False)):
         sagemaker.create_inference_component(
             InferenceComponentName=name,
@@ -37,11 +40,11 @@ def test_more_copies_without_the_archive(server: Server) -> None:
             RuntimeConfig={"CopyCount": 1},
         )
     for name in ("with-cache", "without-cache"):
-        eventually(lambda name=name: describe(name)["InferenceComponentStatus"] == "InService", 60, lambda: str(describe(name)))
+        settled(name)
     s3.delete_object(Bucket=store, Key="model.tar.gz")
     for name in ("with-cache", "without-cache"):
         sagemaker.update_inference_component_runtime_config(InferenceComponentName=name, DesiredRuntimeConfig={"CopyCount": 2})
-    eventually(lambda: describe("with-cache")["InferenceComponentStatus"] == "InService", 60)
+    settled("with-cache")
     assert describe("with-cache")["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
     assert describe("with-cache")["Specification"]["DataCacheConfig"] == {"EnableCaching": True}
     eventually(lambda: "Failed to download model data" in describe("without-cache").get("FailureReason", ""), 60)
