@@ -324,6 +324,8 @@ def test_a_cached_model_is_fetched_once_for_all_copies(rig: Rig) -> None:
     assert asked(rig, "c") == pytest.approx(3.0, abs=0.4)
     assert rig.objects.downloads.count("own.tar.gz") == 1
     assert kept_models(rig) == ["c/.cache/1"]
+    (cache,) = rig.jobs.glob("inference-component/*/*/c/.cache")
+    (cache / ".removing-1").mkdir()  # of a removal that was cut off
     rig.sagemaker.delete_inference_component(InferenceComponentName="c")
     rig.until(lambda: rig.sagemaker.list_inference_components()["InferenceComponents"], lambda left: not left)
     assert not list(rig.jobs.glob("inference-component/*/*/*"))

@@ -81,7 +81,7 @@ class ComponentController:
             view.wanted,
             refusal,
             await self._gone_off(resource, copies),
-            frozenset(map(int, kept)),
+            frozenset(int(name) for name in kept if name.isdigit()),  # a removal that was cut off leaves other names
             view.instances,
         )
 
