@@ -34,6 +34,7 @@ from sagewright.objects.transfer import Access
 from sagewright.serving import packages, pulled
 from sagewright.serving.attendant import Attendant
 from sagewright.serving.definition import holds_many
+from sagewright.serving.gpus import Gpus
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
 from sagewright.serving.model_cache import ModelCache
 from sagewright.serving.preflight import said_last
@@ -75,6 +76,7 @@ class Containers:
         told: Callable[[Identity], None],
         way_back: WayBack,
         environments: Environments,
+        gpus: Gpus,
         free: Callable[[], int] = free_memory,
     ) -> None:
         self._runtime = runtime
@@ -84,6 +86,7 @@ class Containers:
         self._way_back = way_back
         self._environments = environments
         self._free = free
+        self._gpus = gpus
         self._errands = Errands(told)
         self._cache = ModelCache()
         self._attendants: dict[Path, Attendant] = {}
@@ -169,6 +172,7 @@ class Containers:
             await follow(self._store, unit.source, ended=True)
             await asyncio.to_thread(self._runtime.remove, unit.run)
             await self._store.write(lambda transaction: forget(transaction, unit.source))
+        self._gpus.give_back(unit)
 
     async def _prepare(self, unit: Unit) -> None:
         """Raises ErrandFailed with the words of a FailureReason."""
@@ -225,7 +229,7 @@ class Containers:
             argv=image.serve_command(found.python),
             folder=unit.run,
             ml=unit.ml,
-            env={**back, **found.env, **_environment(unit, image, address)},
+            env={**back, **found.env, **_environment(unit, image, address), **self._gpus.lend(unit)},
             mounts=_mounts(unit, self._isolates),
             limits=unit.limits,
             network="isolated" if self._isolates else "open",

@@ -14,7 +14,8 @@ from typing import Any
 from sagewright.base import files
 from sagewright.compute import trees
 from sagewright.compute.pipeline import Pipeline
-from sagewright.compute.replica import Replica, open_replica
+from sagewright.compute.replica import Replica
+from sagewright.compute.replicas import open_replica
 from sagewright.compute.runtime import SERVER_STOPPED, Observed
 from sagewright.serving.containers import PORT, Containers
 from sagewright.serving.definition import holds_many

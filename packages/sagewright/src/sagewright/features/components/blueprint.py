@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any, NamedTuple
 
 from sagewright.features.components.copies import Crew
@@ -79,6 +80,7 @@ def _definition(transaction: Transaction, component: Resource, found: Hosts) -> 
         "Variant": found.variant,
         "InstanceType": found.instance_type,
         "Cpus": need.cpus,
+        "Accelerators": ceil(need.gpus),
         "Memory": int(asked.get("MaxMemoryRequiredInMb", 0)) * MIB,
         "StartupTimeout": startup.get("ContainerStartupHealthCheckTimeoutInSeconds", 240),
         "DownloadTimeout": startup.get("ModelDataDownloadTimeoutInSeconds", 3600),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sagewright.compute import trees
-from sagewright.compute.placement import Machine, limits
+from sagewright.compute.placement import Machine, serving_limits
 from sagewright.features.components import adapter_plan, blueprint, rolling
 from sagewright.features.components import plan as planning
 from sagewright.features.components.adapter import Abandon, AdapterSight, Answer, Load, Unload, base_of
@@ -137,7 +137,7 @@ class ComponentController:
         )
         if definition is None:
             return unit
-        found = limits(definition["InstanceType"], VOLUME_GB, self._machine)
+        found = serving_limits(definition["InstanceType"], VOLUME_GB, self._machine)
         cpus = min(definition["Cpus"], found.cpus or definition["Cpus"]) or found.cpus
         memory = min(definition["Memory"], found.memory or definition["Memory"]) or found.memory
         return replace(
@@ -146,7 +146,7 @@ class ComponentController:
             role=definition["Role"],
             isolated=definition["Isolated"],
             download_timeout=float(definition["DownloadTimeout"]),
-            limits=replace(found, cpus=cpus, memory=memory),
+            limits=replace(found, cpus=cpus, memory=memory, gpus=min(found.gpus, definition.get("Accelerators", 0))),
             adapts="Containers" not in definition["Container"],
             kept=self._folder(resource) / CACHE / str(generation) if Crew(generation, definition).keeps else None,
         )
