@@ -128,7 +128,9 @@ def test_a_model_that_is_kept_is_whole_after_a_kill(server: Server, store: str, 
     )
     eventually(lambda: list(server.settings.jobs.glob(f"inference-component/*/*/kept/.cache/{reached}")))
     server.kill("control")
-    if reached == "1":
+    whole = bool(list(server.settings.jobs.glob("inference-component/*/*/kept/.cache/1")))
+    assert whole == (reached == "1")
+    if whole:
         s3.delete_object(Bucket=store, Key="large.tar.gz")
     server.wait_until_healthy()
     found = settled(server, "kept")
