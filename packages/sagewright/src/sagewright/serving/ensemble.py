@@ -59,6 +59,10 @@ class Replicas:
         if move is Move.REMOVE:
             await asyncio.to_thread(trees.remove, unit.home)
 
+    async def drop(self, kept: Path) -> None:
+        """Removes what replicas keep of a model for one another (``Unit.kept``)."""
+        await self._containers.drop(kept)
+
     def route(self, unit: Unit) -> Document:
         """The replica as the route snapshot has it. Raises OSError when it was never started."""
         members = _members(unit)
@@ -144,6 +148,7 @@ def _member(unit: Unit, name: str, container: Mapping[str, Any]) -> Unit:
         key=f"{unit.key}/{name}",
         stream=f"{unit.stream}/{name}",
         container=container,
+        kept=unit.kept and unit.kept / name,
         env={"SAGEMAKER_BIND_TO_PORT": str(PORT), "SAGEMAKER_SAFE_PORT_RANGE": SAFE_PORTS, **unit.env},
     )
 
