@@ -4,11 +4,13 @@ The model's configuration calls its heads ``attention_heads``, which this SDK do
 GPU, it fails by itself (it counts from an instance type's GPUs as a pair).
 """
 
+import json
 import sys
 
 import sagemaker
 from botocore.exceptions import ClientError
 from sagemaker.compute_resource_requirements import ResourceRequirements
+from sagemaker.s3 import S3Downloader
 from sagemaker.serve import SchemaBuilder
 from sagemaker.serve.builder.model_builder import ModelBuilder
 
@@ -28,10 +30,14 @@ def builder():
     )
 
 
+def place(name):
+    return f"s3://{session.default_bucket()}/{name}/"
+
+
 def optimized(name, **how):
     return builder().optimize(
         instance_type=INSTANCE,
-        output_path=f"s3://{session.default_bucket()}/{name}/",
+        output_path=place(name),
         job_name=name,
         env_vars={"OPTION_MAX_MODEL_LEN": "64"},
         max_runtime_in_sec=600,
@@ -41,6 +47,8 @@ def optimized(name, **how):
 
 
 model = optimized("sdk2-awq", quantization_config={"OverrideEnvironment": {"OPTION_QUANTIZE": "awq"}})
+config = json.loads(S3Downloader.read_file(f"{place('sdk2-awq')}config.json", session))
+assert config["quantization_config"]["config_groups"]["group_0"]["weights"]["num_bits"] == 4, config
 predictor = model.deploy(initial_instance_count=1, instance_type=INSTANCE)
 answer = predictor.predict(ASK)
 assert answer == {"generated_text": "def"}, answer
@@ -58,6 +66,8 @@ assert "ValidationException" in refusal, refusal
 assert "ModelCompilationConfig" in refusal, refusal
 
 model = optimized("sdk2-shards", sharding_config={"OverrideEnvironment": {"OPTION_TENSOR_PARALLEL_DEGREE": "2"}})
+written = S3Downloader.list(place("sdk2-shards"), session)
+assert len([name for name in written if name.endswith(".safetensors")]) == 2, written
 predictor = model.deploy(
     initial_instance_count=1,
     instance_type=INSTANCE,
@@ -67,6 +77,7 @@ answer = predictor.predict(ASK)
 assert answer == {"generated_text": "def"}, answer
 predictor.delete_predictor(wait=True)
 session.delete_endpoint(predictor.endpoint_name)
+session.delete_model(model.name)
 for name in ("sdk2-awq", "sdk2-shards"):
     session.sagemaker_client.delete_optimization_job(OptimizationJobName=name)
 print("sdk2 optimize: done")

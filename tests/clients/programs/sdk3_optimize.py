@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.core.inference_config import ResourceRequirements
 from sagemaker.core.resources import InferenceComponent, OptimizationJob
+from sagemaker.core.s3 import S3Downloader
 from sagemaker.serve.builder.schema_builder import SchemaBuilder
 from sagemaker.serve.model_builder import ModelBuilder
 
@@ -31,11 +32,15 @@ def builder():
     )
 
 
+def place(name):
+    return f"s3://{session.default_bucket()}/{name}/"
+
+
 def optimized(name, made, **how):
     return made.optimize(
         model_name=name,
         instance_type=INSTANCE,
-        output_path=f"s3://{session.default_bucket()}/{name}/",
+        output_path=place(name),
         job_name=name,
         env_vars={"OPTION_MAX_MODEL_LEN": "64"},
         max_runtime_in_sec=600,
@@ -47,6 +52,8 @@ def optimized(name, made, **how):
 made = builder()
 model = optimized("sdk3-awq", made, quantization_config={"OverrideEnvironment": {"OPTION_QUANTIZE": "awq"}})
 assert model.primary_container.model_data_source.s3_data_source.s3_uri.endswith("/sdk3-awq/"), model
+config = json.loads(S3Downloader.read_file(f"{place('sdk3-awq')}config.json", session))
+assert config["quantization_config"]["config_groups"]["group_0"]["weights"]["num_bits"] == 4, config
 endpoint = made.deploy(endpoint_name="sdk3-awq", initial_instance_count=1, instance_type=INSTANCE)
 answer = json.loads(endpoint.invoke(body=json.dumps(ASK), content_type="application/json").body.read())
 assert answer == {"generated_text": "def"}, answer
@@ -64,6 +71,8 @@ assert "ModelCompilationConfig" in refusal, refusal
 
 made = builder()
 model = optimized("sdk3-shards", made, sharding_config={"OverrideEnvironment": {"OPTION_TENSOR_PARALLEL_DEGREE": "2"}})
+written = S3Downloader.list(place("sdk3-shards"), session)
+assert len([name for name in written if name.endswith(".safetensors")]) == 2, written
 endpoint = made.deploy(
     endpoint_name="sdk3-shards",
     inference_component_name="sdk3-shards",  # without one this version does not find a name to make
