@@ -331,6 +331,22 @@ def test_a_cached_model_is_fetched_once_for_all_copies(rig: Rig) -> None:
     assert not list(rig.jobs.glob("inference-component/*/*/*"))
 
 
+@pytest.mark.slow
+def test_each_container_of_a_cached_model_has_its_own(rig: Rig) -> None:
+    """A pipeline as a component: both archives are fetched once."""
+    urls = ("s3://bucket/own.tar.gz", "s3://bucket/tripled.tar.gz")
+    rig.objects.put(urls[0], archive({"xgboost-model": xgboost_model()}))
+    containers = [{"Image": XGBOOST, "ModelDataUrl": url} for url in urls]
+    rig.sagemaker.create_model(ModelName="two", ExecutionRoleArn=ROLE, Containers=containers)
+    create(rig, ModelName="two", ComputeResourceRequirements={"MinMemoryRequiredInMb": 512}, **CACHED)
+    settled(rig)
+    rig.objects.buckets["bucket"].clear()
+    resize(rig, 2)
+    assert settled(rig)["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+    assert sorted(path.name for path in rig.jobs.glob("*/*/*/c/.cache/1/*")) == ["container-1", "container-2"]
+    assert [rig.objects.downloads.count(url.rpartition("/")[2]) for url in urls] == [1, 1]
+
+
 def test_without_caching_every_copy_fetches(rig: Rig) -> None:
     create_own(rig, DataCacheConfig={"EnableCaching": False})
     settled(rig)
@@ -389,7 +405,7 @@ def test_instances_follow_the_copies(rig: Rig) -> None:
         InferenceComponentName="c",
         EndpointName="m",
         VariantName="AllTraffic",
-        Specification={"ModelName": "model", "ComputeResourceRequirements": REQUIREMENTS},
+        Specification={"ModelName": "model", "ComputeResourceRequirements": REQUIREMENTS, **CACHED},
         RuntimeConfig={"CopyCount": 3},
     )
     found = rig.until(lambda: describe(rig), lambda seen: seen["InferenceComponentStatus"] in ("InService", "Failed"), 60)
@@ -399,8 +415,10 @@ def test_instances_follow_the_copies(rig: Rig) -> None:
     wish = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 1}]
     with pytest.raises(botocore.exceptions.ClientError, match="are managed"):
         rig.sagemaker.update_endpoint_weights_and_capacities(EndpointName="m", DesiredWeightsAndCapacities=wish)
+    assert kept_models(rig) == ["c/.cache/1"]
     resize(rig, 0)
     rig.until(instances, lambda count: count == 0)
+    rig.until(lambda: kept_models(rig), lambda found: not found, 90)
 
 
 @pytest.mark.parametrize("wrong", [{"ModelName": "model"}, {"lowest": 3}, {"highest": 99}, {"policy": True}])
