@@ -55,6 +55,7 @@ from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
 from sagewright.serving.ensemble import Replicas
+from sagewright.serving.gpus import Gpus
 from sagewright.settings import Settings, interruptions
 from sagewright.signals import alarms
 from sagewright.store.database import Store
@@ -89,7 +90,8 @@ class Parts:
         store = await Store.open(settings.database_url, clock)
         keyring = Keyring.open(settings.credentials, settings.account, settings.region)
         ground = _ground(settings, store, keyring, hints)
-        containers = Containers(ground.runtime, ground.objects, store, hints, ground.way_back, ground.environments)
+        gpus = Gpus(settings.run / "gpus", ground.machine.gpus, ground.slots.taken)
+        containers = Containers(ground.runtime, ground.objects, store, hints, ground.way_back, ground.environments, gpus)
         operations = Operations()
         api = Api(operations, clock)
         client, replicas = LocalClient(api), Replicas(containers)
