@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import traceback
 from functools import partial
@@ -61,16 +62,27 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.rows:
         SUITES["transform"] = partial(transform.figures, asked.rows)
-    missed = False
-    for name in asked.suites or SUITES:
-        print(f"{name} ({os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before)", flush=True)
-        figures = _run(name)
-        print_figures(figures)
-        missed |= any(figure.met is False for figure in figures)
-    sys.exit(1 if missed else 0)
+    suites = asked.suites or [*SUITES]
+    if len(suites) > 1:
+        missed = [name for name in suites if not _apart(name, asked.rows)]
+        sys.exit(f"missed in {', '.join(missed)}" if missed else 0)
+    sys.exit(0 if _is_met(suites[0]) else 1)
 
 
-def _run(name: str) -> list[Figure]:
+def _apart(name: str, rows: int | None) -> bool:
+    """Whether a suite met its figures, in a process of its own: what one has loaded, and its threads, would be in the next one's way."""
+    options = [] if rows is None else [f"--rows={rows}"]
+    return subprocess.run([sys.executable, "-m", "benchmarks", *options, name], check=False).returncode == 0
+
+
+def _is_met(name: str) -> bool:
+    print(f"{name} ({os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before)", flush=True)
+    figures = _figures(name)
+    print_figures(figures)
+    return all(figure.met is not False for figure in figures)
+
+
+def _figures(name: str) -> list[Figure]:
     """A suite that fails is a figure that is missed; the others still run."""
     try:
         return SUITES[name]()

@@ -28,6 +28,8 @@ Rounds = dict[int, list[tuple[load.Result, load.Result]]]
 def figures() -> list[Figure]:
     with bench() as ours:
         against, missing = _compare(ours)
+        if not against:
+            return [_best(against, missing), *_captured(ours)]
         print_table(_TABLE, _table(against, missing))
         return [*_ratios(against, missing), *_payloads(ours), *_captured(ours)]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 import pytest
@@ -19,9 +20,16 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 
 class RunProgram(Protocol):
-    """(client environment, program, its arguments) -> what it printed."""
+    """(client environment, program, its arguments) -> what it printed. ``variables`` are what it finds beside its own environment."""
 
-    def __call__(self, environment: str, program: str, *arguments: str, through: Literal["run", "env"] = "run") -> str: ...
+    def __call__(
+        self,
+        environment: str,
+        program: str,
+        *arguments: str,
+        through: Literal["run", "env"] = "run",
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> str: ...
 
 
 FILE_SYSTEM = "fs-0123456789abcdef0"
@@ -48,11 +56,19 @@ def server(shared_folder: Path) -> Iterator[Server]:
 def run_program(server: Server, tmp_path: Path) -> RunProgram:
     """Runs a program of tests/clients/programs, unchanged, as `sagewright run` does, or in a shell as `sagewright env` sets it up."""
 
-    def run(environment: str, program: str, *arguments: str, through: Literal["run", "env"] = "run") -> str:
+    def run(
+        environment: str,
+        program: str,
+        *arguments: str,
+        through: Literal["run", "env"] = "run",
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         command = [str(python_of(environment)), str(PROGRAMS / program), *arguments]
         if through == "run":
-            return finish([sys.executable, "-m", "sagewright", "run", "--", *command], server.process_environment())
-        return finish(command, server.client_environment())
+            return finish(
+                [sys.executable, "-m", "sagewright", "run", "--", *command], {**server.process_environment(), **variables}
+            )
+        return finish(command, {**server.client_environment(), **variables})
 
     def finish(command: list[str], environment: dict[str, str]) -> str:
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import secrets
+import shutil
 import subprocess
 import sys
 import threading
@@ -336,6 +338,26 @@ def test_adapters(sdk: str, server: Server, run_program: RunProgram) -> None:
     ]
     assert "\n".join(said) in output
     assert output.endswith(f"{sdk} adapters: done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_optimize(sdk: str, run_program: RunProgram, tmp_path: Path) -> None:
+    """L01, K13: ModelBuilder.optimize of a model that the SDK takes from the Hugging Face Hub, quantized and in shards; deployed, asked."""
+    hub = importlib.import_module("support.hub")
+    text_models = importlib.import_module("support.text_models")
+    organization = f"sagewright-{sdk}-{secrets.token_hex(4)}"
+    downloads = Path("/tmp/sagemaker/model-builder") / organization
+    files = text_models.files(text_models.alphabet("xglm"))
+    with hub.running_hub(f"{organization}/alphabet", files, tmp_path) as running:
+        try:
+            output = run_program(sdk, f"{sdk}_optimize.py", running.model, variables=running.variables)
+        finally:
+            shutil.rmtree(downloads, ignore_errors=True)
+    assert output.endswith(f"{sdk} optimize: done\n")
+    assert running.refused == []
+    assert f"/{running.model}/raw/main/config.json" in running.asked
+    assert {path.rpartition("/")[2] for path in running.asked if "/resolve/" in path} == set(files)
 
 
 def text_model(server: Server) -> str:

@@ -289,6 +289,95 @@ def test_what_is_refused(rig: Rig) -> None:
     assert "must not name a model" in settled(rig, "homeless")["FailureReason"]
 
 
+CACHED = {"DataCacheConfig": {"EnableCaching": True}}
+OWN = {"Container": {"Image": XGBOOST, "ArtifactUrl": "s3://bucket/own.tar.gz"}}
+
+
+def create_own(rig: Rig, name: str = "c", **specification: Any) -> None:
+    """Of a container and an archive that may go away."""
+    rig.objects.put("s3://bucket/own.tar.gz", archive({"xgboost-model": xgboost_model()}))
+    rig.sagemaker.create_inference_component(
+        InferenceComponentName=name,
+        EndpointName="e",
+        VariantName="AllTraffic",
+        Specification={**OWN, "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 512}, **specification},
+        RuntimeConfig={"CopyCount": 1},
+    )
+
+
+def kept_models(rig: Rig) -> list[str]:
+    return sorted(str(found.relative_to(rig.jobs)).split("/", 3)[3] for found in rig.jobs.glob("*/*/*/*/.cache/*"))
+
+
+def test_a_cached_model_is_fetched_once_for_all_copies(rig: Rig) -> None:
+    """API InferenceComponentDataCacheConfig: also after a restart of the server and after no copies at all; it goes with the component."""
+    create_own(rig, **CACHED)
+    assert settled(rig)["Specification"]["DataCacheConfig"] == {"EnableCaching": True}
+    del rig.objects.buckets["bucket"]["own.tar.gz"]
+    resize(rig, 3)
+    assert settled(rig)["RuntimeConfig"] == {"DesiredCopyCount": 3, "CurrentCopyCount": 3}
+    resize(rig, 0)
+    settled(rig)
+    rig.restart()
+    resize(rig, 1)
+    assert settled(rig)["RuntimeConfig"] == {"DesiredCopyCount": 1, "CurrentCopyCount": 1}
+    assert asked(rig, "c") == pytest.approx(3.0, abs=0.4)
+    assert rig.objects.downloads.count("own.tar.gz") == 1
+    assert kept_models(rig) == ["c/.cache/1"]
+    (cache,) = rig.jobs.glob("inference-component/*/*/c/.cache")
+    (cache / ".removing-1").mkdir()  # of a removal that was cut off
+    rig.sagemaker.delete_inference_component(InferenceComponentName="c")
+    rig.until(lambda: rig.sagemaker.list_inference_components()["InferenceComponents"], lambda left: not left)
+    assert not list(rig.jobs.glob("inference-component/*/*/*"))
+
+
+@pytest.mark.slow
+def test_each_container_of_a_cached_model_has_its_own(rig: Rig) -> None:
+    """A pipeline as a component: both archives are fetched once."""
+    urls = ("s3://bucket/own.tar.gz", "s3://bucket/tripled.tar.gz")
+    rig.objects.put(urls[0], archive({"xgboost-model": xgboost_model()}))
+    containers = [{"Image": XGBOOST, "ModelDataUrl": url} for url in urls]
+    rig.sagemaker.create_model(ModelName="two", ExecutionRoleArn=ROLE, Containers=containers)
+    create(rig, ModelName="two", ComputeResourceRequirements={"MinMemoryRequiredInMb": 512}, **CACHED)
+    settled(rig)
+    rig.objects.buckets["bucket"].clear()
+    resize(rig, 2)
+    assert settled(rig)["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+    assert sorted(path.name for path in rig.jobs.glob("*/*/*/c/.cache/1/*")) == ["container-1", "container-2"]
+    assert [rig.objects.downloads.count(url.rpartition("/")[2]) for url in urls] == [1, 1]
+
+
+def test_without_caching_every_copy_fetches(rig: Rig) -> None:
+    create_own(rig, DataCacheConfig={"EnableCaching": False})
+    settled(rig)
+    del rig.objects.buckets["bucket"]["own.tar.gz"]
+    resize(rig, 2)
+    found = rig.until(lambda: describe(rig), lambda seen: seen.get("FailureReason"))
+    assert (
+        'Failed to download model data for container "container_1" from URL: "s3://bucket/own.tar.gz"' in found["FailureReason"]
+    )
+    assert found["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 1}
+    assert rig.objects.downloads.count("own.tar.gz") >= 2
+    assert not kept_models(rig)
+
+
+def test_an_update_never_serves_a_model_of_before(rig: Rig) -> None:
+    """A new object at the same address, by the same specification; an archive that is not there changes nothing."""
+    create_own(rig, **CACHED)
+    settled(rig)
+    same = {**OWN, "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 512}, **CACHED}
+    rig.objects.put("s3://bucket/own.tar.gz", archive({"xgboost-model": xgboost_model(3.0)}))
+    rig.sagemaker.update_inference_component(InferenceComponentName="c", Specification=same)
+    settled(rig)
+    assert asked(rig, "c") == pytest.approx(9.0, abs=0.4)
+    rig.until(lambda: kept_models(rig), lambda found: found == ["c/.cache/2"])
+    del rig.objects.buckets["bucket"]["own.tar.gz"]
+    rig.sagemaker.update_inference_component(InferenceComponentName="c", Specification=same)
+    assert "Failed to download model data" in settled(rig)["FailureReason"]
+    assert asked(rig, "c") == pytest.approx(9.0, abs=0.4)
+    assert kept_models(rig) == ["c/.cache/2"]
+
+
 def host(rig: Rig, name: str, lowest: int, highest: int, **more: Any) -> None:
     """An endpoint configuration whose instances are managed."""
     managed = {"Status": "ENABLED", "MinInstanceCount": lowest, "MaxInstanceCount": highest}
@@ -316,7 +405,7 @@ def test_instances_follow_the_copies(rig: Rig) -> None:
         InferenceComponentName="c",
         EndpointName="m",
         VariantName="AllTraffic",
-        Specification={"ModelName": "model", "ComputeResourceRequirements": REQUIREMENTS},
+        Specification={"ModelName": "model", "ComputeResourceRequirements": REQUIREMENTS, **CACHED},
         RuntimeConfig={"CopyCount": 3},
     )
     found = rig.until(lambda: describe(rig), lambda seen: seen["InferenceComponentStatus"] in ("InService", "Failed"), 60)
@@ -326,8 +415,10 @@ def test_instances_follow_the_copies(rig: Rig) -> None:
     wish = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 1}]
     with pytest.raises(botocore.exceptions.ClientError, match="are managed"):
         rig.sagemaker.update_endpoint_weights_and_capacities(EndpointName="m", DesiredWeightsAndCapacities=wish)
+    assert kept_models(rig) == ["c/.cache/1"]
     resize(rig, 0)
     rig.until(instances, lambda count: count == 0)
+    rig.until(lambda: kept_models(rig), lambda found: not found, 90)
 
 
 @pytest.mark.parametrize("wrong", [{"ModelName": "model"}, {"lowest": 3}, {"highest": 99}, {"policy": True}])

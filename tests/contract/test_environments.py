@@ -89,6 +89,23 @@ async def test_an_image_without_a_definition_runs_in_the_servers_python(environm
     assert await environments.prepare("numpy") == sys.executable
 
 
+async def test_another_one_stands_in_until_it_is_built(tmp_path: Path) -> None:
+    """No job builds it; the first of those that are there is taken, and in the end the server's own Python."""
+    definitions = define(tmp_path / "definitions", "large", otherwise="small")
+    define(definitions, "small", otherwise="elsewhere")
+    environments = Environments(tmp_path / "root", definitions)
+    assert await environments.prepare("large") == sys.executable
+    said = environments.said("large")
+    assert "`sagewright environments build large` or `sagewright environments build small`" in said
+    small = build(tmp_path / "root", Definition.read(definitions, "small"))
+    assert await environments.prepare("large") == str(interpreter(small))
+    assert environments.said("large") == environments.said("small") == ""
+    large = build(tmp_path / "root", Definition.read(definitions, "large"))
+    assert await environments.prepare("large") == str(interpreter(large))
+    assert await environments.prepare("small") == str(interpreter(small))
+    assert environments.said("large") == ""
+
+
 def test_a_library_that_cannot_be_imported_is_said_and_leaves_nothing(made: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"sagewright environments build tiny.*absent cannot be imported: ModuleNotFoundError"):
         made(imports=("absent",))

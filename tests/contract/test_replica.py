@@ -16,7 +16,8 @@ import pytest
 from sagewright.compute import dialler, sockets
 from sagewright.compute.http_connection import STREAM_WINDOW
 from sagewright.compute.payload import FilePayload, PayloadTooLarge
-from sagewright.compute.replica import Address, Answer, Broken, Replica, Unsent, open_replica
+from sagewright.compute.replica import Address, Answer, Broken, Replica, Unsent
+from sagewright.compute.replicas import open_replica
 from sagewright.wire.frames import serve_frames
 
 HEADERS = {"content_type": "text/csv", "accept": "application/json", "custom_attributes": "a=1", "inference_id": "id-1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -105,6 +106,40 @@ def test_copies_are_started_once_and_all_of_them_go(server: Server, store: str) 
         killed(server, after)
     eventually(lambda: not sagemaker.list_inference_components()["InferenceComponents"], 120)
     assert not list(server.settings.jobs.glob("inference-component/*/*/*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reached", ["1.partial", "1"], ids=["while it is fetched", "while it is copied"])
+def test_a_model_that_is_kept_is_whole_after_a_kill(server: Server, store: str, reached: str) -> None:
+    """API InferenceComponentDataCacheConfig: all copies come up, nothing that was cut off stays, and what was whole is not fetched again."""
+    s3, sagemaker = server.client("s3"), server.client("sagemaker")
+    body = archive({"xgboost-model": xgboost_model(3.0), "ballast": random.Random(0).randbytes(64 * 1024**2)})
+    s3.put_object(Bucket=store, Key="large.tar.gz", Body=body)
+    sagemaker.create_inference_component(
+        InferenceComponentName="kept",
+        EndpointName="e",
+        VariantName="v",
+        Specification={
+            "Container": {"Image": XGBOOST, "ArtifactUrl": f"s3://{store}/large.tar.gz"},
+            "ComputeResourceRequirements": SMALL,
+            "DataCacheConfig": {"EnableCaching": True},
+        },
+        RuntimeConfig={"CopyCount": 3},
+    )
+    eventually(lambda: list(server.settings.jobs.glob(f"inference-component/*/*/kept/.cache/{reached}")))
+    server.kill("control")
+    whole = bool(list(server.settings.jobs.glob("inference-component/*/*/kept/.cache/1")))
+    assert whole == (reached == "1")
+    if whole:
+        s3.delete_object(Bucket=store, Key="large.tar.gz")
+    server.wait_until_healthy()
+    found = settled(server, "kept")
+    assert found["RuntimeConfig"] == {"DesiredCopyCount": 3, "CurrentCopyCount": 3}, found
+    assert {round(float(said(server, "kept", "3,1"))) for _ in range(6)} == {9}
+    (cache,) = server.settings.jobs.glob("inference-component/*/*/kept/.cache")
+    assert [entry.name for entry in cache.iterdir()] == ["1"]
+    sagemaker.delete_inference_component(InferenceComponentName="kept")
+    eventually(lambda: not list(server.settings.jobs.glob("inference-component/*/*/kept")), 60)
 
 
 @pytest.mark.slow

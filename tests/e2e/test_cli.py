@@ -223,6 +223,10 @@ class TestEnvironments:
         assert done.returncode == 2
         assert "there is no environment nothing; there are autogluon" in done.stderr
 
+    def test_an_image_names_its_environment(self, tmp_path: Path) -> None:
+        image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:0.30.0-gpu-py312"
+        assert "vllm is not built" in _command("environments", "remove", image, "--data", str(tmp_path)).stdout
+
     def test_a_build_that_fails_says_why(self, tmp_path: Path) -> None:
         given = {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "empty")}
         done = _command("environments", "build", "autogluon", "--data", str(tmp_path / "data"), env=given)

@@ -26,7 +26,7 @@ JUNK: list[Any] = [
     None, True, False, 0, -1, 2**31, 2**63, 2**64 - 1, -(2**63), 1.5, -0.0, 1e300, "", "x", "x" * 3000, "\x00", "é\u2028", "NaN", "-1", "1e999",
     "2026-01-01T00:00:00Z", "9999-99-99", "${x}", "a\r\nb: c", [], [[]], [None], [1, "x", {}], {}, {"": ""}, {"a": {"b": [1]}}, {"x": None},
 ]  # fmt: skip
-FAMILIES = ["", "sagemaker", "sts", "iam", "logs", "monitoring", "events", "s3", "unknown"]
+FAMILIES = ["", "sagemaker", "sts", "iam", "logs", "monitoring", "events", "ec2", "s3", "unknown"]
 Change = Callable[[random.Random, Request, str], None]
 
 
@@ -44,7 +44,7 @@ def handled(signing_name: str, request: Request) -> Response | None:
 
 
 def junk_in_document(chance: random.Random, request: Request, protocol: str) -> None:
-    if protocol == "query":
+    if protocol in ("query", "ec2"):
         fields = parse_qsl(request.body.decode())
         name, _ = chance.choice(fields)
         name = chance.choice(

@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 
 
-def define(folder: Path, name: str, *requirements: str, imports: tuple[str, ...] = ()) -> Path:
+def define(folder: Path, name: str, *requirements: str, imports: tuple[str, ...] = (), otherwise: str = "") -> Path:
     """Writes a definition; the folder of definitions."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{key} = {json.dumps(value)}" for key, value in _document(requirements, imports).items()]
+    lines = [f"{key} = {json.dumps(value)}" for key, value in _document(requirements, imports, otherwise).items()]
     (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -38,5 +38,5 @@ def package(folder: Path, name: str, source: str, version: str, requires: str = 
     return file
 
 
-def _document(requirements: tuple[str, ...], imports: tuple[str, ...]) -> dict[str, object]:
-    return {"python": "", "requirements": list(requirements), "imports": list(imports)}
+def _document(requirements: tuple[str, ...], imports: tuple[str, ...], otherwise: str) -> dict[str, object]:
+    return {"python": "", "requirements": list(requirements), "imports": list(imports), "otherwise": otherwise}

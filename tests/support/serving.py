@@ -35,6 +35,7 @@ from sagewright.front.streamed import Streamed
 from sagewright.kernel.loop import Loop
 from sagewright.serving.containers import Containers
 from sagewright.serving.ensemble import Replicas
+from sagewright.serving.gpus import Gpus
 from sagewright.serving.usage import COMPONENTS, ENDPOINTS, ReplicaUsage
 from sagewright.signals import logs
 from sagewright.store.database import Transaction
@@ -60,10 +61,14 @@ class Rig:
         front: tuple[str, int] = ("127.0.0.1", 8400),
         serverless_idle: float = 300.0,
         metrics_seconds: float | None = None,
+        gpus: tuple[str, ...] = (),
     ) -> None:
-        """``metrics_seconds``: between two measurements of what replicas use; None: nobody measures."""
+        """``gpus`` are those of the machine; ``held`` may name some that jobs have. ``metrics_seconds``: between two measurements of what
+        replicas use; None: nobody measures."""
         self._serverless_idle = serverless_idle
         self._metrics_seconds = metrics_seconds
+        self._gpus = gpus
+        self.held: set[str] = set()
         self.runtime = runtime
         self.objects = MemoryObjects("bucket")
         self.objects.put(MODEL, archive({"xgboost-model": xgboost_model()}))
@@ -151,11 +156,12 @@ class Rig:
         def told(identity: Any) -> None:
             self.loop.hint(identity)
 
-        machine = Machine(2, 8 * 1024**3)
+        machine = Machine(2, 8 * 1024**3, self._gpus)
+        gpus = Gpus(self.snapshot.with_name("gpus"), self._gpus, lambda: self.held)
         host, port = self._front
         way_back = WayBack(self._front, f"http://{host}:{port}", self._keyring, SystemClock())
         self.containers = Containers(
-            self.runtime, self.objects, parts.store, told, way_back, self.environments, lambda: self.free
+            self.runtime, self.objects, parts.store, told, way_back, self.environments, gpus, lambda: self.free
         )
         replicas = Replicas(self.containers)
         mounts = self.runtime.name != "process"

@@ -49,7 +49,7 @@ def merged(files: dict[str, bytes], prompt: str, tokens: int, kind: str = "llama
         if ".lora_A." in key:
             weight = network.get_submodule(key.removeprefix("base_model.model.").split(".lora_A.")[0]).weight
             change = tensors[key.replace("lora_A", "lora_B")] @ tensors[key] * scale
-            weight.data += change if weight.shape == change.shape and kind == "llama" else change.T
+            weight.data += change.T if kind == "gpt2" else change
     ids = tokenizer(prompt, return_tensors="pt")
     made = network.generate(**ids, max_new_tokens=tokens, do_sample=False)
     return str(tokenizer.decode(made[0, ids["input_ids"].shape[1] :], skip_special_tokens=True))

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    XGLMConfig,
+    XGLMForCausalLM,
+)
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzé."
 """Followed by the end of the text; é is two tokens, every other character one."""
@@ -21,7 +29,7 @@ _SPECIAL = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 
 @functools.cache
 def alphabet(kind: str = "llama", template: bool = True) -> Path:
-    """A folder with the model's files; made once."""
+    """A folder with the model's files; made once. ``kind``: llama, gpt2, or wide: a llama with heads of 32, which vLLM has kernels for."""
     folder = Path(tempfile.mkdtemp(prefix="sw-text-model-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     tokenizer = _tokenizer(template)
@@ -60,8 +68,13 @@ def _learnt(kind: str, tokenizer: PreTrainedTokenizerFast) -> torch.nn.Module:
         network: torch.nn.Module = GPT2LMHeadModel(
             GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=LONGEST, **ends)
         )
+    elif kind == "xglm":
+        still = dict.fromkeys(("dropout", "attention_dropout", "activation_dropout", "layerdrop"), 0.0)
+        sizes = {"d_model": 32, "ffn_dim": 64, "num_layers": 2, "attention_heads": 2, "max_position_embeddings": LONGEST}
+        network = XGLMForCausalLM(XGLMConfig(vocab_size=len(tokenizer), **sizes, **still, **ends))
     else:
         shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+        shape |= {"head_dim": 32} if kind == "wide" else {}
         network = LlamaForCausalLM(
             LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=1, max_position_embeddings=LONGEST, **shape, **ends)
         )

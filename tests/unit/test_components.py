@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sagewright.compute.placement import GIB, Size
 from sagewright.compute.runtime import Observed
 from sagewright.features.components.copies import Copies, Crew, Leaving
 from sagewright.features.components.plan import DRAIN_SECONDS, NO_ROOM, plan
-from sagewright.features.components.sight import Act, Clear, Publish, Sight, Unpublish
+from sagewright.features.components.sight import Act, Clear, Drop, Publish, Sight, Unpublish
 from sagewright.serving.room import Claim, Need, instances, places
 from sagewright.serving.step import Move, Slot
 from sagewright.serving.unit import Seen
@@ -152,6 +153,39 @@ class TestLater:
         assert first.status is not None
         again = Resource(WORLD, "InferenceComponent", "c", name="c", state="InService", spec=row().spec, status=first.status)
         assert plan(again, Sight(seen, 1, crew()), NOW).status is None
+
+    def test_a_copy_more_that_cannot_be_fetched_says_why_and_is_tried_again(self) -> None:
+        before = Copies(crew(True, False), generation=1)
+        seen = {(1, 0, 1): HEALTHY, (1, 1, 1): Seen("failed", "no model")}
+        made = plan(row("Updating", 2, before), Sight(seen, 2, crew()), NOW)
+        assert (made.state, moves(made.actions)) == (None, [(Move.FORGET, (1, 1, 1))])
+        assert made.status is not None
+        assert made.status["FailureReason"] == "no model"
+        later = Resource(
+            WORLD, "InferenceComponent", "c", name="c", state="Updating", spec=row(copies=2).spec, status=made.status
+        )
+        seen[1, 1, 1] = HEALTHY
+        made = plan(later, Sight(seen, 2, crew()), NOW + 60)
+        assert made.state == "InService"
+        assert made.status is not None
+        assert "FailureReason" not in made.status
+
+    def test_a_kept_model_stays_while_copies_may_come(self) -> None:
+        """API InferenceComponentDataCacheConfig: it goes with its deployment, with the last instance, and with the component."""
+        keeping = replace(crew(True), definition={**DEFINITION, "Specification": {"DataCacheConfig": {"EnableCaching": True}}})
+        none = replace(keeping, slots=())
+
+        def dropped(active: Crew, instances: int | None) -> list[int]:
+            sight = Sight({(1, 0, 1): HEALTHY}, len(active.slots), active, kept=frozenset({1, 2}), instances=instances)
+            made = plan(row(copies=len(active.slots), status=Copies(active, generation=1)), sight, NOW)
+            return [action.generation for action in made.actions if isinstance(action, Drop)]
+
+        assert dropped(keeping, 1) == [2]
+        assert dropped(none, 1) == [2]
+        assert dropped(none, None) == [2]
+        assert dropped(none, 0) == [1, 2]
+        assert dropped(keeping, 0) == [2]
+        assert dropped(replace(crew(True), generation=3), 1) == [1, 2]
 
     def test_documents_come_back_as_they_were(self) -> None:
         kept = Copies(crew(True), crew(False, generation=2), (Leaving(1, 5, 2, 3.0, 4.0),), 2)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sagewright_container.code import CodeError, unpack
+from sagewright_container.code import unpack
+from sagewright_container.errors import CodeError
 
 
 def archive(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:

@@ -21,7 +21,7 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from sagewright_container.code import CodeError
+from sagewright_container.errors import CodeError
 from sagewright_container.serving import functions, huggingface
 from sagewright_container.serving.handler import UserEndpoint
 from sagewright_container.serving.message import Request, Response

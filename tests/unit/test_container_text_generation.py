@@ -363,17 +363,6 @@ def test_a_model_takes_no_more_than_it_can(model: TextModel) -> None:
     assert Asked(model, "tgi", MAX_TOTAL_TOKENS="4096", MAX_INPUT_LENGTH="2048").model.longest == LONGEST
 
 
-def test_vllms_own_server_is_started_where_it_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    configuration = Configuration.of("vllm", alphabet(), {})
-    assert vllm.own_server(configuration, {}) == []
-    monkeypatch.setattr(vllm.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(vllm.Path, "glob", lambda self, pattern: iter([Path("/dev/nvidia0")]))
-    given = {"SM_VLLM_MAX_MODEL_LEN": "4096", "SM_VLLM_ENFORCE_EAGER": "true", "SAGEMAKER_BIND_TO_PORT": "9000"}
-    command = vllm.own_server(configuration, given)
-    assert command[1:5] == ["-m", "vllm.entrypoints.openai.api_server", "--model", str(alphabet())]
-    assert command[-5:] == ["--port", "9000", "--enforce-eager", "--max-model-len", "4096"]
-
-
 def test_sglang_is_chats_and_nothing_else(model: TextModel) -> None:
     """http_server.py of sgl-project/sglang: /invocations is the chat completion; errors are not nested."""
     sglang = Asked(model, "sglang", SM_SGLANG_CONTEXT_LENGTH="32")

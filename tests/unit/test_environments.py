@@ -21,7 +21,7 @@ def test_every_definition_pins_everything_and_belongs_to_an_image() -> None:
         assert images.preload(name), name
         assert definition.imports
         for requirement in definition.requirements:
-            assert re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", requirement), requirement
+            assert re.fullmatch(r"[a-z0-9-]+==[0-9][\w.+]*", requirement), requirement
 
 
 def test_the_same_pins_are_the_same_environment(tmp_path: Path) -> None:

@@ -104,7 +104,6 @@ def test_what_has_nothing_to_run_in_is_refused_with_a_sentence(repository: str, 
     [
         ("huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04", "tgi"),
         ("djl-inference:0.33.0-lmi15.0.0-cu128", "lmi"),
-        ("vllm:0.30.0-gpu-py312", "vllm"),
         ("sglang:0.5.20-cu130-ubuntu24.04-sagemaker", "sglang"),
         ("huggingface-sglang:0.5.8-transformers4.57.3-gpu-py312-cu129-ubuntu24.04", "sglang"),
         ("tei:2.0.1-tei1.8.2-gpu-py310-cu122-ubuntu22.04", "tei"),
@@ -116,6 +115,15 @@ def test_servers_of_language_models_run_on_transformers(name: str, server: str) 
     assert (image.name, image.kind, image.framework, image.problem) == ("huggingface", "framework", server, "")
     assert image.environment() == "huggingface"
     assert image.env["SAGEWRIGHT_FRAMEWORK"] == server
+
+
+@pytest.mark.parametrize("name", ["vllm:0.30.0-gpu-py312", "huggingface-vllm:1", "vllm:server-sagemaker-cuda-v1"])
+def test_vllm_has_an_environment_that_transformers_stand_in_for(name: str) -> None:
+    image = images.resolve(f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{name}")
+    assert (image.name, image.framework, image.problem) == ("huggingface", "vllm", "")
+    assert image.environment() == "vllm"
+    assert image.zygote("/environments/vllm-cpu-0/bin/python") == "vllm"
+    assert image.zygote(sys.executable) == "huggingface"
 
 
 @pytest.mark.parametrize("repository", ["ray:1", "my-neuron:latest", "vllm:mine"])

@@ -1,4 +1,4 @@
-"""SageMaker SDK v3: an inference component by the resources of sagemaker.core: created, asked, resized and deleted."""
+"""SageMaker SDK v3: an inference component by the resources of sagemaker.core: created, asked, resized from its cache and deleted."""
 
 import io
 import json
@@ -12,6 +12,7 @@ from sagemaker.core.resources import Endpoint, EndpointConfig, InferenceComponen
 from sagemaker.core.shapes import (
     ContainerDefinition,
     InferenceComponentComputeResourceRequirements,
+    InferenceComponentDataCacheConfig,
     InferenceComponentRuntimeConfig,
     InferenceComponentSpecification,
     ProductionVariant,
@@ -47,16 +48,19 @@ component = InferenceComponent.create(
         compute_resource_requirements=InferenceComponentComputeResourceRequirements(
             number_of_cpu_cores_required=1, min_memory_required_in_mb=1024
         ),
+        data_cache_config=InferenceComponentDataCacheConfig(enable_caching=True),
     ),
     runtime_config=InferenceComponentRuntimeConfig(copy_count=1),
 )
 component.wait_for_status("InService", poll=1)
 answer = endpoint.invoke(body=b"3,1", content_type="text/csv", inference_component_name="sdk3-component")
 assert np.allclose(json.loads(answer.body.read()), [3.0])
+session.boto_session.client("s3").delete_object(Bucket=bucket, Key="sdk3-components/model.tar.gz")
 component.update_runtime_configs(desired_runtime_config=InferenceComponentRuntimeConfig(copy_count=2))
 component.wait_for_status("InService", poll=1)
 component.refresh()
 assert component.runtime_config.current_copy_count == 2
+assert component.specification.data_cache_config.enable_caching
 assert [found.inference_component_name for found in InferenceComponent.get_all(endpoint_name_equals="sdk3-components")] == [
     "sdk3-component"
 ]

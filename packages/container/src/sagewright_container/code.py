@@ -13,17 +13,11 @@ import sys
 import tarfile
 from pathlib import Path
 
+from sagewright_container.errors import CodeError
 from sagewright_container.layout import Layout
+from sagewright_container.python_path import add_to_path
 
 ARCHIVE = "sourcedir.tar.gz"
-
-
-class CodeError(Exception):
-    """The user's code cannot be prepared; the text is for the user."""
-
-
-class ClientError(CodeError):
-    """The request asks for what this container cannot do; the text is for the user, and the reason of the failure begins so."""
 
 
 def prepare(layout: Layout, source: str) -> Path:
@@ -59,12 +53,6 @@ def _compatible() -> list[str]:
         names.append(f"sagewright_algorithms.{algorithm}.compatible")
     specs = [importlib.util.find_spec(name) for name in names]
     return [folder for spec in specs if spec is not None for folder in spec.submodule_search_locations or ()]
-
-
-def add_to_path(folder: Path) -> None:
-    """First on the path of this process and of its children."""
-    sys.path.insert(0, str(folder))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
 
 
 def unpack(archive: Path, target: Path) -> None:

@@ -19,7 +19,8 @@ from importlib import metadata
 from pathlib import Path
 
 from sagewright_container import interpreter
-from sagewright_container.code import CodeError, add_to_path
+from sagewright_container.errors import CodeError
+from sagewright_container.python_path import add_to_path
 
 LAYERED = "SAGEWRIGHT_REQUIREMENTS"
 _EXACT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9, ._-]*\])?\s*(?:==\s*([A-Za-z0-9.!+_-]+))?\s*(?:#.*)?$")

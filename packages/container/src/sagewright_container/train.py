@@ -10,10 +10,10 @@ import os
 import traceback
 
 from sagewright_container import log
-from sagewright_container.code import add_to_path
 from sagewright_container.failure import write_failure
 from sagewright_container.layout import Layout
 from sagewright_container.pipes.start import start as start_pipes
+from sagewright_container.python_path import add_to_path
 from sagewright_container.training import environment, script
 
 

@@ -14,7 +14,8 @@ from sagewright_algorithms.common.errors import ClientError
 from sagewright_algorithms.common.hyperparameters import Hyperparameters
 from sagewright_algorithms.jumpstart import log, scripts
 from sagewright_algorithms.manifest import JumpStartModel, Manifest, load, names
-from sagewright_container.code import CodeError, unpack
+from sagewright_container.code import unpack
+from sagewright_container.errors import CodeError
 from sagewright_container.layout import Layout
 from sagewright_container.training import values
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from sagewright_container.compilation.models import InputError, Source, read
+from sagewright_container.compilation.models import read
+from sagewright_container.compilation.source import InputError, Source
 from sagewright_container.layout import Layout
 
 _TOLERANCE = 1e-3

@@ -8,34 +8,14 @@ import json
 import pickle
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Example = dict[str, Array]
+from sagewright_container.compilation.source import Array, Example, InputError, Source
+
 _ROWS = 64
-
-
-class InputError(Exception):
-    """The archive does not hold what the request says; the text is for the user."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """``outputs`` are those that the original's answer is made of, ``column`` the one column of them that it is, or None.
-
-    ``original`` answers an example as the framework does; None where ONNX is the framework.
-    """
-
-    onnx: bytes
-    outputs: tuple[str, ...]
-    example: Example
-    original: Callable[[Example], list[Array]] | None = None
-    column: int | None = None
 
 
 def read(framework: str, folder: Path, shapes: str) -> Source:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sagewright_container.compilation.models import Example, InputError, Source
+from sagewright_container.compilation.source import Example, InputError, Source
 
 _OPSET = 18
 _DEFAULT = "serving_default"

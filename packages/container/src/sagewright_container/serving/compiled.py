@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from sagewright_container.code import CodeError
+from sagewright_container.errors import CodeError
 from sagewright_container.serving.content import JSON, Array, decode, encode, media_type
 from sagewright_container.serving.frameworks import Defaults
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sagewright_container.code import CodeError
+from sagewright_container.errors import CodeError
 from sagewright_container.serving.context import Context
 from sagewright_container.serving.frameworks import Defaults, Function
 from sagewright_container.serving.message import Response

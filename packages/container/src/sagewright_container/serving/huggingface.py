@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sagewright_container.code import CodeError
+from sagewright_container.errors import CodeError
 from sagewright_container.serving.content import CSV, JSON, NPY, UnsupportedFormatError, encode, media_type
 from sagewright_container.serving.content import decode as decode_array
 from sagewright_container.serving.frameworks import Defaults

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import ModuleType
 
 from sagewright_container import interpreter
-from sagewright_container.code import CodeError, add_to_path, make_importable, prepare
+from sagewright_container.code import make_importable, prepare
+from sagewright_container.errors import CodeError
 from sagewright_container.layout import Layout
+from sagewright_container.python_path import add_to_path
 from sagewright_container.serving import functions, shared_libraries
 from sagewright_container.serving.endpoint import Endpoint
 from sagewright_container.serving.frameworks import defaults

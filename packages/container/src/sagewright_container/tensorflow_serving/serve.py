@@ -16,8 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from sagewright_container import interpreter
-from sagewright_container.code import add_to_path, make_importable, prepare
+from sagewright_container.code import make_importable, prepare
 from sagewright_container.layout import Layout
+from sagewright_container.python_path import add_to_path
 from sagewright_container.serving import functions, many_models
 from sagewright_container.serving.endpoint import Endpoint
 from sagewright_container.serving.listen import serve

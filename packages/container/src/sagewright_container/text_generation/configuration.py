@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -129,18 +129,14 @@ def _lmi(read: _Variables, folder: Path) -> Configuration:
 
 
 def _vllm(read: _Variables, folder: Path) -> Configuration:
-    return Configuration(
-        "vllm",
-        model_source(read.text("SM_VLLM_MODEL", "HF_MODEL_ID"), folder),
-        read.text("SM_VLLM_DTYPE"),
-        read.text("SM_VLLM_REVISION"),
-        read.truth("SM_VLLM_TRUST_REMOTE_CODE"),
-        0,
-        read.number(0, "SM_VLLM_MAX_MODEL_LEN"),
+    """SM_VLLM_X_Y is the server's --x-y; what lies in /opt/ml/model comes before HF_MODEL_ID (AWS's entry point, as SageMaker uses it)."""
+    is_filled = folder.is_dir() and any(folder.iterdir())
+    named = read.text("SM_VLLM_MODEL") or ("" if is_filled else read.text("HF_MODEL_ID"))
+    return replace(
+        _engine("vllm", read, model_source(named, folder)),
+        longest=read.number(0, "SM_VLLM_MAX_MODEL_LEN"),
         rows=read.number(32, "SM_VLLM_MAX_NUM_SEQS"),
-        quantization=read.text("SM_VLLM_QUANTIZATION"),
         accelerators=read.number(0, "SM_VLLM_TENSOR_PARALLEL_SIZE"),
-        version=read.text("SAGEWRIGHT_IMAGE_VERSION"),
         adapters=read.truth("SM_VLLM_ENABLE_LORA") and read.truth("VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
         most_rank=read.number(16, "SM_VLLM_MAX_LORA_RANK"),
     )
@@ -148,17 +144,24 @@ def _vllm(read: _Variables, folder: Path) -> Configuration:
 
 def _sglang(read: _Variables, folder: Path) -> Configuration:
     """SM_SGLANG_X_Y is the server's --x-y (docker/serve of sgl-project/sglang)."""
-    return Configuration(
-        "sglang",
-        model_source(read.text("SM_SGLANG_MODEL_PATH", "HF_MODEL_ID"), folder),
-        read.text("SM_SGLANG_DTYPE"),
-        read.text("SM_SGLANG_REVISION"),
-        read.truth("SM_SGLANG_TRUST_REMOTE_CODE"),
-        0,
-        read.number(0, "SM_SGLANG_CONTEXT_LENGTH"),
+    return replace(
+        _engine("sglang", read, model_source(read.text("SM_SGLANG_MODEL_PATH", "HF_MODEL_ID"), folder)),
+        longest=read.number(0, "SM_SGLANG_CONTEXT_LENGTH"),
         rows=read.number(32, "SM_SGLANG_MAX_RUNNING_REQUESTS"),
-        quantization=read.text("SM_SGLANG_QUANTIZATION"),
         accelerators=read.number(0, "SM_SGLANG_TP_SIZE", "SM_SGLANG_TENSOR_PARALLEL_SIZE"),
+    )
+
+
+def _engine(server: str, read: _Variables, model: str) -> Configuration:
+    """What both of them call alike."""
+    prefix = f"SM_{server.upper()}_"
+    return Configuration(
+        server,
+        model,
+        read.text(f"{prefix}DTYPE"),
+        read.text(f"{prefix}REVISION"),
+        read.truth(f"{prefix}TRUST_REMOTE_CODE"),
+        quantization=read.text(f"{prefix}QUANTIZATION"),
         version=read.text("SAGEWRIGHT_IMAGE_VERSION"),
     )
 

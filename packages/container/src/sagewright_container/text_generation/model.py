@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import copy
-import os
 import random
-import socket
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
-from huggingface_hub import constants
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from sagewright_container.optimization import quantizer
+from sagewright_container.text_generation import hub
 from sagewright_container.text_generation.configuration import Configuration, ConfigurationError
 from sagewright_container.text_generation.engine import Engine
 from sagewright_container.text_generation.generation import Generation
 from sagewright_container.text_generation.lora import Adapters, Lora
 from sagewright_container.text_generation.parameters import Parameters, Refusal
 
-_PATIENCE = 5.0  # seconds
 _FEWEST = 4096  # tokens, of a model that names no limit
 
 
@@ -103,21 +99,9 @@ def _from(configuration: Configuration, given: dict[str, Any]) -> tuple[Any, Any
     try:
         return _both(configuration, {**given, "local_files_only": True})
     except (OSError, ValueError):
-        if here or not _reaches_hub():
+        if here or not hub.is_reached():
             raise
         return _both(configuration, given)
-
-
-def _reaches_hub() -> bool:
-    """Asked first: the hub's client tries for half a minute where there is no way out. A proxy may know more than we."""
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True
-    hub = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((hub.hostname, hub.port or 443), _PATIENCE).close()
-    except OSError:
-        return False
-    return True
 
 
 def _both(configuration: Configuration, given: dict[str, Any]) -> tuple[Any, Any]:

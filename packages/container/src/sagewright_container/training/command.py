@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sagewright_container.code import ClientError, CodeError
+from sagewright_container.errors import ClientError, CodeError
 from sagewright_container.training import distribution, mpi
 from sagewright_container.training.environment import TrainingEnvironment
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from sagewright_container.code import ClientError
+from sagewright_container.errors import ClientError
 from sagewright_container.training import mpi
 from sagewright_container.training.environment import MASTER_PORT, TrainingEnvironment
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from sagewright_container.code import ClientError
+from sagewright_container.errors import ClientError
 from sagewright_container.training.environment import TrainingEnvironment
 
 SWITCH = "sagemaker_mpi_enabled"

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from sagewright_container import interpreter, log
-from sagewright_container.code import ClientError, CodeError, make_importable, prepare
+from sagewright_container.code import make_importable, prepare
+from sagewright_container.errors import ClientError, CodeError
 from sagewright_container.failure import write_failure
 from sagewright_container.training import child, distribution, mpi, remote
 from sagewright_container.training.command import command, runs_here

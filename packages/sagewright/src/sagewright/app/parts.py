@@ -54,6 +54,7 @@ from sagewright.objects.signing import Keys
 from sagewright.serving import pulled
 from sagewright.serving.containers import Containers
 from sagewright.serving.ensemble import Replicas
+from sagewright.serving.gpus import Gpus
 from sagewright.serving.members import check_model
 from sagewright.serving.usage import COMPONENTS, ReplicaUsage
 from sagewright.settings import Settings, interruptions
@@ -90,7 +91,8 @@ class Parts:
         store = await Store.open(settings.database_url, clock)
         keyring = Keyring.open(settings.credentials, settings.account, settings.region)
         ground = _ground(settings, store, keyring, hints)
-        containers = Containers(ground.runtime, ground.objects, store, hints, ground.way_back, ground.environments)
+        gpus = Gpus(settings.run / "gpus", ground.machine.gpus, ground.slots.taken)
+        containers = Containers(ground.runtime, ground.objects, store, hints, ground.way_back, ground.environments, gpus)
         operations = Operations()
         api = Api(operations, clock)
         client, replicas = LocalClient(api), Replicas(containers)

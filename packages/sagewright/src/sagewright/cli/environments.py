@@ -66,8 +66,9 @@ def build(name: Name, data: Data = None) -> None:
 def remove(name: Name, data: Data = None) -> None:
     """Remove every build of an environment, old ones too, or with `requirements` every layer. Nothing may run in it."""
     root = settings_or_exit(data=data).environments
+    name = name if name == _LAYERS else _known(name)
     try:
-        count = layer.remove(root) if name == _LAYERS else builder.remove(root, _known(name))
+        count = layer.remove(root) if name == _LAYERS else builder.remove(root, name)
     except OSError as problem:
         fail(f"the environment {name} cannot be removed: {problem.strerror or problem}")
     console.print(f"{name}: {count} removed." if count else f"{name} is not built.", highlight=False)
@@ -75,9 +76,12 @@ def remove(name: Name, data: Data = None) -> None:
 
 def _known(name: str) -> str:
     """The environment that is meant."""
-    edition = Edition.parse(name) or Edition.parse(resolve(name).environment())
+    of_image = resolve(name).environment()
+    edition = Edition.parse(name) or Edition.parse(of_image)
     if edition is not None and edition.family in RECIPES:
         return edition.name
+    if of_image in names(DEFINITIONS):
+        return of_image
     if name not in names(DEFINITIONS):
         known = (*names(DEFINITIONS), *(f"{family}@VERSION" for family in RECIPES if RECIPES[family].package))
         fail(f"there is no environment {name}; there are {', '.join(known)}", code=2)

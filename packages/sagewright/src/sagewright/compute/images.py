@@ -35,7 +35,8 @@ class Image:
     ``name`` is the environment (one zygote each), ``algorithm`` the built-in algorithm it holds or "",
     ``framework`` the framework its script mode offers or "", ``version`` the version its tag names (as typed) or "".
     ``preload`` names the modules its zygote imports, ``env`` what its containers find in their environment.
-    ``edition`` is the environment of the version that the tag names (environments/edition.py), empty where there is but one.
+    ``edition`` is the environment of the version that the tag names (environments/edition.py), or one that ``name`` stands in for until
+    it is built; empty where there is but one.
     ``problem`` is empty, or why it cannot run here: a text for FailureReason and for a ValidationException. ``missing`` is
     empty, or what has to be installed before it can run: a text for FailureReason.
     """
@@ -118,6 +119,8 @@ def _account(uri: str) -> str:
 
 
 def _edition(repository: str, entry: _Entry, tag: str) -> str:
+    if entry.framework == "vllm":
+        return "vllm"
     if entry.framework not in RECIPES or entry.environment not in RECIPES:
         return ""
     if entry.framework == "python":
@@ -227,6 +230,8 @@ _ENVIRONMENTS = {
     "neotensorflow": _Environment((), _TOOLKIT),  # compiles only, and has an interpreter of its own: compute/environments
     "autogluon": _Environment((), (*_TOOLKIT, "autogluon.tabular")),  # an interpreter of its own: compute/environments
     "spark": _Environment((), _TOOLKIT, programs=("java",)),  # likewise
+    "vllm": _Environment((), _TOOLKIT),  # likewise; the container becomes another program at once
+    "vllm-cpu": _Environment((), _TOOLKIT),
     "rl": _Environment(
         ("sagewright_container",),
         (*_TOOLKIT, "sagewright_algorithms.common", "torch", "torch._dynamo", "torch.optim", "stable_baselines3"),
@@ -276,7 +281,7 @@ _FRAMEWORKS = {
 TENSORFLOW_COMPILER = "Compiler-of-TensorFlow"
 
 # Servers of language models, each with its own form of requests (sagewright_container.text_generation, text_embeddings): they run in the server's own
-# Python. AWS's alone: a repository of the user's own may be called vllm, too.
+# Python, vLLM in its environment where that is built. AWS's alone: a repository of the user's own may be called vllm, too.
 _TEXT_SERVERS = {
     "huggingface-pytorch-tgi-inference": "tgi",
     "djl-inference": "lmi",

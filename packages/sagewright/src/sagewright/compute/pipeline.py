@@ -13,7 +13,8 @@ from time import perf_counter
 from typing import Any
 
 from sagewright.compute.payload import FilePayload
-from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent, open_replica
+from sagewright.compute.replica import Address, Answer, Broken, Chunks, Replica, StreamedAnswer, Unsent
+from sagewright.compute.replicas import open_replica
 
 TARGET = "target_container"
 """The key of ``headers`` that names the one container that is to answer; no container sees it."""

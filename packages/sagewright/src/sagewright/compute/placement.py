@@ -103,12 +103,12 @@ def _gpus(family: str, generation: str, variant: str, times: str) -> int:
     return 0
 
 
-def limits(instance_type: str, volume_gb: int, machine: Machine, devices: tuple[str, ...] = ()) -> Limits:
-    """The limits of a container on an instance of this type with a volume of that many GB (0: the type's own disk) and these GPUs."""
+def limits(instance_type: str, volume_gb: int, machine: Machine, gpus: int = 0) -> Limits:
+    """The limits of a container on an instance of this type with a volume of that many GB (0: the type's own disk) and so many GPUs."""
     wanted = size(instance_type)
     memory = min(wanted.memory, int(machine.memory * _SPARE))
     cpus = float(min(wanted.cpus, machine.cpus))
-    return Limits(cpus=cpus, memory=memory, disk=volume_gb * GIB or None, gpus=len(devices))
+    return Limits(cpus=cpus, memory=memory, disk=volume_gb * GIB or None, gpus=gpus)
 
 
 def gpu_shares(instance_types: Sequence[str], machine: Machine) -> tuple[int, ...]:
@@ -118,6 +118,19 @@ def gpu_shares(instance_types: Sequence[str], machine: Machine) -> tuple[int, ..
         found.append(min(size(instance_type).gpus, left))
         left -= found[-1]
     return tuple(found)
+
+
+def serving_limits(instance_type: str, volume_gb: int, machine: Machine) -> Limits:
+    """Those of a container that serves: with as many of the type's GPUs as this machine has."""
+    return limits(instance_type, volume_gb, machine, min(size(instance_type).gpus, len(machine.gpus)))
+
+
+def visible(devices: tuple[str, ...], of: tuple[str, ...]) -> dict[str, str]:
+    """The variables by which a container finds its GPUs and no others ``of`` the machine's; none where there are none to hide."""
+    if not of:
+        return {}
+    listed = ",".join(devices)
+    return {"CUDA_VISIBLE_DEVICES": listed, "NVIDIA_VISIBLE_DEVICES": listed or "void"}
 
 
 def notice(instance_type: str, given: int) -> str:

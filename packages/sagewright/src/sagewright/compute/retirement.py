@@ -19,7 +19,8 @@ from sagewright.compute.supervised import Supervised
 
 _PAUSE = 0.01
 _LAST_WORDS = 20.0
-_CONTAINERS_OWN = ("ml", "ipc", "models")
+_USERS = ("ml", "ipc", "models", "adapters", ".cache")
+_MEMBERS = "containers"  # below it are names that users give
 
 
 def run_folders(jobs: Path, kinds: Iterable[str] = ("*",)) -> Iterator[Path]:
@@ -59,7 +60,8 @@ def _started(job: Path) -> Iterator[Path]:
             folders.clear()
             yield Path(folder)
         else:
-            folders[:] = sorted(name for name in folders if name not in _CONTAINERS_OWN)
+            hidden = () if Path(folder).name == _MEMBERS else _USERS
+            folders[:] = sorted(name for name in folders if name not in hidden)
 
 
 def _await_end(folders: list[Path], patience: float) -> None:

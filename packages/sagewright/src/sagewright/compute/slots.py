@@ -91,6 +91,10 @@ class Slots:
         """The GPUs of who holds places; nothing for who does not."""
         return self.held[key].devices if key in self.held else ()
 
+    def taken(self) -> set[str]:
+        """The GPUs that somebody holds."""
+        return {device for held in self.held.values() for given in held.devices for device in given}
+
     def reclaimed(self, key: str) -> bool:
         """Whether a spot job has to go, because another job needs what it has."""
         return key in self.leaving
@@ -197,7 +201,7 @@ class Slots:
 
     def _choose(self, need: Need) -> Devices:
         """Free GPUs, lowest first; the first instances have theirs where there are not enough for all."""
-        taken = {device for held in self.held.values() for given in held.devices for device in given}
+        taken = self.taken()
         free = [device for device in self.gpus if device not in taken]
         given = []
         for wanted in need.gpus:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from sagewright.compute.pipeline import Pipeline, address_of
-from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.compute.replica import Address, Replica
+from sagewright.compute.replicas import open_replica
 from sagewright.front.capture import CapturePlan
 from sagewright.front.counters import Load
 

@@ -22,11 +22,3 @@ def notices(spec: Mapping[str, Any], machine: Machine) -> dict[str, str]:
     shares = gpu_shares([instance.instance_type for instance in found], machine)
     texts = {instance.host: notice(instance.instance_type, share) for instance, share in zip(found, shares, strict=True)}
     return {host: text for host, text in texts.items() if text}
-
-
-def visible(devices: tuple[str, ...], machine: Machine) -> dict[str, str]:
-    """The variables by which a container finds its GPUs and no others; none where there are none to hide."""
-    if not machine.gpus:
-        return {}
-    listed = ",".join(devices)
-    return {"CUDA_VISIBLE_DEVICES": listed, "NVIDIA_VISIBLE_DEVICES": listed or "void"}

@@ -14,11 +14,11 @@ from sagewright.compute.environments.folder import Environments
 from sagewright.compute.environments.place import Place
 from sagewright.compute.images import Image, resolve
 from sagewright.compute.oci.own_images import OwnImage
-from sagewright.compute.placement import Machine, limits
+from sagewright.compute.placement import Machine, limits, visible
 from sagewright.compute.runtime import FileSystems, InstanceSpec, Mount, Peers, Runtime
 from sagewright.compute.slots import Slots
 from sagewright.compute.way_back import WayBack
-from sagewright.jobs import gpus, own_image
+from sagewright.jobs import own_image
 from sagewright.jobs.devices import given, write_down
 from sagewright.jobs.folder import JobFolder, key, network_folder
 from sagewright.jobs.instances import JobInstance, cluster, instances
@@ -127,7 +127,7 @@ class Launch:
         folder, isolated = JobFolder.of(self.jobs, resource, instance.host), program.isolated
         devices = given(folder)
         way_back = {} if isolated else self._way_back(resource, program, own_network=peers is not None)
-        platform = {**image.env, **place.env, **way_back, **gpus.visible(devices, self.machine)}
+        platform = {**image.env, **place.env, **way_back, **visible(devices, self.machine.gpus)}
         return InstanceSpec(
             key=f"{key(resource)}/{instance.host}",
             image=image.zygote(place.python),
@@ -137,7 +137,7 @@ class Launch:
             env=program.environment(platform),
             mounts=tuple(program.mounts(folder.ml)),
             file_systems=self._file_systems(resource, program, folder),
-            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine, devices),
+            limits=limits(instance.instance_type, cluster(resource.spec).get("VolumeSizeInGB", 0), self.machine, len(devices)),
             network="isolated" if isolated or peers else "open",
             way_out=None if isolated or not peers else self.way_back.address,
             peers=peers,

@@ -15,6 +15,7 @@ from sagewright.neighbours.alarms.operations import Alarms
 from sagewright.neighbours.alarms.watch import AlarmWatch
 from sagewright.neighbours.autoscaling import policies
 from sagewright.neighbours.cloudwatch import CloudWatch
+from sagewright.neighbours.ec2 import Ec2
 from sagewright.neighbours.ecr.operations import Ecr
 from sagewright.neighbours.events.operations import Events
 from sagewright.neighbours.events.state_changes import StateChanges
@@ -49,6 +50,7 @@ def neighbours(store: Store, keyring: Keyring, layout: Layout, url: str, *, anyw
         "service-quotas": ServiceQuotas(store).operations(),
         "sqs": Sqs(store, url).operations(),
         "sns": Sns(store, anywhere=anywhere).operations(),
+        "ec2": Ec2().operations(),
     }
 
 

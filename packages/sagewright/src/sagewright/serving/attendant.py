@@ -7,7 +7,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from sagewright.compute.replica import Address, HttpReplica, Unsent, open_replica
+from sagewright.compute.http_replica import HttpReplica
+from sagewright.compute.replica import Address, Unsent
+from sagewright.compute.replicas import open_replica
 from sagewright.serving.preflight import Transcript
 from sagewright.signals.tail import Source, follow
 from sagewright.store.database import Store

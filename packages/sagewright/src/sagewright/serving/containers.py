@@ -34,7 +34,9 @@ from sagewright.objects.transfer import Access
 from sagewright.serving import packages, pulled
 from sagewright.serving.attendant import Attendant
 from sagewright.serving.definition import holds_many
+from sagewright.serving.gpus import Gpus
 from sagewright.serving.model import CODE, SUBMIT_DIRECTORY, code_archive, fetch_model
+from sagewright.serving.model_cache import ModelCache
 from sagewright.serving.preflight import said_last
 from sagewright.serving.step import Move
 from sagewright.serving.unit import Seen, Unit
@@ -74,6 +76,7 @@ class Containers:
         told: Callable[[Identity], None],
         way_back: WayBack,
         environments: Environments,
+        gpus: Gpus,
         free: Callable[[], int] = free_memory,
     ) -> None:
         self._runtime = runtime
@@ -83,7 +86,9 @@ class Containers:
         self._way_back = way_back
         self._environments = environments
         self._free = free
+        self._gpus = gpus
         self._errands = Errands(told)
+        self._cache = ModelCache()
         self._attendants: dict[Path, Attendant] = {}
 
     async def look(self, unit: Unit) -> Seen:
@@ -121,6 +126,10 @@ class Containers:
                 await self._errands.cancel(unit.identity, str(unit.home))
                 await asyncio.to_thread(trees.remove, unit.home)
 
+    async def drop(self, kept: Path) -> None:
+        """Removes what units keep of a model for one another."""
+        await self._cache.drop(kept)
+
     def address(self, unit: Unit) -> Address:
         """Where a started unit listens. Raises OSError when it was never started."""
         return _read_address(unit)
@@ -128,6 +137,7 @@ class Containers:
     async def close(self) -> None:
         """Stops watching; the containers go on."""
         await self._errands.close()
+        await self._cache.close()
         for attendant in self._attendants.values():
             await attendant.close()
         self._attendants.clear()
@@ -162,6 +172,7 @@ class Containers:
             await follow(self._store, unit.source, ended=True)
             await asyncio.to_thread(self._runtime.remove, unit.run)
             await self._store.write(lambda transaction: forget(transaction, unit.source))
+        self._gpus.give_back(unit)
 
     async def _prepare(self, unit: Unit) -> None:
         """Raises ErrandFailed with the words of a FailureReason."""
@@ -172,7 +183,11 @@ class Containers:
             unit.models.mkdir(exist_ok=True)
             unit.models.chmod(0o755)  # whatever our umask is: the container's user is another
         access = Access(unit.identity[0].region, unit.role)
-        await fetch_model(self._objects, unit.container, unit.ml, access, unit.download_timeout)
+        fetch = partial(fetch_model, self._objects, unit.container, access=access, timeout=unit.download_timeout)
+        if unit.kept is None:
+            await fetch(unit.ml)
+        else:
+            await self._cache.fill(unit.ml, unit.kept, fetch)
         try:
             await packages.prepare(self._environments, unit)
         except BuildError as problem:
@@ -214,7 +229,7 @@ class Containers:
             argv=image.serve_command(found.python),
             folder=unit.run,
             ml=unit.ml,
-            env={**back, **found.env, **_environment(unit, image, address)},
+            env={**back, **found.env, **_environment(unit, image, address), **self._gpus.lend(unit)},
             mounts=_mounts(unit, self._isolates),
             limits=unit.limits,
             network="isolated" if self._isolates else "open",

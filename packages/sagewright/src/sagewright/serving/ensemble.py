@@ -14,7 +14,8 @@ from typing import Any
 from sagewright.base import files
 from sagewright.compute import trees
 from sagewright.compute.pipeline import Pipeline
-from sagewright.compute.replica import Replica, open_replica
+from sagewright.compute.replica import Replica
+from sagewright.compute.replicas import open_replica
 from sagewright.compute.runtime import SERVER_STOPPED, Observed
 from sagewright.serving.containers import PORT, Containers
 from sagewright.serving.definition import holds_many
@@ -57,6 +58,10 @@ class Replicas:
             await self._containers.act(move, member)
         if move is Move.REMOVE:
             await asyncio.to_thread(trees.remove, unit.home)
+
+    async def drop(self, kept: Path) -> None:
+        """Removes what replicas keep of a model for one another (``Unit.kept``)."""
+        await self._containers.drop(kept)
 
     def route(self, unit: Unit) -> Document:
         """The replica as the route snapshot has it. Raises OSError when it was never started."""
@@ -143,6 +148,7 @@ def _member(unit: Unit, name: str, container: Mapping[str, Any]) -> Unit:
         key=f"{unit.key}/{name}",
         stream=f"{unit.stream}/{name}",
         container=container,
+        kept=unit.kept and unit.kept / name,
         env={"SAGEMAKER_BIND_TO_PORT": str(PORT), "SAGEMAKER_SAFE_PORT_RANGE": SAFE_PORTS, **unit.env},
     )
 

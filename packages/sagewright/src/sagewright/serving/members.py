@@ -96,9 +96,9 @@ MEMBERS: Mapping[str, Members] = {
     ),
     "InferenceComponentSpecification": Members(
         "InstanceType ModelName Container StartupParameters ComputeResourceRequirements BaseInferenceComponentName "
-        "SchedulingConfig",
-        kept="DataCacheConfig",
+        "SchedulingConfig DataCacheConfig",
     ),
+    "InferenceComponentDataCacheConfig": Members("EnableCaching"),
     "InferenceComponentContainerSpecification": Members("Image ArtifactUrl Environment", refused="ContainerMetricsConfig"),
     "InferenceComponentStartupParameters": Members(
         "ModelDataDownloadTimeoutInSeconds ContainerStartupHealthCheckTimeoutInSeconds"

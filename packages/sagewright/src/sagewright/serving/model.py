@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sagewright.base.archive import unpack
+from sagewright.base.threads import to_its_end
 from sagewright.compute.images import resolve
 from sagewright.kernel.errands import ErrandFailed
 from sagewright.objects.patience import patiently
@@ -102,7 +103,7 @@ async def _archive(objects: Objects, uri: str, folder: Path) -> None:
     file = folder.with_name(f"{folder.name}.tar.gz")
     await _download(objects, _location(uri), file)
     try:
-        await asyncio.to_thread(unpack, file, folder, shutil.disk_usage(folder.parent).free)
+        await to_its_end(unpack, file, folder, shutil.disk_usage(folder.parent).free)
     except ValueError as problem:
         raise ErrandFailed(
             f'Failed to extract model data archive for container "container_1" from URL "{uri}". '

@@ -21,7 +21,8 @@ class Unit:
 
     ``identity`` is the row that is told when something happens. ``home`` holds the model and a run folder per attempt. ``key``
     names it for ever. ``container`` is a ContainerDefinition, ``env`` what is added to its environment. ``isolated``: it may
-    not call anybody (EnableNetworkIsolation). ``adapts``: adapters may be brought to it while it runs.
+    not call anybody (EnableNetworkIsolation). ``adapts``: adapters may be brought to it while it runs. ``kept``: where its model is kept
+    for it and others that start from the same; None: it fetches its own.
     """
 
     identity: Identity
@@ -37,6 +38,7 @@ class Unit:
     limits: Limits = NO_LIMITS
     download_timeout: float = 3600.0
     adapts: bool = False
+    kept: Path | None = None
 
     @property
     def run(self) -> Path:

@@ -14,7 +14,7 @@ from sagewright.wire.errors import Fault
 from sagewright.wire.family import Family, family_of
 from sagewright.wire.http import Request, Response
 from sagewright.wire.model import OperationModel, operation_model, service_model, services_signing_as
-from sagewright.wire.protocols import json, query, rest_json, rpc_cbor, xml
+from sagewright.wire.protocols import ec2, json, query, rest_json, rpc_cbor, xml
 from sagewright.wire.protocols.codec import REQUEST_ID, Codec
 from sagewright.wire.validate import Validators
 
@@ -63,7 +63,7 @@ def resolve(signing_name: str, request: Request) -> Call:
         return _by_target(signing_name, request)
     if family is Family.CBOR:
         return _by_cbor_path(signing_name, request)
-    if family is Family.QUERY:
+    if family in (Family.QUERY, Family.EC2):
         return _by_action(signing_name, request)
     return _by_path(signing_name, request)
 
@@ -79,6 +79,7 @@ def fault_response(request: Request, fault: Fault, request_id: str, signing_name
         Family.JSON: json.fault_response,
         Family.CBOR: rpc_cbor.fault_response,
         Family.QUERY: query.fault_response,
+        Family.EC2: ec2.fault_response,
         Family.REST: rest_json.fault_response,
     }[family]
     return write(fault, request_id)
@@ -143,8 +144,9 @@ def _by_action(signing_name: str, request: Request) -> Call:
     if "Action" not in fields:
         raise Fault("MissingAction", "The request must contain the parameter Action.")
     for service in services_signing_as(signing_name):
-        if "query" in _protocols(service.name) and _has(service.name, fields["Action"]):
-            return call(service.name, fields["Action"], "query")
+        for protocol in ("query", "ec2"):
+            if protocol in _protocols(service.name) and _has(service.name, fields["Action"]):
+                return call(service.name, fields["Action"], protocol)
     raise Fault(
         "InvalidAction", f"Could not find operation {fields['Action'][:128]} for version {fields.get('Version', '')[:32]}"
     )
@@ -195,7 +197,9 @@ def _codec(service: str, name: str, protocol: str) -> Codec:
 
 
 def _as_modelled(fault: Fault, service: str) -> Fault:
-    """The runtime service calls it ValidationError."""
+    """The runtime service calls it ValidationError; EC2 has no error shapes, and calls it InvalidParameterValue."""
+    if fault.code == "ValidationException" and "ec2" in _protocols(service):
+        return Fault("InvalidParameterValue", fault.message, fault.status, fault.fields)
     names = {shape.name for shape in service_model(service).error_shapes}
     renamed = fault.code == "ValidationException" and fault.code not in names and "ValidationError" in names
     return Fault("ValidationError", fault.message, fault.status, fault.fields) if renamed else fault
@@ -229,5 +233,6 @@ _CODECS: dict[str, Callable[[OperationModel], Codec]] = {
     "json": json.JsonCodec,
     "rest-json": rest_json.RestJsonCodec,
     "query": query.QueryCodec,
+    "ec2": ec2.Ec2Codec,
     "smithy-rpc-v2-cbor": rpc_cbor.CborCodec,
 }

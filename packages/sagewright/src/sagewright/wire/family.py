@@ -15,6 +15,7 @@ class Family(Enum):
     JSON = "json"
     CBOR = "cbor"
     QUERY = "query"
+    EC2 = "ec2"
     REST = "rest"
     S3 = "s3"
 
@@ -38,6 +39,8 @@ def family_of(request: Request, signing_name: str = "") -> Family:
     headers = request.headers
     if signing_name == "s3":
         return Family.S3
+    if signing_name == "ec2":
+        return Family.EC2
     if headers.get("smithy-protocol") == "rpc-v2-cbor":
         return Family.CBOR
     if "x-amz-target" in headers or headers.get("content-type", "").startswith("application/x-amz-json"):

@@ -51,6 +51,16 @@ _QUERY = {
     EXPIRED_TOKEN: _Wording("ExpiredToken", 403),
     EXPIRED_URL: _Wording("SignatureDoesNotMatch", 403),
 }
+_NOT_VALID = _Wording("AuthFailure", 401, "AWS was not able to validate the provided access credentials")
+_EC2 = {
+    MISSING: _Wording("AuthFailure", 401, "AWS was not able to authenticate the request: access credentials are missing"),
+    INCOMPLETE: _NOT_VALID,
+    INCOMPLETE_URL: _NOT_VALID,
+    UNKNOWN_KEY: _NOT_VALID,
+    MISMATCH: _NOT_VALID,
+    EXPIRED_TOKEN: _Wording("RequestExpired", 400, "Request has expired."),
+    EXPIRED_URL: _Wording("RequestExpired", 400, "Request has expired."),
+}
 _S3 = {
     MISSING: _Wording("AccessDenied", 403, "Access Denied"),
     INCOMPLETE: _Wording("AuthorizationHeaderMalformed", 400),
@@ -69,4 +79,4 @@ _S3 = {
     ),
 }
 _REST = {INCOMPLETE_URL: _Wording(INCOMPLETE, 400)}
-_WORDINGS = {Family.QUERY: _QUERY, Family.S3: _S3, Family.REST: _REST, Family.JSON: _REST, Family.CBOR: _REST}
+_WORDINGS = {Family.QUERY: _QUERY, Family.EC2: _EC2, Family.S3: _S3, Family.REST: _REST, Family.JSON: _REST, Family.CBOR: _REST}

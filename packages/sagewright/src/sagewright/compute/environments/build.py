@@ -106,7 +106,8 @@ def _make(tools: Tools, folder: Path, definition: Definition) -> None:
         pins = folder / "requirements.txt"
         pins.write_text("\n".join(definition.requirements) + "\n")
         tools.uv("pip", "sync", *_no_builds(definition), "--python", python, str(pins))
-        if Edition.parse(definition.name) is None:  # an edition's pins are uv's own; some old wheels name a platform wrongly
+        # An edition's pins are uv's own; some old wheels name a platform wrongly. What is left out would be missed.
+        if Edition.parse(definition.name) is None and not definition.without:
             tools.uv("pip", "check", "--python", python)
     toolkit.link(folder)
     _import_once(tools, python, definition)

@@ -1,8 +1,10 @@
 """What an environment is made of: ``<name>.toml``. The same content gives the same environment.
 
 ``python`` is the version of its interpreter ("" for the server's own), ``requirements`` the pins of everything that is in it,
-``imports`` the modules that must be importable once it is built. May be left out: ``note``, what users should know of it, and
-``sources``, the packages of which the registry has no wheel: their own build programs run here, nobody else's.
+``imports`` the modules that must be importable once it is built. May be left out: ``note``, what users should know of it;
+``sources``, the packages of which the registry has no wheel: their own build programs run here, nobody else's; ``without``, packages
+that others name as their requirements and that are left out; and ``otherwise``, the environment that stands in for it until somebody
+builds it, which no job then does by itself.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ class Definition:
     imports: tuple[str, ...]
     note: str = ""
     sources: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    otherwise: str = ""
 
     @classmethod
     def read(cls, folder: Path, name: str) -> Definition:
@@ -38,8 +42,9 @@ class Definition:
             raise KeyError(name)
         document = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
         requirements, imports = tuple(document["requirements"]), tuple(document["imports"])
-        sources = tuple(document.get("sources", ()))
-        return cls(name, document["python"], requirements, imports, document.get("note", ""), sources)
+        sources, without = tuple(document.get("sources", ())), tuple(document.get("without", ()))
+        said, otherwise = document.get("note", ""), document.get("otherwise", "")
+        return cls(name, document["python"], requirements, imports, said, sources, without, otherwise)
 
     def write(self, folder: Path) -> None:
         """Where ``read`` finds it. Raises OSError."""
@@ -50,6 +55,8 @@ class Definition:
             "imports": self.imports,
             "note": self.note,
             "sources": self.sources,
+            "without": self.without,
+            "otherwise": self.otherwise,
         }
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]  # JSON's strings and lists are TOML's
         files.write(folder / f"{self.name}.toml", "".join(lines).encode())

@@ -70,13 +70,17 @@ class Environments:
         if folder is not None and is_built(folder):
             toolkit.link(folder)
             return str(interpreter(folder))
+        if definition is not None and definition.otherwise:
+            return self.interpreter(definition.otherwise)
         return sys.executable if edition is not None and self._stands_for(edition) else None
 
     def said(self, name: str) -> str:
         """What the user should know about the environment that a name led to, or empty."""
         edition = Edition.parse(name)
-        python = self.interpreter(name) if edition is not None else None
-        if edition is None or python is None:
+        if edition is None:
+            return self._said_of_absence(name)
+        python = self.interpreter(name)
+        if python is None:
             return ""
         if python == sys.executable:
             return "" if _is_met(edition) else _stands_in(edition)
@@ -97,6 +101,20 @@ class Environments:
         if built is None:
             raise BuildError(f"The environment {name} was removed while it was being built.")
         return built
+
+    def _said_of_absence(self, name: str) -> str:
+        """That something else stands in for an environment, and what would bring it; "" where it does not."""
+        absent = []
+        while name in names(self._definitions) and (definition := Definition.read(self._definitions, name)).otherwise:
+            if is_built(self._root / definition.identity):
+                return ""
+            absent.append(f"`sagewright environments build {name}`")
+            name = definition.otherwise
+        return (
+            f"The image's own server is not built; what stands in for it runs. To have it: {' or '.join(absent)}."
+            if absent
+            else ""
+        )
 
     def _definition(self, name: str) -> Definition | None:
         """None for an edition whose pins nobody has asked for yet."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagewright.compute.pipeline import address_of, open_place
-from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.compute.replica import Address, Replica
+from sagewright.compute.replicas import open_replica
 
 CONCURRENCY = 4
 """Requests that a container has in hand when the endpoint does not say; AWS "chooses an optimal value"."""

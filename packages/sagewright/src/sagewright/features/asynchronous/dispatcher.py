@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sagewright.base.world import World
-from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.compute.replica import Address, Replica
+from sagewright.compute.replicas import open_replica
 from sagewright.features.asynchronous.capacity import Capacity, Instance
 from sagewright.features.asynchronous.operations import Routes
 from sagewright.features.asynchronous.request import REQUEST, Ticket

@@ -12,7 +12,8 @@ from typing import Any
 
 from sagewright.base.world import World
 from sagewright.compute import trees
-from sagewright.compute.replica import Address, Replica, open_replica
+from sagewright.compute.replica import Address, Replica
+from sagewright.compute.replicas import open_replica
 from sagewright.features.asynchronous import measures
 from sagewright.features.asynchronous.dispatcher import Dispatcher
 from sagewright.features.asynchronous.invocation import Invocations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any, NamedTuple
 
 from sagewright.features.components.copies import Crew
@@ -19,10 +20,12 @@ MOST = 1000
 
 
 class View(NamedTuple):
-    """``wanted`` is None while the endpoint has no instances; ``room`` counts copies."""
+    """``wanted`` is None while the endpoint has no instances; ``room`` counts copies, ``instances`` those of the variant (None: not
+    known)."""
 
-    wanted: Crew | None
-    room: int
+    wanted: Crew | None = None
+    room: int = 0
+    instances: int | None = None
 
 
 def view(transaction: Transaction, component: Resource) -> View:
@@ -35,10 +38,10 @@ def view(transaction: Transaction, component: Resource) -> View:
     if found is None:
         if endpoint.status.get("Deployment", {}).get("Active"):
             raise Undeployable(_no_host(spec))
-        return View(None, 0)
+        return View()
     _check(need_of(spec, found.instance_type), found)
     crew = Crew(spec.get("Generation", 1), _definition(transaction, component, found))
-    return View(crew, _room(transaction, component, found))
+    return View(crew, _room(transaction, component, found), found.count)
 
 
 def metrics_config(transaction: Transaction, component: Resource) -> Document:
@@ -84,6 +87,7 @@ def _definition(transaction: Transaction, component: Resource, found: Hosts) -> 
         "Variant": found.variant,
         "InstanceType": found.instance_type,
         "Cpus": need.cpus,
+        "Accelerators": ceil(need.gpus),
         "Memory": int(asked.get("MaxMemoryRequiredInMb", 0)) * MIB,
         "StartupTimeout": startup.get("ContainerStartupHealthCheckTimeoutInSeconds", 240),
         "DownloadTimeout": startup.get("ModelDataDownloadTimeoutInSeconds", 3600),

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from sagewright.compute import trees
-from sagewright.compute.placement import Machine, limits
+from sagewright.compute.placement import Machine, serving_limits
 from sagewright.features.components import adapter_plan, blueprint, rolling
 from sagewright.features.components import plan as planning
 from sagewright.features.components.adapter import Abandon, AdapterSight, Answer, Load, Unload, base_of
 from sagewright.features.components.adapters import Adapters, Routes
-from sagewright.features.components.copies import Copies
+from sagewright.features.components.copies import Copies, Crew
 from sagewright.features.components.registrar import Registrar
-from sagewright.features.components.sight import Act, Action, Clear, Key, Publish, Sight, Unpublish
+from sagewright.features.components.sight import Act, Action, Clear, Drop, Key, Publish, Sight, Unpublish
 from sagewright.kernel.controller import Plan
 from sagewright.serving.definition import Undeployable
 from sagewright.serving.ensemble import Replicas
+from sagewright.serving.model_cache import held
 from sagewright.serving.unit import Unit
 from sagewright.serving.usage import Measured, ReplicaUsage
 from sagewright.signals.alarms import AlarmStates
@@ -29,6 +30,8 @@ from sagewright.store.rows import Document, Identity, Resource
 
 KIND = blueprint.KIND
 FOLDER = "inference-component"
+CACHE = ".cache"
+"""Below a component's folder: the model of each generation that keeps it."""
 VOLUME_GB = 30
 """Room for a copy's model and log."""
 
@@ -63,19 +66,28 @@ class ComponentController:
         """Every copy that may have something on disk, and what there is room for."""
         if base_of(resource):
             return await self._adapters.observe(resource)
-        wanted, room, refusal = None, 0, ""
+        view, refusal = blueprint.View(), ""
         if resource.state not in ("Deleting", "Failed"):
             try:
-                wanted, room = await self._store.read(lambda transaction: blueprint.view(transaction, resource))
+                view = await self._store.read(lambda transaction: blueprint.view(transaction, resource))
             except Undeployable as problem:
                 refusal = str(problem)
         copies = Copies.of(resource.status)
         await self._measure(resource, copies)
         if refusal and copies.active is not None:
-            room = len(copies.active.slots)  # what runs goes on, whatever has become of its model
+            view = view._replace(room=len(copies.active.slots))  # what runs goes on, whatever has become of its model
         keys = copies.attempts()
         seen = await asyncio.gather(*(self._replicas.look(self._unit(resource, key)) for key in keys))
-        return Sight(dict(zip(keys, seen, strict=True)), room, wanted, refusal, await self._gone_off(resource, copies))
+        kept = await asyncio.to_thread(held, self._folder(resource) / CACHE)
+        return Sight(
+            dict(zip(keys, seen, strict=True)),
+            view.room,
+            view.wanted,
+            refusal,
+            await self._gone_off(resource, copies),
+            frozenset(int(name) for name in kept if name.isdigit()),  # a removal that was cut off leaves other names
+            view.instances,
+        )
 
     async def _measure(self, resource: Resource, copies: Copies) -> None:
         """What the copies use, as often as the endpoint's MetricsConfig says, and for each container where that is wanted."""
@@ -132,7 +144,10 @@ class ComponentController:
                     await self._adapters.hint(resource)
             case Unpublish():
                 self._routes.put_component(resource.world, resource.spec["EndpointName"], resource.key, None)
+            case Drop(generation):
+                await self._replicas.drop(self._folder(resource) / CACHE / str(generation))
             case Clear():
+                await self._replicas.drop(self._folder(resource) / CACHE)
                 await asyncio.to_thread(trees.remove, self._folder(resource))
 
     def _route(self, resource: Resource, key: Key) -> Document:
@@ -155,7 +170,7 @@ class ComponentController:
         )
         if definition is None:
             return unit
-        found = limits(definition["InstanceType"], VOLUME_GB, self._machine)
+        found = serving_limits(definition["InstanceType"], VOLUME_GB, self._machine)
         cpus = min(definition["Cpus"], found.cpus or definition["Cpus"]) or found.cpus
         memory = min(definition["Memory"], found.memory or definition["Memory"]) or found.memory
         return replace(
@@ -164,8 +179,9 @@ class ComponentController:
             role=definition["Role"],
             isolated=definition["Isolated"],
             download_timeout=float(definition["DownloadTimeout"]),
-            limits=replace(found, cpus=cpus, memory=memory),
+            limits=replace(found, cpus=cpus, memory=memory, gpus=min(found.gpus, definition.get("Accelerators", 0))),
             adapts="Containers" not in definition["Container"],
+            kept=self._folder(resource) / CACHE / str(generation) if Crew(generation, definition).keeps else None,
         )
 
     def _folder(self, resource: Resource) -> Path:

@@ -25,6 +25,11 @@ class Crew:
         """Whether every copy has passed its health check."""
         return all(slot.served for slot in self.slots)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether its model is kept for copies to come (API InferenceComponentDataCacheConfig)."""
+        return bool(self.definition.get("Specification", {}).get("DataCacheConfig", {}).get("EnableCaching"))
+
     def resized(self, count: int, highest: int) -> Crew:
         """See serving.step."""
         return replace(self, slots=resized(self.slots, count, highest))

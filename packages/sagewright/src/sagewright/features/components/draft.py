@@ -86,9 +86,12 @@ class Draft:
 
     def _step(self, crew: Crew, slot: Slot, patient: bool) -> Step:
         key = (crew.generation, slot.index, slot.attempt)
+        seen = self.sight.of(key)
         timeout = float(crew.definition["StartupTimeout"])
         unhealthy = UNHEALTHY.format(self.resource.name)
-        taken = step(slot, self.sight.of(key), self.now, patient=patient, startup_timeout=timeout, unhealthy=unhealthy)
+        taken = step(slot, seen, self.now, patient=patient, startup_timeout=timeout, unhealthy=unhealthy)
         self.actions += [Act(move, key, crew.definition) for move in taken.moves]
         self.look_again(taken.due)
+        if patient and seen.model == "failed" and self.resource.state != "InService":
+            self.waits = seen.problem  # it is tried again for ever; the user should see why nothing comes of it
         return taken

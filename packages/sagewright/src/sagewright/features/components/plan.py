@@ -13,7 +13,7 @@ from typing import Any
 from sagewright.features.components import rolling
 from sagewright.features.components.copies import Copies, Crew
 from sagewright.features.components.draft import DRAIN_SECONDS, Draft
-from sagewright.features.components.sight import Action, Clear, Publish, Sight, Unpublish
+from sagewright.features.components.sight import Action, Clear, Drop, Publish, Sight, Unpublish
 from sagewright.kernel.controller import Plan
 from sagewright.store.rows import Document, Resource
 
@@ -40,7 +40,14 @@ def plan(resource: Resource, sight: Sight, now: float) -> Plan[Action]:
         rolling.advance(draft)
         _look_after(draft)
     draft.see_off()
+    draft.actions += [Drop(generation) for generation in sorted(sight.kept - _kept(draft))]
     return _plan(draft)
+
+
+def _kept(draft: Draft) -> set[int]:
+    """Generations whose model may still be asked for: while there are instances, also by copies to come; never by leaving ones."""
+    crews = [crew for crew in (draft.copies.active, draft.copies.target) if crew and crew.keeps]
+    return {crew.generation for crew in crews if crew.slots or draft.sight.instances != 0}
 
 
 def _take_up(draft: Draft) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from sagewright.compute import trees
-from sagewright.compute.replica import Answer, HttpReplica
+from sagewright.compute.http_replica import HttpReplica
+from sagewright.compute.replica import Answer
 from sagewright.kernel.controller import Later
 from sagewright.kernel.errands import ErrandFailed, Errands
 from sagewright.objects.s3 import Objects

@@ -21,7 +21,8 @@ class Sight:
 
     ``room``: for how many copies the variant's instances have room. When a new generation is asked for, ``wanted`` is its crew (still
     without copies), or ``refusal`` says why it cannot be.
-    ``alarms``: those of the update under way that are in state ALARM.
+    ``alarms``: those of the update under way that are in state ALARM. ``kept``: generations of which a model is kept on disk;
+    ``instances``: how many the variant has, None while that is not known.
     """
 
     copies: Mapping[Key, Seen] = field(default_factory=dict)
@@ -29,6 +30,8 @@ class Sight:
     wanted: Crew | None = None
     refusal: str = ""
     alarms: tuple[str, ...] = ()
+    kept: frozenset[int] = frozenset()
+    instances: int | None = None
 
     def of(self, key: Key) -> Seen:
         """What was seen of a copy."""
@@ -58,8 +61,15 @@ class Unpublish:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """Removes the model that is kept of a generation."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Clear:
     """Removes the component's folder."""
 
 
-Action = Act | Publish | Unpublish | Clear
+Action = Act | Publish | Unpublish | Drop | Clear

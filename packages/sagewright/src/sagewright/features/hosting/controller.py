@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from sagewright.compute import trees
-from sagewright.compute.placement import Machine, limits
+from sagewright.compute.placement import Machine, serving_limits
 from sagewright.compute.runtime import Limits, Observed
 from sagewright.features.hosting import blueprint, managed, serverless
 from sagewright.features.hosting import plan as planning
@@ -198,7 +198,7 @@ class EndpointController:
         """What a container of the variant may use."""
         if variant.serverless:
             return serverless.limits(variant.serverless, self._machine)
-        return limits(variant.instance_type, variant.volume or VOLUME_GB, self._machine)
+        return serving_limits(variant.instance_type, variant.volume or VOLUME_GB, self._machine)
 
     def _folder(self, resource: Resource) -> Path:
         return self._jobs / "endpoint" / resource.world.account / resource.world.region / resource.key

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from sagewright.compute import trees
-from sagewright.compute.placement import Machine, limits
+from sagewright.compute.placement import Machine, serving_limits
 from sagewright.compute.replica import Replica
 from sagewright.compute.slots import Slots
 from sagewright.features.transform import plan as planning
@@ -154,7 +154,7 @@ class TransformController:
             env={**environment(resource.spec, resource.name), "TRANSFORM_JOB_ARN": resource.arn},
             role=run.blueprint.role,
             isolated=run.blueprint.isolated,
-            limits=limits(kind, VOLUME_GB, self._machine),
+            limits=serving_limits(kind, VOLUME_GB, self._machine),
         )
 
     def _folder(self, resource: Resource) -> Path:

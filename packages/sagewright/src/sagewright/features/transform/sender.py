@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
-from sagewright.compute.replica import Answer, HttpReplica, Replica
+from sagewright.compute.http_replica import HttpReplica
+from sagewright.compute.replica import Answer, Replica
 from sagewright.features.transform.reading import read_piece
 from sagewright.features.transform.settings import Sending
 

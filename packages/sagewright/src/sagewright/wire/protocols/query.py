@@ -23,7 +23,7 @@ _ABOUT_THE_CALL = frozenset(
     {"Action", "Version", "AWSAccessKeyId", "Signature", "SignatureMethod", "SignatureVersion", "SecurityToken"}
 )
 
-_Tree = dict[str, Any]
+Tree = dict[str, Any]
 """Fields by the steps of their names; a node's own value stands under the empty step."""
 
 
@@ -34,11 +34,11 @@ class QueryCodec:
         self._model = model
 
     def parse(self, request: Request, labels: Mapping[str, str]) -> Document:
-        tree = _tree(fields(request))
-        return {} if self._model.input_shape is None else _structure(self._model.input_shape, tree)
+        root = tree(fields(request))
+        return {} if self._model.input_shape is None else _structure(self._model.input_shape, root)
 
     def answer(self, document: Document, request_id: str) -> Response:
-        return _response(200, xml.answer(self._model, document, request_id), request_id)
+        return response(200, xml.answer(self._model, document, request_id), request_id)
 
     def fault(self, fault: Fault, request_id: str) -> Response:
         return fault_response(fault, request_id, self._model)
@@ -48,7 +48,7 @@ def fault_response(fault: Fault, request_id: str, model: OperationModel | None =
     """A fault in XML; ``model`` is None when no operation could be found."""
     form = error_form(fault, model)
     namespace = model.service_model.metadata.get("xmlNamespace", "") if model is not None else ""
-    return _response(form.status, xml.error(form.query_code, fault.message, form.status, request_id, namespace), request_id)
+    return response(form.status, xml.error(form.query_code, fault.message, form.status, request_id, namespace), request_id)
 
 
 def fields(request: Request) -> dict[str, str]:
@@ -62,12 +62,14 @@ def fields(request: Request) -> dict[str, str]:
     return found
 
 
-def _response(status: int, body: bytes, request_id: str) -> Response:
+def response(status: int, body: bytes, request_id: str) -> Response:
+    """An answer in XML."""
     return Response(status, [("Content-Type", _CONTENT_TYPE), (REQUEST_ID, request_id)], body)
 
 
-def _tree(found: dict[str, str]) -> _Tree:
-    root: _Tree = {}
+def tree(found: dict[str, str]) -> Tree:
+    """The form's fields by the steps of their names, without those about the call. Raises a SerializationException."""
+    root: Tree = {}
     for key, value in found.items():
         if key in _ABOUT_THE_CALL or key[:6].lower() == "x-amz-":
             continue
@@ -81,7 +83,7 @@ def _tree(found: dict[str, str]) -> _Tree:
     return root
 
 
-def _value(shape: Shape, node: _Tree) -> Any:
+def _value(shape: Shape, node: Tree) -> Any:
     if shape.type_name == "structure":
         return _structure(shape, node)
     if shape.type_name == "list":
@@ -93,7 +95,7 @@ def _value(shape: Shape, node: _Tree) -> Any:
     return text_reader(shape)(node[""])
 
 
-def _structure(shape: StructureShape, node: _Tree) -> Document:
+def _structure(shape: StructureShape, node: Tree) -> Document:
     names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
     document = {}
     for step, child in node.items():
@@ -104,32 +106,33 @@ def _structure(shape: StructureShape, node: _Tree) -> Document:
     return document
 
 
-def _list(shape: ListShape, node: _Tree) -> list[Any]:
+def _list(shape: ListShape, node: Tree) -> list[Any]:
     if not shape.serialization.get("flattened"):
         node = _wrapped(node, shape.member.serialization.get("name", "member"))
-    return [_value(shape.member, child) for child in _in_order(node)]
+    return [_value(shape.member, child) for child in in_order(node)]
 
 
-def _map(shape: MapShape, node: _Tree) -> Document:
+def _map(shape: MapShape, node: Tree) -> Document:
     if not shape.serialization.get("flattened"):
         node = _wrapped(node, "entry")
     key_name, value_name = shape.key.serialization.get("name", "key"), shape.value.serialization.get("name", "value")
     document = {}
-    for entry in _in_order(node):
+    for entry in in_order(node):
         if key_name not in entry or value_name not in entry:
             raise malformed("A map entry needs a key and a value")
         document[_value(shape.key, entry[key_name])] = _value(shape.value, entry[value_name])
     return document
 
 
-def _wrapped(node: _Tree, wrapper: str) -> _Tree:
+def _wrapped(node: Tree, wrapper: str) -> Tree:
     """What is below ``member`` or ``entry``; an empty list is sent as an empty value of its own name."""
     if set(node) - {"", wrapper} or node.get(""):
         raise malformed("Expected list or null")
     return node.get(wrapper) or {}
 
 
-def _in_order(node: _Tree) -> list[_Tree]:
+def in_order(node: Tree) -> list[Tree]:
+    """A list's elements by their indices. Raises a SerializationException."""
     numbers = [step for step in node if step]
     if not all(step.isascii() and step.isdigit() and len(step) < 10 for step in numbers) or node.get(""):
         raise malformed("Expected list or null")

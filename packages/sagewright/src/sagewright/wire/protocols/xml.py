@@ -30,6 +30,19 @@ def error(code: str, message: str, status: int, request_id: str, namespace: str 
     return _document("ErrorResponse", namespace, _element("Error", content) + _element("RequestId", escape(request_id)))
 
 
+def ec2_answer(model: OperationModel, document: Document, request_id: str) -> bytes:
+    """EC2's form: ``<XResponse><requestId/>..</XResponse>``"""
+    members = _members(model.output_shape, document) if model.output_shape is not None else ""
+    namespace = model.service_model.metadata.get("xmlNamespace", "")
+    return _document(f"{model.name}Response", namespace, _element("requestId", escape(request_id)) + members)
+
+
+def ec2_error(code: str, message: str, request_id: str) -> bytes:
+    """``<Response><Errors><Error><Code/><Message/></Error></Errors><RequestID/></Response>``"""
+    content = _element("Error", _element("Code", escape(code)) + _element("Message", escape(message)))
+    return _document("Response", "", _element("Errors", content) + _element("RequestID", escape(request_id)))
+
+
 def s3_error(code: str, message: str, resource: str, request_id: str) -> bytes:
     """S3's own form: one ``<Error>`` without a wrapper or a namespace."""
     parts = {"Code": code, "Message": message, "Resource": resource, "RequestId": request_id}
