@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import tarfile
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -201,8 +202,8 @@ class Rig:
         return ReplicaUsage(parts.store, self.runtime, self._metrics_seconds, namespace)
 
     def run_folders(self) -> list[Path]:
-        """Of everything that was ever started and not removed."""
-        return [record.parent for record in self.jobs.rglob("started.json")]
+        """Of everything that was ever started and not removed. A container that is just ending may take folders away meanwhile."""
+        return [Path(folder) for folder, _, names in os.walk(self.jobs) if "started.json" in names]
 
     def model(
         self, name: str = "model", image: str = XGBOOST, url: str = MODEL, isolated: bool = False, **environment: str
