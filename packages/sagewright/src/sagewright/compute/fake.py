@@ -48,9 +48,9 @@ class Fake:
             raise self.refusal
         check(spec)
         spec.folder.mkdir(parents=True, exist_ok=True)
-        self.started.append(spec)
         (spec.folder / records.STDOUT).touch()
         records.write(spec.folder, records.STARTED, {"started": self._clock.now()})
+        self.started.append(spec)  # last: a test that sees it may write the record anew
         code = self.program(spec)
         if code is not None:
             self.finish(spec.folder, code)
